@@ -1,0 +1,110 @@
+//! The configuration, valid by construction.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::policy::{DeliveryRules, Policy, Schedule};
+use crate::domain::{AccountId, Place, SecretRef};
+
+/// Everything the file says, with defaults filled in and paths made absolute.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The file it was read from.
+    pub file: PathBuf,
+    pub queue: QueueSettings,
+    /// Folder of `journal/` and `index/`.
+    pub store: PathBuf,
+    pub log: LogSettings,
+    pub control: ControlSettings,
+    /// How long SIGTERM waits for what is in flight.
+    pub stop_timeout: Duration,
+    pub chores: ChoreSettings,
+    pub accounts: BTreeMap<AccountId, AccountSettings>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueSettings {
+    pub path: PathBuf,
+    pub approval: ApprovalMode,
+}
+
+/// What counts as an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApprovalMode {
+    /// `[post.approval]` with the digest of the content.
+    Digest,
+    /// Being in the queue.
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSettings {
+    /// `None`: pretty on a terminal, else json.
+    pub format: Option<LogFormat>,
+    pub level: LogLevel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Journald,
+    Pretty,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Clone)]
+pub struct ControlSettings {
+    /// `None`: there is no folder to put one in.
+    pub socket: Option<PathBuf>,
+    /// Read and checked, not used yet.
+    pub listen: Option<SocketAddr>,
+    pub allow_remote: bool,
+    pub token: Option<SecretRef>,
+}
+
+/// When recurring chores run, as cron expressions of six fields (seconds first), in UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChoreSettings {
+    /// Looks at every account's runway.
+    pub runway: String,
+    /// Looks after the store: room, size.
+    pub upkeep: String,
+    /// Asks accounts whose token was not accepted once more.
+    pub accounts: String,
+}
+
+/// One account. What is the same for all platforms is read; the rest is the adapter's.
+#[derive(Debug, Clone)]
+pub struct AccountSettings {
+    pub id: AccountId,
+    /// As written in `platform = "…"`.
+    pub platform: String,
+    pub schedule: Schedule,
+    pub policy: Policy,
+    pub rules: DeliveryRules,
+    pub paused: bool,
+    /// The remote account's stable id, when the file pins it.
+    pub identity: Option<String>,
+    /// The keys that only the adapter knows.
+    pub table: toml::Table,
+    /// Where each key of the account's table stands, and the table itself under `""`.
+    pub places: BTreeMap<String, Place>,
+}
+
+impl AccountSettings {
+    /// The place of a key, or of the table when it has no such key.
+    pub fn place(&self, key: &str) -> Place {
+        let found = self.places.get(key).or_else(|| self.places.get(""));
+        found.cloned().unwrap_or_else(|| Place::file("cadenced.toml"))
+    }
+}

@@ -1,0 +1,21 @@
+//! The words of the project, and nothing that acts.
+//!
+//! Every other room imports this one; this one imports none of ours. A type lives here when two rooms
+//! must mean the same thing by it. Values are valid by construction: what a person, a disk or a network
+//! could get wrong is refused at the constructor.
+
+pub mod content;
+pub mod fault;
+pub mod ids;
+pub mod limits;
+pub mod policy;
+pub mod secret;
+pub mod state;
+pub mod time;
+
+pub use content::{Content, Goal, MediaItem, ReplyTo, Visibility};
+pub use fault::{Fault, Place};
+pub use ids::{AccountId, DeliveryId, Digest, IdError, PostId};
+pub use secret::{Secret, SecretRef};
+pub use state::{Checkpoint, Held, Remote, State};
+pub use time::Timestamp;

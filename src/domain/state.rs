@@ -1,0 +1,142 @@
+//! The states of a delivery. Each (post, account) pair is at all times in exactly one of them.
+
+use serde::{Deserialize, Serialize};
+
+use super::Timestamp;
+
+/// Why a delivery is not publishable now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// Nobody has approved it.
+    NotApproved,
+    /// It was approved, but something in it has changed since.
+    ApprovalStale,
+    /// The platform would refuse it, or the post names what does not exist.
+    Invalid,
+    /// A media file is absent, unreadable or not the one that was approved.
+    MediaMissing,
+    /// An earlier post of its series, or the post it answers, has not been delivered.
+    WaitingSeries,
+    /// Promotion would pass its share of the account's posts.
+    PromotionShare,
+    /// Too many people wait for an answer.
+    Unanswered,
+    /// The account's token is not accepted.
+    AccountAuth,
+    /// The account is paused in the configuration.
+    AccountPaused,
+    /// Its `not_before` is ahead.
+    NotBefore,
+    /// The same was sent there lately under another id, or two files hold this id with different contents.
+    Duplicate,
+}
+
+impl Held {
+    /// The stable name, as in logs and `status`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotApproved => "not-approved",
+            Self::ApprovalStale => "approval-stale",
+            Self::Invalid => "invalid",
+            Self::MediaMissing => "media-missing",
+            Self::WaitingSeries => "waiting-series",
+            Self::PromotionShare => "promotion-share",
+            Self::Unanswered => "unanswered",
+            Self::AccountAuth => "account-auth",
+            Self::AccountPaused => "account-paused",
+            Self::NotBefore => "not-before",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What a platform calls the post it took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remote {
+    /// The platform's id or URI of the (first) post.
+    pub id: String,
+    /// Where a person can see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What the adapter needs to answer this post later (Bluesky: root and last part as URI and CID).
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub reference: serde_json::Value,
+}
+
+/// The durable result of one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    pub step: String,
+    pub data: serde_json::Value,
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum State {
+    Held {
+        reason: Held,
+        detail: Option<Box<str>>,
+    },
+    /// Waits for its slot. The slot is derived by the plan and kept nowhere.
+    Scheduled,
+    /// An intent is durable; the attempt runs, or is being read back after something went wrong.
+    Sending {
+        attempt: u32,
+    },
+    Retrying {
+        attempt: u32,
+        at: Timestamp,
+    },
+    /// It may or may not have arrived, and nothing can tell: a person decides.
+    Uncertain {
+        attempt: u32,
+        why: Box<str>,
+    },
+    Delivered {
+        attempt: u32,
+        remote: Box<Remote>,
+    },
+    Refused {
+        attempt: u32,
+        why: Box<str>,
+    },
+    Missed,
+    Expired,
+    Withdrawn,
+}
+
+impl State {
+    /// The stable name, as in logs and `status`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Held { .. } => "held",
+            Self::Scheduled => "scheduled",
+            Self::Sending { .. } => "sending",
+            Self::Retrying { .. } => "retrying",
+            Self::Uncertain { .. } => "uncertain",
+            Self::Delivered { .. } => "delivered",
+            Self::Refused { .. } => "refused",
+            Self::Missed => "missed",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// Whether an attempt is under way or owed: the account does nothing else meanwhile.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Sending { .. } | Self::Retrying { .. })
+    }
+
+    /// Whether the plan may still choose it.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::Scheduled)
+    }
+}

@@ -1,0 +1,209 @@
+//! The records of the delivery journal, as JSON with a version in each.
+//!
+//! A record that some version wrote stays readable for all later ones; `tests/fixtures/ledger` holds samples that
+//! prove it. New fields are optional; a new meaning gets a new kind.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::{AccountId, DeliveryId, Digest, Held, Remote, Timestamp};
+
+/// Version that this build writes.
+pub const VERSION: u32 = 1;
+
+/// One fact and when it was recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    #[serde(rename = "v")]
+    pub version: u32,
+    /// Wall clock at the recording; the highest of all is the clock's high-water mark.
+    pub at: Timestamp,
+    pub fact: Fact,
+}
+
+impl Record {
+    pub fn new(at: Timestamp, fact: Fact) -> Self {
+        Self { version: VERSION, at, fact }
+    }
+
+    /// The bytes that are kept.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a record is made of texts and numbers only")
+    }
+
+    /// Reads what [`Record::encode`] wrote, by this version or an earlier one.
+    ///
+    /// # Errors
+    /// The bytes are no record, or one of a later version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        #[derive(Deserialize)]
+        struct Head {
+            v: u32,
+        }
+        match serde_json::from_slice::<Self>(bytes) {
+            Ok(record) if record.version <= VERSION => Ok(record),
+            Ok(record) => Err(DecodeError::Newer(record.version)),
+            Err(cause) => match serde_json::from_slice::<Head>(bytes) {
+                Ok(head) if head.v > VERSION => Err(DecodeError::Newer(head.v)),
+                _ => Err(DecodeError::Garbled(cause.to_string())),
+            },
+        }
+    }
+}
+
+/// Why bytes are no record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    #[error("written by a later version of cadenced (record version {0}); use that version")]
+    Newer(u32),
+    #[error("not a record: {0}")]
+    Garbled(String),
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fact {
+    /// A daemon took the store.
+    Opened {
+        program: String,
+    },
+    /// The plan holds a delivery, or has it in line for a slot.
+    Planned {
+        delivery: DeliveryId,
+        digest: Digest,
+        /// `None`: scheduled.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<Held>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
+    /// An attempt is about to begin. Durable before the first byte of it leaves.
+    Intent(Box<Intent>),
+    /// A step has left something on the platform.
+    Checkpoint {
+        delivery: DeliveryId,
+        attempt: u32,
+        step: String,
+        data: Value,
+        /// Whether the step made something people can see.
+        publishes: bool,
+        /// Learned by looking back, not from the reply.
+        #[serde(default)]
+        reconciled: bool,
+    },
+    /// What became of the attempt.
+    Outcome {
+        delivery: DeliveryId,
+        attempt: u32,
+        outcome: Outcome,
+    },
+    /// The delivery ended without an attempt.
+    Missed {
+        delivery: DeliveryId,
+        slot: Timestamp,
+    },
+    Expired {
+        delivery: DeliveryId,
+    },
+    /// The post left the queue, or a person dropped it (`by`).
+    Withdrawn {
+        delivery: DeliveryId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// A person decided.
+    Resolved {
+        delivery: DeliveryId,
+        decision: Decision,
+        by: String,
+    },
+    /// A slot passed without a post.
+    SlotEmpty {
+        account: AccountId,
+        slot: Timestamp,
+        reason: String,
+    },
+    /// The token of an account is not accepted.
+    AccountStopped {
+        account: AccountId,
+        why: String,
+    },
+    AccountResumed {
+        account: AccountId,
+    },
+    /// The remote account that this account is from now on.
+    Pinned {
+        account: AccountId,
+        identity: String,
+    },
+    /// A person has confirmed the wall clock although it is behind the high-water mark; the mark starts anew.
+    ClockConfirmed {
+        by: String,
+    },
+}
+
+/// Everything a repeat of the attempt must know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    pub delivery: DeliveryId,
+    pub platform: String,
+    pub attempt: u32,
+    /// Tries of the retry budget used before this one.
+    pub tries: u32,
+    pub digest: Digest,
+    pub key: String,
+    /// The slot it keeps, or the fixed time of a post that has one; `None` for replies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Timestamp>,
+    /// Whether `slot` is the post's own fixed time, which uses up no slot of the account.
+    #[serde(default)]
+    pub fixed: bool,
+    /// First 64 bits of a hash of what people will see, to notice the same post under another id.
+    pub fingerprint: u64,
+    pub promotion: bool,
+    /// Whether it counts for the beat (replies do not).
+    pub counts: bool,
+    /// What [`crate::platform::contract::Adapter::freeze`] gave for the first attempt.
+    pub frozen: Value,
+    /// When the first attempt on this content began.
+    pub started: Timestamp,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Delivered {
+        remote: Remote,
+        /// Learned by looking back, or by a repeat, after the first reply was lost.
+        #[serde(default)]
+        reconciled: bool,
+    },
+    /// It surely did not happen and is tried again. `counted`: it used up a try.
+    Retry { until: Timestamp, why: String, counted: bool },
+    /// Not carried out; the account waits. Uses up no try.
+    RateLimited { until: Timestamp, why: String },
+    /// Not carried out: the account's token is not accepted.
+    Auth { why: String },
+    /// It will not be tried again.
+    Refused { why: String },
+    /// It may have happened. "Not there" counts from `settle` on.
+    Ambiguous { why: String, settle: Timestamp },
+    /// Nothing can tell; a person decides.
+    Uncertain { why: String },
+    /// Begun, but surely nothing left, and the post is held or withdrawn now.
+    Abandoned { why: String },
+}
+
+/// A person's decision on a delivery.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// It is there.
+    Delivered { url: String },
+    /// It is not there: send it.
+    Retry,
+    /// Never send it.
+    Drop,
+}

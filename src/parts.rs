@@ -1,0 +1,54 @@
+//! The world, as traits: what the driver needs from outside. `edge` implements them, the simulation imitates
+//! them, `app` chooses.
+//!
+//! Work that takes time is given a `done` to call, from any thread, exactly once. So the traits know no runtime.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::{Digest, Fault, MediaItem, Timestamp};
+use crate::platform::contract::{Call, Failure, Media, Reply};
+use crate::queue::Post;
+
+/// Called once with the result.
+pub type Done<T> = Box<dyn FnOnce(T) + Send>;
+
+/// The wall clock.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Timestamp;
+}
+
+/// Carries out an adapter's call: HTTP, or files of the site.
+pub trait Caller: Send + Sync {
+    /// `timeout` is for the whole call. Nothing is retried, no redirect is followed.
+    fn call(&self, call: Call, timeout: Duration, done: Done<Result<Reply, Failure>>);
+}
+
+/// Reads media at the moment of sending.
+pub trait Shelf: Send + Sync {
+    /// Opens each file once, reads and hashes it. `queue_file` is the queue file that names them, relative to the
+    /// queue folder.
+    fn gather(&self, queue_file: Arc<str>, items: Vec<MediaItem>, done: Done<Result<Vec<Media>, ShelfError>>);
+}
+
+/// Why media cannot be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ShelfError {
+    #[error("{file}: {why}")]
+    Unreadable { file: String, why: String },
+    #[error("{file} is {found}, approved was {approved}")]
+    Changed { file: String, approved: Digest, found: Digest },
+}
+
+/// What the inbox saw in the queue folder.
+#[derive(Debug, Clone)]
+pub enum Inbox {
+    /// A file was read, or could not be. `posts` is `None` when it cannot be used: its last good version stays.
+    File { file: Arc<str>, posts: Option<Vec<Post>>, faults: Vec<Fault> },
+    /// A file is not there any more.
+    Gone { file: Arc<str> },
+    /// The folder cannot be read; nothing is known of its files.
+    Lost { why: String },
+    /// The whole folder has been read through (at the start, and after [`Inbox::Lost`]).
+    Complete,
+}

@@ -1,0 +1,644 @@
+//! What an adapter is, and the words it speaks with `deliver`.
+//!
+//! Invariants an adapter keeps:
+//! - `next` and `read` are pure: the same arguments give the same answer.
+//! - Of the steps of one attempt, only those marked [`Effect::Publishes`] can make a post appear.
+//! - Everything a repeat must send unchanged comes from [`Job::frozen`] and [`Attempt::done`], never from `now`.
+//! - A secret enters a request only as [`HeaderValue::Secret`] or inside a [`Body`] that is marked `secret`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+
+use crate::domain::{
+    AccountId, Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, Secret, SecretRef, Timestamp,
+};
+
+/// One line of the registry.
+pub struct Entry {
+    /// As written in `platform = "…"`.
+    pub name: &'static str,
+    /// The keys of its account table beside those that every account has.
+    pub keys: &'static [Key],
+    /// Reads the account table. Everything wrong with it is reported to the table, all at once; `None` when
+    /// nothing could be built.
+    pub build: fn(&mut Table) -> Option<Arc<dyn Adapter>>,
+    /// A new imitation of the platform, empty, for tests, simulation and benchmarks.
+    pub twin: fn() -> Box<dyn Twin>,
+}
+
+/// One key of an account table, for unknown-key hints and the published schema.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub name: &'static str,
+    pub kind: KeyKind,
+    pub required: bool,
+    /// One sentence for the schema.
+    pub doc: &'static str,
+}
+
+/// What a key holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    Text,
+    Url,
+    Path,
+    Secret,
+    Integer,
+    Bool,
+}
+
+/// One platform account: builds requests, reads replies.
+pub trait Adapter: Send + Sync + std::fmt::Debug {
+    /// Name in the registry.
+    fn platform(&self) -> &'static str;
+
+    /// What this account publishes to, for messages and to notice two accounts that are one place: a host and
+    /// handle, or a folder.
+    fn place(&self) -> String;
+
+    /// How an attempt that may have arrived is settled.
+    fn evidence(&self) -> Evidence;
+
+    /// The secrets it needs, by the key that names them.
+    fn secrets(&self) -> Vec<(&'static str, SecretRef)>;
+
+    /// What the platform would refuse in this content. `session` holds limits the server has told, if any.
+    fn check(&self, content: &Content, session: &Session) -> Vec<Complaint>;
+
+    /// Everything a repeat must send unchanged, made once before the first attempt: keys, creation time.
+    /// `draw` is a number that is the same whenever this delivery asks. Kept in the intent.
+    fn freeze(&self, content: &Content, now: Timestamp, draw: u64) -> Value;
+
+    /// What to do next.
+    fn next(&self, attempt: &Attempt<'_>) -> Next;
+
+    /// What the reply to `step` means. Called for replies only: what the transport could not get a reply for,
+    /// `deliver` judges by the step's effect.
+    fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading;
+
+    /// What the reply says about the account's remaining allowance.
+    fn pace(&self, _reply: &Reply, _now: Timestamp) -> Option<Pace> {
+        None
+    }
+}
+
+/// How an attempt that may have arrived is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// The publishing step can be repeated with the same bytes and makes one post only; it needs no waiting.
+    Repeatable,
+    /// Our own posts are looked through. "Not there" counts only when `lag` has passed since the request could
+    /// last have been under way, and only when seen twice.
+    LookBack { lag: Duration },
+    /// Nothing can tell: a person decides.
+    None,
+}
+
+/// One delivery, as its attempts see it.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub delivery: DeliveryId,
+    /// From 1.
+    pub attempt: u32,
+    /// 32 hexadecimal digits, the same for every attempt on this content: the first 128 bits of
+    /// SHA-256 over `cadenced-delivery-v1`, account id and digest.
+    pub key: String,
+    pub digest: Digest,
+    pub content: Content,
+    /// In the order of `content.media`; the very bytes that were hashed.
+    pub media: Vec<Media>,
+    /// What [`Adapter::freeze`] gave before the first attempt.
+    pub frozen: Value,
+    /// When the first attempt's intent was made.
+    pub started: Timestamp,
+    /// Where the post that this one answers is, when it is ours: what its delivery on this account left.
+    pub answers: Option<Remote>,
+    /// Remote ids of other deliveries on this account: a read-back must not take one of these for ours.
+    pub taken: Arc<std::collections::BTreeSet<String>>,
+}
+
+/// A media file that was opened once, read and hashed.
+#[derive(Clone)]
+pub struct Media {
+    pub item: MediaItem,
+    /// By content, not by name.
+    pub mime: String,
+    /// Width and height in pixels, where it is an image.
+    pub size: Option<(u32, u32)>,
+    pub bytes: Arc<[u8]>,
+}
+
+impl std::fmt::Debug for Media {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Media({}, {}, {} bytes)", self.item.file, self.mime, self.bytes.len())
+    }
+}
+
+/// Whether to publish, or to look for what an earlier try may have left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Publish,
+    /// For the publishing step that comes after `done`.
+    LookBack,
+}
+
+/// What an adapter may know when it decides.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    pub job: &'a Job,
+    pub purpose: Purpose,
+    /// Durable results of the steps that leave something behind or publish, oldest first.
+    pub done: &'a [Checkpoint],
+    /// What harmless steps of this attempt have learned; `Null` at first; lost at a crash.
+    pub scratch: &'a Value,
+    /// What is known of the account; empty at first; lost at a crash.
+    pub session: &'a Session,
+    pub secrets: &'a Secrets,
+    pub now: Timestamp,
+}
+
+/// Account state between requests: tokens, identity, limits the server has told. Never printed, never stored.
+#[derive(Clone, Default, PartialEq)]
+pub struct Session {
+    /// The adapter's own.
+    pub values: BTreeMap<String, Value>,
+    /// The remote account's stable id, once known. It is pinned in the ledger at first use, and a session of
+    /// another account stops ours.
+    pub identity: Option<String>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let keys: Vec<_> = self.values.keys().collect();
+        f.debug_struct("Session").field("identity", &self.identity).field("keys", &keys).finish()
+    }
+}
+
+/// The account's secrets, by configuration key.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets(pub BTreeMap<String, Secret>);
+
+impl Secrets {
+    pub fn get(&self, key: &str) -> Option<&Secret> {
+        self.0.get(key)
+    }
+}
+
+/// What an adapter wants.
+#[derive(Debug, Clone)]
+pub enum Next {
+    /// Make this call and give the reply to `read`.
+    Call(Step),
+    /// All parts are published; this is what the platform calls it.
+    Done(Remote),
+    /// This can never be published as it is.
+    Refuse(String),
+    /// There is no token to go on with.
+    Auth(String),
+    /// Looking back is not possible here.
+    CannotTell(String),
+}
+
+/// One call of an attempt.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Stable name, such as `upload-0` or `publish-2`; it becomes the checkpoint's name.
+    pub name: String,
+    pub effect: Effect,
+    pub call: Call,
+}
+
+/// What a step does to the platform when it arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing that stays.
+    Harmless,
+    /// Something that nobody sees (an upload, a container). Its checkpoint saves doing it again.
+    Leaves,
+    /// A post, or a part of one, that people see.
+    Publishes,
+}
+
+/// What the edge is asked to do.
+#[derive(Debug, Clone)]
+pub enum Call {
+    Http(Request),
+    File(FileCall),
+}
+
+/// An HTTP request, complete but for `User-Agent`, `Host` and `Content-Length`, which the edge adds.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: Method,
+    pub url: Url,
+    pub headers: Vec<(&'static str, HeaderValue)>,
+    pub body: Body,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+impl Method {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A header's value; a secret one is kept out of every log.
+#[derive(Debug, Clone)]
+pub enum HeaderValue {
+    Plain(String),
+    /// `prefix` and the secret right behind it (`"Bearer "`).
+    Secret {
+        prefix: &'static str,
+        secret: Secret,
+    },
+}
+
+impl HeaderValue {
+    pub fn expose(&self) -> String {
+        match self {
+            Self::Plain(text) => text.clone(),
+            Self::Secret { prefix, secret } => format!("{prefix}{}", secret.expose()),
+        }
+    }
+}
+
+/// A request's body, in chunks that are sent one behind the other, so that media are not copied.
+#[derive(Clone, Default)]
+pub struct Body {
+    /// `Content-Type`; none when there is no body at all.
+    pub mime: Option<String>,
+    pub chunks: Vec<Arc<[u8]>>,
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Body({:?}, {} bytes)", self.mime, self.len())
+    }
+}
+
+impl Body {
+    pub fn json(value: &Value) -> Self {
+        Self { mime: Some("application/json".into()), chunks: vec![value.to_string().into_bytes().into()] }
+    }
+
+    pub fn bytes(mime: &str, bytes: Arc<[u8]>) -> Self {
+        Self { mime: Some(mime.into()), chunks: vec![bytes] }
+    }
+
+    /// `multipart/form-data` with text fields and one file. `boundary` must not occur in the parts; a delivery
+    /// key does.
+    pub fn multipart(boundary: &str, fields: &[(&str, &str)], file: (&str, &Media)) -> Self {
+        let mut head = String::new();
+        for (name, value) in fields {
+            head += &format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        }
+        let (name, media) = file;
+        // The name that a person gave the file is not sent: it may tell what nobody approved.
+        let extension =
+            media.mime.split_once('/').map_or("bin", |(_, kind)| kind.split(['+', ';']).next().unwrap_or("bin"));
+        head += &format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"media.{extension}\"\r\n\
+             Content-Type: {}\r\n\r\n",
+            media.mime
+        );
+        let tail = format!("\r\n--{boundary}--\r\n");
+        Self {
+            mime: Some(format!("multipart/form-data; boundary={boundary}")),
+            chunks: vec![head.into_bytes().into(), media.bytes.clone(), tail.into_bytes().into()],
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.len()).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All chunks in one piece, for imitations.
+    pub fn concat(&self) -> Vec<u8> {
+        self.chunks.concat()
+    }
+}
+
+/// Work in a folder of ours. Paths are relative to `root`, with `/`, and never leave it.
+#[derive(Debug, Clone)]
+pub struct FileCall {
+    pub root: PathBuf,
+    pub work: FileWork,
+}
+
+#[derive(Debug, Clone)]
+pub enum FileWork {
+    /// Reads files; the reply holds one entry a path, `None` where there is no such file.
+    Read(Vec<String>),
+    /// Writes each file aside and renames it into place, in this order; durable when it returns.
+    Write(Vec<(String, Arc<[u8]>)>),
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    Http(HttpReply),
+    /// In the order of [`FileWork::Read`]; empty after a write.
+    File(Vec<Option<Vec<u8>>>),
+}
+
+/// An HTTP reply, its body cut at [`crate::domain::limits::ANSWER_BYTES`].
+#[derive(Debug, Clone, Default)]
+pub struct HttpReply {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    /// The body was longer than we read, or ended before its announced end.
+    pub cut: bool,
+}
+
+impl HttpReply {
+    /// A JSON reply, for imitations.
+    pub fn json(status: u16, value: &Value) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: value.to_string().into_bytes(),
+            cut: false,
+        }
+    }
+
+    /// The first header of that name, in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON, unless it was cut or is something else.
+    pub fn value(&self) -> Option<Value> {
+        if self.cut { None } else { serde_json::from_slice(&self.body).ok() }
+    }
+}
+
+/// Why there is no reply.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Nothing of the request reached the platform: no address, no connection, no TLS, or refused by us.
+    #[error("{0}")]
+    NeverLeft(String),
+    /// At least one byte left, and no complete answer came: it may have been carried out.
+    #[error("{0}")]
+    MayHaveArrived(String),
+}
+
+/// What a reply means.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// A harmless step learned something: this becomes `scratch`.
+    Learned(Value),
+    /// A step that leaves something or publishes has done so: this becomes its checkpoint.
+    Checkpoint(Value),
+    /// The account's state has changed (logged in, token expired, limits read); nothing happened to the post.
+    Session(Session),
+    /// Looking back: it is there; the checkpoint that the lost reply would have given.
+    Found(Value),
+    /// Looking back: it is not there now.
+    Absent,
+    /// Not ready yet (media in processing): go on with this attempt after a while.
+    Wait(Duration),
+    /// It did not happen, and may be tried again; `after` when the platform says how long to wait.
+    Retry { after: Option<Duration>, why: String },
+    /// It did not happen: too much was asked. Nothing goes out on this account before `until`.
+    RateLimited { until: Timestamp, why: String },
+    /// It did not happen: the token is not accepted.
+    Auth { why: String },
+    /// It did not happen and never will.
+    Refused { why: String },
+    /// It may have happened.
+    Unclear { why: String },
+    /// The platform says that it already has this post.
+    AlreadyThere { why: String },
+    /// What earlier steps left is gone (an upload that expired): forget the checkpoints that are not
+    /// publications and do those steps again.
+    Redo { why: String },
+}
+
+/// What is left of the account's allowance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    pub remaining: u64,
+    pub reset: Timestamp,
+}
+
+/// Something a person should change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// The key it is about: of the account table, or of the post (`text`, `thread`, `media`, …).
+    pub key: String,
+    pub reason: String,
+    pub hint: Option<String>,
+}
+
+impl Complaint {
+    pub fn new(key: &str, reason: impl Into<String>) -> Self {
+        Self { key: key.into(), reason: reason.into(), hint: None }
+    }
+
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// An account's own keys, read one by one; keeps everything that is wrong.
+#[derive(Debug)]
+pub struct Table {
+    pub account: AccountId,
+    values: toml::Table,
+    base: PathBuf,
+    complaints: Vec<Complaint>,
+}
+
+impl Table {
+    /// `values` are the account's keys without those that every account has; `base` is the folder of the file.
+    pub fn new(account: AccountId, values: toml::Table, base: PathBuf) -> Self {
+        Self { account, values, base, complaints: Vec::new() }
+    }
+
+    pub fn complain(&mut self, complaint: Complaint) {
+        self.complaints.push(complaint);
+    }
+
+    pub fn into_complaints(self) -> Vec<Complaint> {
+        self.complaints
+    }
+
+    /// A text that may be left out.
+    pub fn text(&mut self, key: &str) -> Option<String> {
+        match self.values.get(key)? {
+            toml::Value::String(text) => Some(text.clone()),
+            other => self.wrong(key, "a text in quotes", other.type_str()),
+        }
+    }
+
+    /// A text that must be there.
+    pub fn required(&mut self, key: &str) -> Option<String> {
+        self.demand(key);
+        self.text(key)
+    }
+
+    pub fn bool(&mut self, key: &str) -> Option<bool> {
+        match self.values.get(key)? {
+            toml::Value::Boolean(value) => Some(*value),
+            other => self.wrong(key, "true or false", other.type_str()),
+        }
+    }
+
+    pub fn integer(&mut self, key: &str) -> Option<i64> {
+        match self.values.get(key)? {
+            toml::Value::Integer(value) => Some(*value),
+            other => self.wrong(key, "a whole number", other.type_str()),
+        }
+    }
+
+    /// A path that must be there; a relative one is relative to the file it stands in.
+    pub fn path(&mut self, key: &str) -> Option<PathBuf> {
+        self.required(key).map(|text| self.base.join(text))
+    }
+
+    /// A base URL that must be there: `https`, or `http` on a loopback address; no user, query or fragment.
+    pub fn base_url(&mut self, key: &str) -> Option<Url> {
+        let text = self.required(key)?;
+        let refuse = |reason: &str, hint: &str| Complaint::new(key, reason).with_hint(hint);
+        let complaint = match Url::parse(&text) {
+            Err(cause) => refuse(&format!("not a URL: {cause}"), "write it as \"https://host.example\""),
+            Ok(url) if url.host().is_none() => refuse("the URL names no host", "write it as \"https://host.example\""),
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                refuse("a URL must not hold a user or password", "give secrets by reference, in a key of their own")
+            }
+            Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+                refuse("a base URL has no query and no fragment", "leave out everything from '?' or '#' on")
+            }
+            Ok(url) if url.scheme() == "http" && !is_loopback(&url) => {
+                refuse("http:// is accepted for loopback addresses only", "use https://")
+            }
+            Ok(url) if !matches!(url.scheme(), "http" | "https") => refuse("the URL is not https", "use https://"),
+            Ok(url) => return Some(url),
+        };
+        self.complain(complaint);
+        None
+    }
+
+    /// A secret by reference that must be there.
+    pub fn secret(&mut self, key: &str) -> Option<SecretRef> {
+        self.demand(key);
+        let base = self.base.clone();
+        match secret_ref(self.values.get(key)?, &base) {
+            Ok(reference) => Some(reference),
+            Err((reason, hint)) => {
+                self.complain(Complaint::new(key, reason).with_hint(hint));
+                None
+            }
+        }
+    }
+
+    fn demand(&mut self, key: &str) {
+        if !self.values.contains_key(key) {
+            self.complain(Complaint::new(key, format!("accounts.{}: the key {key:?} is missing", self.account)));
+        }
+    }
+
+    fn wrong<T>(&mut self, key: &str, wanted: &str, found: &str) -> Option<T> {
+        self.complain(Complaint::new(key, format!("{key:?} must be {wanted}, not {found}")));
+        None
+    }
+}
+
+/// Whether a URL names a loopback address, literally or as `localhost`.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// Reads `{ credential = "…" }`, `{ file = "…" }` or `{ env = "…" }`; the error is a reason and a hint.
+///
+/// # Errors
+/// A secret written in place, an unknown way, or more than one way.
+pub fn secret_ref(value: &toml::Value, base: &std::path::Path) -> Result<SecretRef, (String, String)> {
+    const HINT: &str = "write { credential = \"NAME\" }, { file = \"PATH\" } or { env = \"VARIABLE\" }";
+    let toml::Value::Table(table) = value else {
+        return Err(("a secret must not stand in the configuration".into(), HINT.into()));
+    };
+    let mut ways = table.iter();
+    match (ways.next(), ways.next()) {
+        (Some((way, toml::Value::String(text))), None) => match way.as_str() {
+            "credential" if text.is_empty() || text.contains('/') || text == "." || text == ".." => {
+                Err(("a credential is a plain file name".into(), HINT.into()))
+            }
+            "credential" => Ok(SecretRef::Credential(text.clone())),
+            "file" => Ok(SecretRef::File(base.join(text))),
+            "env" => Ok(SecretRef::Env(text.clone())),
+            _ => Err((format!("there is no way {way:?} to give a secret"), HINT.into())),
+        },
+        _ => Err(("a secret is given in exactly one way".into(), HINT.into())),
+    }
+}
+
+/// A wire-level imitation of a platform, for tests, simulation and benchmarks. Pure: time comes in, effects stay
+/// inside. Faults of the network are not its business; faults of the platform are.
+pub trait Twin: Send {
+    /// The keys of an account table that reach account number `account` (from 0) of this platform. `base` is a
+    /// URL to reach HTTP twins by, and `folder` a place for files. Secrets are given as `{ env = "NAME" }`.
+    fn table(&self, account: u32, base: &str, folder: &str) -> toml::Table;
+
+    /// The secrets of account number `account`, by key.
+    fn secrets(&self, account: u32) -> Secrets;
+
+    /// Carries a call out and answers it.
+    fn answer(&mut self, call: &Call, now: Timestamp) -> Reply;
+
+    /// Everything that is published, in the order it appeared; a thread's parts each on their own.
+    fn published(&self) -> Vec<Published>;
+
+    /// Until then, calls are refused as the platform refuses them when too much is asked.
+    fn throttle(&mut self, until: Timestamp);
+
+    /// Short-lived tokens given out so far are no longer accepted.
+    fn expire_tokens(&mut self);
+
+    /// The account's secret is accepted, or no longer.
+    fn set_revoked(&mut self, revoked: bool);
+}
+
+/// One thing that people can see on a twin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// As in [`Twin::table`].
+    pub account: u32,
+    pub id: String,
+    pub text: String,
+    /// When it appeared.
+    pub at: Timestamp,
+    /// The id of the post that it answers.
+    pub answers: Option<String>,
+}

@@ -1,0 +1,14 @@
+//! The queue: text becomes approved posts, or faults with line and column.
+//!
+//! `parse` reads one file, `digest` says what approval is bound to, `approval` reads and writes it, [`Queue`] folds
+//! the files into one set of posts in which each id stands once.
+
+pub mod approval;
+pub mod digest;
+pub mod parse;
+pub mod post;
+#[expect(clippy::module_inception, reason = "the queue is what this room is about")]
+pub mod queue;
+
+pub use post::{Approval, Kind, Order, Post, Trouble};
+pub use queue::{Change, Queue};

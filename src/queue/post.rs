@@ -1,0 +1,73 @@
+//! One entry of the queue, as the planner and the deliverer need it.
+
+use std::sync::Arc;
+
+use crate::domain::{AccountId, Content, Digest, Goal, PostId, Timestamp};
+
+/// A post that has been read, checked and digested. Small: a million of them stay in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    pub id: PostId,
+    pub kind: Kind,
+    /// In the order written, without repeats.
+    pub to: Box<[AccountId]>,
+    pub goal: Goal,
+    pub priority: i32,
+    pub series: Option<Box<str>>,
+    /// This moment and no other.
+    pub at: Option<Timestamp>,
+    pub not_before: Option<Timestamp>,
+    pub expires: Option<Timestamp>,
+    pub order: Order,
+    pub digest: Digest,
+    pub approval: Approval,
+    /// Something about it that a person has to mend before it can go out (a media file that is not there).
+    pub trouble: Option<Trouble>,
+    /// The canonical JSON that `digest` was taken over. [`Post::content`] reads it.
+    pub body: Box<str>,
+}
+
+/// What kind of entry it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `[[post]]`: takes a slot, or its own fixed time.
+    Post,
+    /// `[[reply]]`: an answer in a conversation; needs no slot and is sent as soon as quiet hours allow.
+    Reply,
+}
+
+/// Place in the queue: files in name order, then from top to bottom.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Order {
+    /// Path relative to the queue folder, with `/`.
+    pub file: Arc<str>,
+    /// From 0, over posts and then replies.
+    pub place: u32,
+}
+
+/// Whether a person has agreed to exactly this content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    Approved,
+    NotApproved,
+    /// There is an approval, of other content.
+    Stale,
+}
+
+/// What keeps one post from being published although its file can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// Why the media cannot be used.
+    Media(Box<str>),
+    /// Why the post cannot go out as it is.
+    Invalid(Box<str>),
+    /// Which files hold its id with different contents.
+    Duplicate(Box<str>),
+}
+
+impl Post {
+    /// What `account` would publish: the variant applied over the post.
+    pub fn content(&self, account: &AccountId) -> Content {
+        super::digest::content(&self.body, account)
+    }
+}

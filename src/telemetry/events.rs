@@ -1,0 +1,162 @@
+//! Every event that the log can hold. `docs/events.md` lists the same, and a test compares.
+//!
+//! Levels: error, somebody must act; warn, odd but still working; info, a change that a user can notice; debug, how
+//! it came about. Text from outside is cut by [`quote`] where it enters an event, and escaped by the formatter.
+
+use serde::Serialize;
+
+use crate::domain::{AccountId, DeliveryId, Timestamp, limits};
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+/// Fields that every `delivery.*` event carries.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct About {
+    pub delivery: DeliveryId,
+    pub post: String,
+    pub account: AccountId,
+    pub platform: String,
+    /// 0 before the first attempt.
+    pub attempt: u32,
+}
+
+impl About {
+    pub fn new(delivery: &DeliveryId, platform: &str, attempt: u32) -> Self {
+        Self {
+            delivery: delivery.clone(),
+            post: delivery.post.to_string(),
+            account: delivery.account.clone(),
+            platform: platform.into(),
+            attempt,
+        }
+    }
+}
+
+/// Text from outside, cut to a length that a log line can carry.
+pub fn quote(text: &str) -> String {
+    match text.char_indices().nth(limits::QUOTED_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
+    }
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $level:ident { $($(#[$fdoc:meta])* $field:ident: $type:ty),* $(,)? })*) => {
+        /// One line of the log.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum Event {
+            $($(#[$doc])* $variant { $($(#[$fdoc])* $field: $type),* },)*
+        }
+
+        impl Event {
+            /// The stable name.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $name,)* }
+            }
+
+            pub fn level(&self) -> Level {
+                match self { $(Self::$variant { .. } => Level::$level,)* }
+            }
+        }
+
+        /// Name, level and fields of every event, in the order of this file. `about` stands for its own fields.
+        pub const EVENTS: &[(&str, Level, &[&str])] = &[$(($name, Level::$level, &[$(stringify!($field)),*]),)*];
+    };
+}
+
+events! {
+    /// The program has read its configuration and taken the store.
+    DaemonStarted = "daemon.started", Info { version: String, pid: u32, config: String }
+    /// The queue is read, the plan stands; from now on posts go out.
+    DaemonReady = "daemon.ready", Info { accounts: usize, posts: usize, ready_ms: u64 }
+    /// A signal asked it to stop; what is in flight is waited for.
+    DaemonStopping = "daemon.stopping", Info { reason: String, in_flight: usize }
+    DaemonStopped = "daemon.stopped", Info { in_flight: usize }
+    /// The program has a fault of its own.
+    DaemonPanicked = "daemon.panicked", Error { message: String, place: String }
+
+    ConfigLoaded = "config.loaded", Info { file: String, accounts: usize }
+    /// A changed configuration cannot be used; the running one stays in force.
+    ConfigRejected = "config.rejected", Error { file: String, faults: usize, fault: String }
+    /// Something in the configuration has no effect, or not the one that was probably meant.
+    ConfigWarning = "config.warning", Warn { place: String, reason: String }
+
+    /// A queue file is in force.
+    QueueLoaded = "queue.loaded", Info { file: String, posts: usize }
+    /// A queue file cannot be used; its last good version stays in force.
+    QueueFileRejected = "queue.file_rejected", Error { place: String, reason: String, hint: Option<String> }
+    QueueFileWarning = "queue.file_warning", Warn { place: String, reason: String, hint: Option<String> }
+    QueueFileGone = "queue.file_gone", Info { file: String }
+    /// The queue folder cannot be read; nothing new is begun until it is back.
+    QueueLost = "queue.lost", Error { why: String }
+    QueueBack = "queue.back", Info { posts: usize }
+    /// Approved posts for fewer days are left than `runway_warn` asks for.
+    QueueLow = "queue.low", Warn { account: AccountId, runway_days: f64, warn_days: f64 }
+
+    /// A post was approved, and then changed.
+    PostApprovedStale = "post.approved_stale", Warn { post: String, file: String }
+    PostWithdrawn = "post.withdrawn", Info { post: String }
+    /// A delivered post has other content now; it is not published again.
+    PostChangedAfterDelivery = "post.changed_after_delivery", Warn { delivery: DeliveryId, digest: String }
+
+    /// A slot passed without a post.
+    SlotEmpty = "slot.empty", Warn { account: AccountId, slot: Timestamp, reason: String }
+
+    DeliveryScheduled = "delivery.scheduled", Info { #[serde(flatten)] about: About, slot: Option<Timestamp> }
+    DeliveryHeld = "delivery.held", Info { #[serde(flatten)] about: About, reason: String, detail: Option<String> }
+    /// The intent is durable and the attempt begins.
+    DeliverySending = "delivery.sending", Info { #[serde(flatten)] about: About, slot: Option<Timestamp>, lateness_ms: i64 }
+    /// A part of the attempt is done and need not be done again.
+    DeliveryCheckpoint = "delivery.checkpoint", Debug { #[serde(flatten)] about: About, step: String }
+    DeliveryDelivered = "delivery.delivered", Info {
+        #[serde(flatten)] about: About, slot: Option<Timestamp>, lateness_ms: i64, remote_id: String, url: Option<String>, duration_ms: u64
+    }
+    DeliveryRetrying = "delivery.retrying", Warn { #[serde(flatten)] about: About, at: Timestamp, reason: String }
+    /// It may have arrived; it is looked for before anything else is done.
+    DeliveryAmbiguous = "delivery.ambiguous", Warn { #[serde(flatten)] about: About, settle: Timestamp, reason: String }
+    /// Nothing can tell whether it arrived: `cadenced resolve` decides.
+    DeliveryUncertain = "delivery.uncertain", Error { #[serde(flatten)] about: About, reason: String }
+    /// What had become of an ambiguous attempt is known now.
+    DeliveryReconciled = "delivery.reconciled", Info { #[serde(flatten)] about: About, found: bool }
+    DeliveryRefused = "delivery.refused", Error { #[serde(flatten)] about: About, reason: String }
+    DeliveryMissed = "delivery.missed", Warn { #[serde(flatten)] about: About, slot: Timestamp }
+    DeliveryExpired = "delivery.expired", Warn { #[serde(flatten)] about: About }
+    DeliveryWithdrawn = "delivery.withdrawn", Info { #[serde(flatten)] about: About }
+    /// A person decided.
+    DeliveryResolved = "delivery.resolved", Info { #[serde(flatten)] about: About, decision: String, by: String }
+
+    /// The account's token is not accepted; nothing goes out on it.
+    AccountAuthLost = "account.auth_lost", Error { account: AccountId, platform: String, reason: String }
+    AccountAuthRefreshed = "account.auth_refreshed", Info { account: AccountId, platform: String }
+    AccountRateLimited = "account.rate_limited", Warn { account: AccountId, platform: String, until: Timestamp, reason: String }
+    AccountPaused = "account.paused", Info { account: AccountId, platform: String }
+    /// The remote account that this account is from now on.
+    AccountPinned = "account.pinned", Info { account: AccountId, platform: String, identity: String }
+
+    /// The wall clock is behind what the store has seen; nothing is sent until it has caught up.
+    ClockBehind = "clock.behind", Error { now: Timestamp, mark: Timestamp }
+    /// The wall clock is right again.
+    ClockCaughtUp = "clock.caught_up", Info { now: Timestamp }
+    /// The wall clock went ahead faster than time passes: treated like downtime.
+    ClockJumped = "clock.jumped", Warn { seconds: i64 }
+
+    StoreOpened = "store.opened", Info { path: String, records: u64, open_ms: u64 }
+    /// The index is made anew from the journal.
+    StoreRebuilding = "store.rebuilding", Warn { reason: String, done: u64, total: u64 }
+    /// A write that a crash cut short was removed.
+    StoreTornTail = "store.torn_tail", Warn { segment: String, bytes: u64 }
+    /// There is no room for new intents; what is under way can still be recorded.
+    StoreFull = "store.full", Error { why: String }
+    StoreRoom = "store.room", Info { free_bytes: Option<u64> }
+    /// A batch could not be written and is tried again.
+    StoreFailed = "store.failed", Error { why: String }
+    StoreUpkeep = "store.upkeep", Info { records: u64, journal_bytes: u64, index_bytes: u64 }
+}
