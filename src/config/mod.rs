@@ -5,4 +5,4 @@
 
 pub mod settings;
 
-pub use settings::{AccountSettings, ApprovalMode, LogFormat, Settings};
+pub use settings::{AccountSettings, LogFormat, Settings};

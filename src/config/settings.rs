@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::policy::{DeliveryRules, Policy, Schedule};
+use crate::domain::policy::{ApprovalMode, DeliveryRules, Policy, Schedule};
 use crate::domain::{AccountId, Place, SecretRef};
 
 /// Everything the file says, with defaults filled in and paths made absolute.
@@ -28,15 +28,6 @@ pub struct Settings {
 pub struct QueueSettings {
     pub path: PathBuf,
     pub approval: ApprovalMode,
-}
-
-/// What counts as an approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ApprovalMode {
-    /// `[post.approval]` with the digest of the content.
-    Digest,
-    /// Being in the queue.
-    None,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

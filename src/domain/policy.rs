@@ -98,3 +98,12 @@ pub struct Retry {
     /// Tries in all, the first one included.
     pub tries: u32,
 }
+
+/// What counts as an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApprovalMode {
+    /// `[post.approval]` with the digest of the content.
+    Digest,
+    /// Being in the queue.
+    None,
+}
