@@ -1,6 +1,8 @@
 //! cadenced
 pub mod config;
+pub mod deliver;
 pub mod domain;
+pub mod engine;
 pub mod ledger;
 pub mod parts;
 pub mod plan;

@@ -16,6 +16,10 @@ pub type Done<T> = Box<dyn FnOnce(T) + Send>;
 /// The wall clock.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
+
+    /// Time that has passed since some fixed moment, suspended time included; it never goes back. Where it and the
+    /// wall clock disagree, the wall clock was set.
+    fn boot(&self) -> Duration;
 }
 
 /// Carries out an adapter's call: HTTP, or files of the site.

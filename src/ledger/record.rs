@@ -164,7 +164,11 @@ pub struct Intent {
     pub promotion: bool,
     /// Whether it counts for the beat (replies do not).
     pub counts: bool,
-    /// What [`crate::platform::contract::Adapter::freeze`] gave for the first attempt.
+    /// The canonical content that the digest was taken over, so that an attempt in doubt can be read back even when
+    /// its post has left the queue.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub body: String,
+    /// What the adapter froze before the first attempt: all that a repeat must send unchanged.
     pub frozen: Value,
     /// When the first attempt on this content began.
     pub started: Timestamp,

@@ -27,6 +27,10 @@ pub struct Account {
     deliveries: BTreeMap<PostId, Entry>,
     /// What was sent, by when it was sent; a post at most once.
     beat: BTreeSet<(Timestamp, PostId)>,
+    /// Deliveries with an attempt under way or owed.
+    open: BTreeSet<PostId>,
+    /// How many deliveries are in each state, by its name.
+    counts: BTreeMap<&'static str, usize>,
 }
 
 /// What is remembered of an account beside its deliveries.
@@ -106,18 +110,9 @@ impl View {
         }
         if let Some(delivery) = record.fact.delivery() {
             let account = self.accounts.entry(delivery.account.clone()).or_default();
-            let entry = account.deliveries.entry(delivery.post.clone()).or_default();
-            let before = entry.sent.as_ref().map(|sent| sent.from);
+            let mut entry = account.take(&delivery.post).unwrap_or_default();
             entry.apply(record);
-            let after = entry.sent.as_ref().map(|sent| sent.from);
-            if before != after {
-                if let Some(from) = before {
-                    account.beat.remove(&(from, delivery.post.clone()));
-                }
-                if let Some(from) = after {
-                    account.beat.insert((from, delivery.post.clone()));
-                }
-            }
+            account.hold(delivery.post.clone(), entry);
         }
     }
 
@@ -129,10 +124,8 @@ impl View {
     /// Puts back what an index has kept of a delivery.
     pub fn restore_entry(&mut self, delivery: DeliveryId, entry: Entry) {
         let account = self.accounts.entry(delivery.account).or_default();
-        if let Some(sent) = &entry.sent {
-            account.beat.insert((sent.from, delivery.post.clone()));
-        }
-        account.deliveries.insert(delivery.post, entry);
+        account.take(&delivery.post);
+        account.hold(delivery.post, entry);
     }
 
     pub fn account(&self, account: &AccountId) -> Option<&Account> {
@@ -156,6 +149,39 @@ impl Account {
     /// All deliveries, by post id.
     pub fn deliveries(&self) -> impl Iterator<Item = (&PostId, &Entry)> {
         self.deliveries.iter()
+    }
+
+    /// Deliveries with an attempt under way or owed, by post id.
+    pub fn open(&self) -> impl Iterator<Item = &PostId> {
+        self.open.iter()
+    }
+
+    /// How many deliveries are in each state, by its name.
+    pub fn counts(&self) -> &BTreeMap<&'static str, usize> {
+        &self.counts
+    }
+
+    fn take(&mut self, post: &PostId) -> Option<Entry> {
+        let entry = self.deliveries.remove(post)?;
+        if let Some(sent) = &entry.sent {
+            self.beat.remove(&(sent.from, post.clone()));
+        }
+        self.open.remove(post);
+        if let Some(count) = self.counts.get_mut(entry.state.name()) {
+            *count -= 1;
+        }
+        Some(entry)
+    }
+
+    fn hold(&mut self, post: PostId, entry: Entry) {
+        if let Some(sent) = &entry.sent {
+            self.beat.insert((sent.from, post.clone()));
+        }
+        if entry.state.is_open() {
+            self.open.insert(post.clone());
+        }
+        *self.counts.entry(entry.state.name()).or_default() += 1;
+        self.deliveries.insert(post, entry);
     }
 
     /// What was sent, latest first.

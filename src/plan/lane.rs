@@ -109,6 +109,12 @@ impl Lane {
         unimplemented!()
     }
 
+    /// The earliest moment from `now` on at which gap, day and quiet hours allow `post` to be sent, its own earlier
+    /// attempts not counted. For attempts that are owed, which need no slot.
+    pub fn earliest(&self, _account: Option<&Account>, _post: &PostId, now: Timestamp) -> Timestamp {
+        now
+    }
+
     /// The plan from `now` until `until`, as if everything were delivered at once when it is sent.
     pub fn project(
         &self,

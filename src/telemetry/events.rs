@@ -114,6 +114,8 @@ events! {
     DeliveryHeld = "delivery.held", Info { #[serde(flatten)] about: About, reason: String, detail: Option<String> }
     /// The intent is durable and the attempt begins.
     DeliverySending = "delivery.sending", Info { #[serde(flatten)] about: About, slot: Option<Timestamp>, lateness_ms: i64 }
+    /// A dry run has come to the moment at which it would send this.
+    DeliveryWouldSend = "delivery.would_send", Info { #[serde(flatten)] about: About, slot: Option<Timestamp> }
     /// A part of the attempt is done and need not be done again.
     DeliveryCheckpoint = "delivery.checkpoint", Debug { #[serde(flatten)] about: About, step: String }
     DeliveryDelivered = "delivery.delivered", Info {

@@ -1,0 +1,527 @@
+//! One delivery in progress.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::domain::policy::DeliveryRules;
+use crate::domain::{Checkpoint, DeliveryId, Timestamp, time};
+use crate::ledger::Outcome;
+use crate::platform::contract::{
+    Adapter, Attempt, Effect, Evidence, Failure, Job, Next, Purpose, Reading, Reply, Secrets, Session, Step,
+};
+
+use super::retry::backoff;
+
+/// When a read-back's "not there" may count at the earliest, where neither the configuration nor the platform asks for
+/// another time. Requests have been seen to take effect minutes after the client gave up on them.
+const SETTLE: Duration = Duration::from_secs(5 * 60);
+/// How soon the first look follows a lost reply. What is found then is found; what is not found then means nothing.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
+/// Time between the two looks that must agree that nothing is there.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2 * 60);
+/// How long looking may fail before a person is asked.
+const LOOK_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest time in all that one attempt waits for media to be processed.
+const WAIT_PATIENCE: Duration = Duration::from_secs(60 * 60);
+/// Most calls of one attempt, beside those its parts and media need.
+const SPARE_CALLS: u32 = 200;
+/// Most times that account state may change in one attempt: log in, refresh, read limits, and each once more.
+const SESSION_CHANGES: u32 = 8;
+/// Most times that an attempt does its uploads again.
+const REDOS: u32 = 2;
+
+/// What the daemon still wants of a delivery that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// That it be published.
+    Publish,
+    /// The post was withdrawn or changed: only find out whether it arrived.
+    Settle,
+}
+
+/// What a delivery wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Make the call and hand what comes back to [`Delivery::answered`].
+    Call(StepCall),
+    /// Make this checkpoint durable, then [`Delivery::proceed`].
+    Keep { checkpoint: Checkpoint, publishes: bool, reconciled: bool },
+    /// The account's state is this now; then [`Delivery::proceed`].
+    Session(Session),
+    /// Nothing to do before then.
+    Sleep(Timestamp),
+    /// Make this outcome durable. After [`Outcome::Ambiguous`] the delivery goes on; after all others it is over.
+    End(Outcome),
+    /// The account's token is not accepted, and the attempt is in doubt: keep it until the account goes on.
+    Park { why: String },
+}
+
+/// A call, compared by what identifies it: requests carry secrets and are not comparable.
+#[derive(Debug, Clone)]
+pub struct StepCall(pub Step);
+
+impl PartialEq for StepCall {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name && self.0.effect == other.0.effect
+    }
+}
+
+/// What a delivery may know of its account.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountState<'a> {
+    pub session: &'a Session,
+    pub secrets: &'a Secrets,
+}
+
+/// One delivery in progress, from its durable intent to its outcome.
+#[derive(Debug)]
+pub struct Delivery {
+    adapter: Arc<dyn Adapter>,
+    rules: DeliveryRules,
+    job: Job,
+    done: Vec<Checkpoint>,
+    published: u32,
+    scratch: Value,
+    wanted: Wanted,
+    doubt: Option<Doubt>,
+    /// Something of it was learned by looking.
+    reconciled: bool,
+    /// Tries of the budget that are used up, without this one.
+    tries: u32,
+    /// A number that chance is drawn from.
+    draw: u64,
+    calling: Option<Step>,
+    sleep: Option<Timestamp>,
+    calls: u32,
+    session_changes: u32,
+    redos: u32,
+    waiting_since: Option<Timestamp>,
+}
+
+/// A publishing step may have arrived.
+#[derive(Debug, Clone)]
+struct Doubt {
+    why: String,
+    /// From then on "not there" counts.
+    settle: Timestamp,
+    /// When it was first not there, after `settle`.
+    absent: Option<Timestamp>,
+    /// The platform itself said that it has it.
+    claimed: bool,
+    since: Timestamp,
+    failed_looks: u32,
+}
+
+impl Delivery {
+    /// A delivery whose intent has just become durable. `done` are the checkpoints of earlier attempts.
+    pub fn new(
+        adapter: Arc<dyn Adapter>,
+        rules: DeliveryRules,
+        job: Job,
+        done: Vec<Checkpoint>,
+        published: u32,
+        tries: u32,
+        draw: u64,
+    ) -> Self {
+        let mut kept: Vec<Checkpoint> = Vec::with_capacity(done.len());
+        for checkpoint in done {
+            // A step that was done again stands twice; the later one counts.
+            kept.retain(|earlier| earlier.step != checkpoint.step);
+            kept.push(checkpoint);
+        }
+        Self {
+            adapter,
+            rules,
+            job,
+            done: kept,
+            published,
+            scratch: Value::Null,
+            wanted: Wanted::Publish,
+            doubt: None,
+            reconciled: false,
+            tries,
+            draw,
+            calling: None,
+            sleep: None,
+            calls: 0,
+            session_changes: 0,
+            redos: 0,
+            waiting_since: None,
+        }
+    }
+
+    /// The same, found in `sending` at start: what it had sent, nobody knows. `settle` is what the ledger holds, if it
+    /// was already known to be in doubt.
+    pub fn found(mut self, settle: Option<Timestamp>, now: Timestamp) -> (Self, Act) {
+        match settle {
+            Some(settle) => {
+                // "Not there" may count from then, but two looks of this life must agree.
+                self.doubt = Some(Doubt::new("it was in doubt when the daemon stopped", settle, now));
+                let act = self.proceed_later(now);
+                (self, act)
+            }
+            None => {
+                let act = self.doubt("the daemon stopped while it was being sent", now, Claim::Unknown);
+                (self, act)
+            }
+        }
+    }
+
+    pub fn id(&self) -> &DeliveryId {
+        &self.job.delivery
+    }
+
+    pub fn attempt(&self) -> u32 {
+        self.job.attempt
+    }
+
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
+    }
+
+    /// How many parts are surely published.
+    pub fn published(&self) -> u32 {
+        self.published
+    }
+
+    /// Whether a call is under way.
+    pub fn is_calling(&self) -> bool {
+        self.calling.is_some()
+    }
+
+    /// When it wants to be asked again.
+    pub fn sleeps_until(&self) -> Option<Timestamp> {
+        self.sleep
+    }
+
+    /// The post was withdrawn or changed. A call that is under way comes to its end first.
+    pub fn only_settle(&mut self) {
+        self.wanted = Wanted::Settle;
+    }
+
+    /// The post is wanted again, unchanged.
+    pub fn publish_after_all(&mut self) {
+        self.wanted = Wanted::Publish;
+    }
+
+    /// The call that was chosen last is not made now, but chosen anew at `until`.
+    pub fn postpone(&mut self, until: Timestamp) {
+        self.calling = None;
+        self.sleep = Some(until);
+    }
+
+    /// The account turned out not to be the right one, or not to be let in.
+    pub fn not_let_in(&mut self, why: String) -> Act {
+        self.auth(why)
+    }
+
+    /// What to do next.
+    pub fn proceed(&mut self, account: AccountState<'_>, now: Timestamp) -> Act {
+        if let Some(until) = self.sleep.filter(|until| *until > now) {
+            return Act::Sleep(until);
+        }
+        self.sleep = None;
+        if self.doubt.is_none() && self.wanted == Wanted::Settle {
+            return Act::End(self.give_up_unwanted());
+        }
+        if let Some(doubt) = &self.doubt
+            && time::since(now, doubt.since) > LOOK_PATIENCE
+        {
+            let why = format!("{}; looking for it failed for {} h", doubt.why, LOOK_PATIENCE.as_secs() / 3600);
+            return Act::End(Outcome::Uncertain { why });
+        }
+        if self.doubt.is_none() && !self.has_media() {
+            // What was found in doubt after a restart goes on as a new attempt, which reads its media first.
+            let why = "the rest is to be sent".to_owned();
+            return Act::End(Outcome::Retry { until: now, why, counted: false });
+        }
+        let next = self.adapter.next(&self.attempt_with(account, now));
+        match next {
+            Next::Call(step) => self.call(step, now),
+            Next::Done(remote) => Act::End(Outcome::Delivered { remote, reconciled: self.reconciled }),
+            Next::Refuse(why) => self.refuse(why),
+            Next::Auth(why) => self.auth(why),
+            Next::CannotTell(why) => Act::End(Outcome::Uncertain { why }),
+        }
+    }
+
+    /// What a call has brought.
+    pub fn answered(&mut self, result: Result<Reply, Failure>, account: AccountState<'_>, now: Timestamp) -> Act {
+        let Some(step) = self.calling.take() else {
+            return self.proceed(account, now);
+        };
+        let reply = match result {
+            Ok(reply) => reply,
+            Err(Failure::NeverLeft(why)) => return self.again(None, why, Count::No, now),
+            Err(Failure::MayHaveArrived(why)) => {
+                return match step.effect {
+                    Effect::Publishes => self.doubt(&why, now, Claim::Unknown),
+                    Effect::Harmless | Effect::Leaves => self.again(None, why, Count::Yes, now),
+                };
+            }
+        };
+        let reading = self.adapter.read(&self.attempt_with(account, now), &step, &reply);
+        self.take(step, reading, account, now)
+    }
+
+    fn take(&mut self, step: Step, reading: Reading, account: AccountState<'_>, now: Timestamp) -> Act {
+        if !matches!(reading, Reading::Wait(_)) {
+            self.waiting_since = None;
+        }
+        match reading {
+            Reading::Learned(scratch) if step.effect == Effect::Harmless => {
+                self.scratch = scratch;
+                self.proceed(account, now)
+            }
+            Reading::Checkpoint(data) if step.effect != Effect::Harmless => {
+                self.keep(Checkpoint { step: step.name, data }, step.effect, false, account, now)
+            }
+            Reading::Session(session) => {
+                self.session_changes += 1;
+                if self.session_changes > SESSION_CHANGES {
+                    return self.again(None, "the account's session does not settle".into(), Count::Yes, now);
+                }
+                Act::Session(session)
+            }
+            Reading::Found(data) if self.doubt.is_some() => {
+                self.doubt = None;
+                self.reconciled = true;
+                self.scratch = Value::Null;
+                let step = format!("publish-{}", self.published);
+                self.keep(Checkpoint { step, data }, Effect::Publishes, true, account, now)
+            }
+            Reading::Absent if self.doubt.is_some() => self.not_there(now),
+            Reading::Wait(span) => {
+                let since = *self.waiting_since.get_or_insert(now);
+                if time::since(now, since) > WAIT_PATIENCE {
+                    return self.again(None, "the platform does not finish processing".into(), Count::Yes, now);
+                }
+                self.sleep_until(time::after(now, span.max(Duration::from_secs(1))))
+            }
+            Reading::Retry { after, why } => {
+                let count = if after.is_some() { Count::No } else { Count::Yes };
+                self.again(after, why, count, now)
+            }
+            Reading::RateLimited { until, why } => {
+                let until = until.max(time::after(now, Duration::from_secs(1)));
+                if self.doubt.is_some() {
+                    return self.sleep_until(until);
+                }
+                Act::End(Outcome::RateLimited { until, why })
+            }
+            Reading::Auth { why } => self.auth(why),
+            Reading::Refused { why } => self.refuse(why),
+            Reading::AlreadyThere { why } => self.doubt(&why, now, Claim::ByPlatform),
+            Reading::Redo { why } => {
+                self.redos += 1;
+                if self.redos > REDOS {
+                    return self.again(None, why, Count::Yes, now);
+                }
+                self.done.retain(|checkpoint| checkpoint.step.starts_with("publish-"));
+                self.proceed(account, now)
+            }
+            Reading::Unclear { why } => match step.effect {
+                Effect::Publishes => self.doubt(&why, now, Claim::Unknown),
+                Effect::Harmless | Effect::Leaves => self.again(None, why, Count::Yes, now),
+            },
+            // An adapter that answers what was not asked: nothing is known, so the careful way is taken.
+            Reading::Learned(_) | Reading::Checkpoint(_) | Reading::Found(_) | Reading::Absent => {
+                let why = format!("the reply to {} was read as something it cannot be", step.name);
+                match step.effect {
+                    Effect::Publishes => self.doubt(&why, now, Claim::Unknown),
+                    Effect::Harmless | Effect::Leaves => self.again(None, why, Count::Yes, now),
+                }
+            }
+        }
+    }
+
+    fn has_media(&self) -> bool {
+        self.job.media.len() == self.job.content.media.len()
+    }
+
+    fn attempt_with<'a>(&'a self, account: AccountState<'a>, now: Timestamp) -> Attempt<'a> {
+        Attempt {
+            job: &self.job,
+            purpose: if self.doubt.is_some() { Purpose::LookBack } else { Purpose::Publish },
+            done: &self.done,
+            scratch: &self.scratch,
+            session: account.session,
+            secrets: account.secrets,
+            now,
+        }
+    }
+
+    fn call(&mut self, step: Step, now: Timestamp) -> Act {
+        if self.doubt.is_some() && step.effect != Effect::Harmless {
+            let why = format!("looking for it would need {}, which is not harmless", step.name);
+            return Act::End(Outcome::Uncertain { why });
+        }
+        self.calls += 1;
+        let content = &self.job.content;
+        let needed = 4 * (content.media.len() + content.thread.len()) as u32;
+        if self.calls > SPARE_CALLS + needed {
+            self.calls = 0;
+            return self.again(None, "the attempt came to no end".into(), Count::Yes, now);
+        }
+        self.calling = Some(step.clone());
+        Act::Call(StepCall(step))
+    }
+
+    /// A step has left something. When that was the last one, the outcome alone is recorded: it says the same.
+    fn keep(
+        &mut self,
+        checkpoint: Checkpoint,
+        effect: Effect,
+        reconciled: bool,
+        account: AccountState<'_>,
+        now: Timestamp,
+    ) -> Act {
+        let publishes = effect == Effect::Publishes;
+        self.published += u32::from(publishes);
+        self.done.retain(|earlier| earlier.step != checkpoint.step);
+        self.done.push(checkpoint.clone());
+        if publishes {
+            self.scratch = Value::Null;
+        }
+        let parts = 1 + self.job.content.thread.len();
+        if !self.has_media() && (self.published as usize) < parts {
+            return Act::Keep { checkpoint, publishes, reconciled };
+        }
+        match self.adapter.next(&self.attempt_with(account, now)) {
+            Next::Done(remote) => Act::End(Outcome::Delivered { remote, reconciled: self.reconciled }),
+            _ => Act::Keep { checkpoint, publishes, reconciled },
+        }
+    }
+
+    /// It may have arrived: from here on it is only looked for, until that is known.
+    fn doubt(&mut self, why: &str, now: Timestamp, claim: Claim) -> Act {
+        let settle = match self.adapter.evidence() {
+            Evidence::None => {
+                return Act::End(Outcome::Uncertain { why: why.into() });
+            }
+            // The same bytes make one post only, however late the first ones arrive.
+            Evidence::Repeatable => now,
+            Evidence::LookBack { .. } if claim == Claim::ByPlatform => now,
+            Evidence::LookBack { lag } => {
+                let asked = self.rules.settle.unwrap_or_else(|| SETTLE.max(self.rules.timeout * 2).max(lag));
+                time::after(now, asked)
+            }
+        };
+        self.scratch = Value::Null;
+        self.calling = None;
+        self.calls = 0;
+        self.doubt = Some(Doubt { claimed: claim == Claim::ByPlatform, ..Doubt::new(why, settle, now) });
+        let first_look = match self.adapter.evidence() {
+            Evidence::Repeatable => backoff(&self.rules.retry, self.tries + 1, self.draw),
+            _ => FIRST_LOOK,
+        };
+        self.sleep = Some(time::after(now, first_look));
+        Act::End(Outcome::Ambiguous { why: why.into(), settle })
+    }
+
+    fn not_there(&mut self, now: Timestamp) -> Act {
+        self.scratch = Value::Null;
+        let evidence = self.adapter.evidence();
+        let Some(doubt) = &mut self.doubt else {
+            return Act::Sleep(now);
+        };
+        if now < doubt.settle {
+            let until = doubt.settle;
+            return self.sleep_until(until);
+        }
+        let first = *doubt.absent.get_or_insert(now);
+        let sure = evidence == Evidence::Repeatable || time::since(now, first) >= BETWEEN_LOOKS;
+        if !sure {
+            return self.sleep_until(time::after(first, BETWEEN_LOOKS));
+        }
+        if doubt.claimed {
+            let why = format!("{}, but it is not to be found", doubt.why);
+            return Act::End(Outcome::Uncertain { why });
+        }
+        let why = doubt.why.clone();
+        self.doubt = None;
+        if self.wanted == Wanted::Settle {
+            return Act::End(self.give_up_unwanted());
+        }
+        self.again(None, why, Count::Yes, now)
+    }
+
+    /// It did not happen, or looking for it did not work: once more, later.
+    fn again(&mut self, after: Option<Duration>, why: String, count: Count, now: Timestamp) -> Act {
+        if let Some(doubt) = &mut self.doubt {
+            doubt.failed_looks += 1;
+            self.scratch = Value::Null;
+            self.session_changes = 0;
+            let wait = after.unwrap_or_else(|| backoff(&self.rules.retry, doubt.failed_looks, self.draw));
+            return self.sleep_until(time::after(now, wait));
+        }
+        let counted = count == Count::Yes;
+        let tries = self.tries + u32::from(counted);
+        if tries >= self.rules.retry.tries {
+            return self.refuse(format!("given up after {tries} tries: {why}"));
+        }
+        // Tries that do not count still lengthen the wait.
+        let wait = after.unwrap_or_else(|| backoff(&self.rules.retry, self.job.attempt, self.draw));
+        Act::End(Outcome::Retry { until: time::after(now, wait), why, counted })
+    }
+
+    fn refuse(&mut self, why: String) -> Act {
+        if self.doubt.is_some() {
+            return Act::End(Outcome::Uncertain { why: format!("looking for it was refused: {why}") });
+        }
+        Act::End(Outcome::Refused { why: self.with_parts(why) })
+    }
+
+    fn auth(&mut self, why: String) -> Act {
+        if self.doubt.is_some() {
+            return Act::Park { why };
+        }
+        Act::End(Outcome::Auth { why })
+    }
+
+    fn give_up_unwanted(&self) -> Outcome {
+        let why = "the post was withdrawn or changed".to_owned();
+        match self.published {
+            0 => Outcome::Abandoned { why },
+            _ => Outcome::Refused { why: self.with_parts(why) },
+        }
+    }
+
+    fn with_parts(&self, why: String) -> String {
+        match self.published {
+            0 => why,
+            n => format!("{why} ({n} of {} parts are published)", 1 + self.job.content.thread.len()),
+        }
+    }
+
+    fn sleep_until(&mut self, until: Timestamp) -> Act {
+        self.sleep = Some(until);
+        Act::Sleep(until)
+    }
+
+    fn proceed_later(&mut self, now: Timestamp) -> Act {
+        self.sleep_until(time::after(now, FIRST_LOOK))
+    }
+}
+
+impl Doubt {
+    fn new(why: &str, settle: Timestamp, since: Timestamp) -> Self {
+        Self { why: why.into(), settle, absent: None, claimed: false, since, failed_looks: 0 }
+    }
+}
+
+/// Whether a try is taken off the budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Count {
+    Yes,
+    No,
+}
+
+/// Who says that it may be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    Unknown,
+    ByPlatform,
+}

@@ -1,0 +1,640 @@
+//! Begins attempts and carries them on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::deliver::delivery::AccountState;
+use crate::deliver::{Act, Delivery, Probe, probe};
+use crate::domain::{AccountId, Content, DeliveryId, Digest, Held, ReplyTo, State, Timestamp, time};
+use crate::ledger::Record;
+use crate::ledger::record::{Fact, Intent, Outcome};
+use crate::ledger::store::Room;
+use crate::parts::ShelfError;
+use crate::plan::{Choice, draw};
+use crate::platform::contract::{Failure, Job, Media, Reply, Session};
+use crate::queue::{Approval, Kind, Post};
+use crate::telemetry::events::{Event as LogEvent, quote};
+
+use super::desk::{Beginning, Work};
+use super::engine::{Folder, Mode, Then};
+use super::{Command, Engine, Ticket};
+
+/// How long the same content under another id counts as a double on one account.
+const DOUBLE: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
+/// How many of the account's latest posts a look-back must not take for the one it looks for.
+const TAKEN: usize = 200;
+
+impl Engine {
+    /// Carries on what the account is doing; says when it wants to be asked again.
+    pub(super) fn carry_on(&mut self, account: &AccountId, now: Timestamp) -> Option<Timestamp> {
+        let desk = self.desks.get_mut(account)?;
+        if desk.rate_limited.is_some_and(|until| until <= now) {
+            desk.rate_limited = None;
+        }
+        let limited = desk.rate_limited;
+        match &mut desk.work {
+            Work::Delivering { delivery, ticket: None, keeping: false } => {
+                if let Some(until) = delivery.sleeps_until().filter(|until| *until > now) {
+                    return Some(until);
+                }
+                if self.stopping && delivery.sleeps_until().is_some() {
+                    return None;
+                }
+                let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets };
+                let act = delivery.proceed(state, now);
+                self.act(account, act, now);
+                self.desks.get(account).and_then(|desk| match &desk.work {
+                    Work::Delivering { delivery, ticket: None, .. } => delivery.sleeps_until(),
+                    _ => None,
+                })
+            }
+            Work::Parked { .. } => {
+                let stopped = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
+                if !stopped && let Work::Parked { delivery } = std::mem::replace(&mut desk.work, Work::Idle) {
+                    desk.work = Work::Delivering { delivery, ticket: None, keeping: false };
+                    return self.carry_on(account, now);
+                }
+                None
+            }
+            Work::Idle => limited,
+            _ => None,
+        }
+    }
+
+    /// Begins an attempt that is owed; says when the next one is.
+    pub(super) fn owed(&mut self, account: &AccountId, now: Timestamp) -> Option<Timestamp> {
+        let desk = self.desks.get(account)?;
+        if !matches!(desk.work, Work::Idle) || self.stopping {
+            return None;
+        }
+        if let Some(until) = desk.pause_until.filter(|until| *until > now) {
+            return Some(until);
+        }
+        let held = self.view.account(account)?;
+        let mut due: Option<(Timestamp, DeliveryId)> = None;
+        for post in held.open() {
+            let delivery = DeliveryId::new(post.clone(), account.clone());
+            let at = match held.entry(post).map(|entry| &entry.state) {
+                Some(State::Sending { .. }) => Timestamp::MIN,
+                Some(State::Retrying { at, .. }) => (*at).max(desk.rate_limited.unwrap_or(*at)),
+                _ => continue,
+            };
+            if due.as_ref().is_none_or(|(earliest, _)| at < *earliest) {
+                due = Some((at, delivery));
+            }
+        }
+        let (at, delivery) = due?;
+        let stopped = held.head.stopped.is_some();
+        if at == Timestamp::MIN {
+            // Looking for it sends nothing; it needs only an account that is let in.
+            if !stopped && self.folder != Folder::Reading {
+                self.find_out(&delivery, now);
+            }
+            return None;
+        }
+        if stopped || desk.setup.paused || self.clock_behind || self.full || self.folder != Folder::Known {
+            return None;
+        }
+        if at > now {
+            return Some(at);
+        }
+        let allowed = desk.lane.earliest(self.view.account(account), &delivery.post, now);
+        if allowed > now && !self.is_over(&delivery, now) {
+            return Some(allowed);
+        }
+        self.try_again(&delivery, now);
+        None
+    }
+
+    /// Whether the time of a delivery that is owed has passed.
+    fn is_over(&self, delivery: &DeliveryId, now: Timestamp) -> bool {
+        let (Some(post), Some(desk)) = (self.posts.get(&delivery.post), self.desks.get(&delivery.account)) else {
+            return false;
+        };
+        let untouched = self.entry(delivery).and_then(|entry| entry.open.as_ref()).is_some_and(|o| o.published == 0);
+        let expired = post.expires.is_some_and(|expires| expires <= now);
+        let too_late = post.at.is_some_and(|at| time::after(at, desk.setup.policy.late_grace) < now);
+        untouched && (expired || too_late)
+    }
+
+    /// Another attempt at a delivery whose last one surely failed, or that a person wants sent.
+    fn try_again(&mut self, delivery: &DeliveryId, now: Timestamp) {
+        let Some(entry) = self.entry(delivery) else { return };
+        let (prior, attempt) = (entry.open.clone(), entry.attempts);
+        let post = self.posts.get(&delivery.post).filter(|post| post.to.contains(&delivery.account)).cloned();
+        let wanted = post.filter(|post| {
+            post.approval == Approval::Approved
+                && post.trouble.is_none()
+                && prior.as_ref().is_none_or(|open| open.intent.digest == post.digest)
+        });
+        let Some(post) = wanted else {
+            let why = "the post was withdrawn or changed".to_owned();
+            let published = prior.as_ref().map_or(0, |open| open.published);
+            let outcome = match published {
+                0 => Outcome::Abandoned { why },
+                n => Outcome::Refused { why: format!("{why} ({n} parts are published)") },
+            };
+            let fact = Fact::Outcome { delivery: delivery.clone(), attempt, outcome };
+            self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(delivery.account.clone()));
+            self.hold_desk(&delivery.account);
+            return;
+        };
+        if self.is_over(delivery, now) {
+            let why = "its time passed while it was being retried".to_owned();
+            let abandoned = Fact::Outcome { delivery: delivery.clone(), attempt, outcome: Outcome::Abandoned { why } };
+            let end = match (post.expires, post.at) {
+                (Some(expires), _) if expires <= now => Fact::Expired { delivery: delivery.clone() },
+                (_, Some(at)) => Fact::Missed { delivery: delivery.clone(), slot: at },
+                _ => return,
+            };
+            let records = vec![Record::new(now, abandoned), Record::new(now, end)];
+            self.commit(records, Room::Reserve, Then::Concluded(delivery.account.clone()));
+            self.hold_desk(&delivery.account);
+            return;
+        }
+        let (slot, fixed) = match &prior {
+            Some(open) => (open.intent.slot, true),
+            None => (post.at, true),
+        };
+        let content = post.content(&delivery.account);
+        self.begin(&delivery.account, Beginning { post: Some(post), content, slot, fixed, prior, found: false }, now);
+    }
+
+    /// An attempt that was under way when the daemon stopped: it is looked for.
+    fn find_out(&mut self, delivery: &DeliveryId, now: Timestamp) {
+        let Some(prior) = self.entry(delivery).and_then(|entry| entry.open.clone()) else { return };
+        let post = self.posts.get(&delivery.post).filter(|post| post.to.contains(&delivery.account)).cloned();
+        let content = crate::queue::digest::content(&prior.intent.body, &delivery.account);
+        let beginning = Beginning { post, content, slot: prior.intent.slot, fixed: true, prior: Some(prior), found: true };
+        self.begin(&delivery.account, beginning, now);
+    }
+
+    /// Keeps an account from beginning something else while a record about its open delivery is on its way.
+    fn hold_desk(&mut self, account: &AccountId) {
+        if let Some(desk) = self.desks.get_mut(account) {
+            desk.planning = true;
+        }
+    }
+
+    pub(super) fn begin_choice(&mut self, account: &AccountId, choice: Choice, now: Timestamp) {
+        let Choice { post, slot, fixed } = choice;
+        let content = post.content(account);
+        if let Some(other) = self.double(account, &post, &content, now) {
+            let detail = format!("{other} said the same here; change the text, or wait 30 days");
+            self.object(&post, account, Held::Duplicate, detail);
+            return self.advance(account, now);
+        }
+        let Some(desk) = self.desks.get(account) else { return };
+        // The session may have told limits since the post was put into its lane.
+        if let Some(complaint) = desk.setup.adapter.check(&content, &desk.session).into_iter().next() {
+            self.object(&post, account, Held::Invalid, complaint.reason);
+            return self.advance(account, now);
+        }
+        if self.mode == Mode::DryRun {
+            let delivery = DeliveryId::new(post.id.clone(), account.clone());
+            let platform = desk.setup.adapter.platform();
+            self.log(LogEvent::DeliveryWouldSend {
+                about: crate::telemetry::events::About::new(&delivery, platform, 0),
+                slot,
+            });
+            self.said.insert((account.clone(), post.id.clone()));
+            self.object(&post, account, Held::Duplicate, "a dry run sends nothing".into());
+            return self.advance(account, now);
+        }
+        let prior = None;
+        self.begin(account, Beginning { post: Some(post), content, slot, fixed, prior, found: false }, now);
+    }
+
+    fn begin(&mut self, account: &AccountId, beginning: Beginning, now: Timestamp) {
+        if beginning.content.media.is_empty() {
+            return self.intend(account, beginning, Vec::new(), now);
+        }
+        let Some(queue_file) = beginning.post.as_ref().map(|post| post.order.file.clone()) else {
+            // Nobody knows where its media were; looking for it needs none.
+            return self.intend(account, beginning, Vec::new(), now);
+        };
+        let ticket = self.ticket();
+        let items = beginning.content.media.clone();
+        self.callers.insert(ticket, account.clone());
+        self.commands.push_back(Command::Gather { ticket, queue_file, items });
+        if let Some(desk) = self.desks.get_mut(account) {
+            desk.work = Work::Gathering { ticket, beginning: Box::new(beginning) };
+        }
+    }
+
+    pub(super) fn gathered(&mut self, ticket: Ticket, result: Result<Vec<Media>, ShelfError>, now: Timestamp) {
+        let gathering = |work: &Work| matches!(work, Work::Gathering { ticket: waited, .. } if *waited == ticket);
+        let Some(account) = self.caller(ticket) else { return };
+        let Some(desk) = self.desks.get_mut(&account).filter(|desk| gathering(&desk.work)) else { return };
+        let Work::Gathering { beginning, .. } = std::mem::replace(&mut desk.work, Work::Idle) else { return };
+        match result {
+            Ok(media) => self.intend(&account, *beginning, media, now),
+            Err(_) if beginning.found => self.intend(&account, *beginning, Vec::new(), now),
+            Err(error) => self.media_failed(&account, *beginning, &error, now),
+        }
+    }
+
+    /// The media are not what was approved, or not there: the post is held, and nothing has been sent.
+    fn media_failed(&mut self, account: &AccountId, beginning: Beginning, error: &ShelfError, now: Timestamp) {
+        let reason = match error {
+            ShelfError::Changed { .. } => Held::ApprovalStale,
+            ShelfError::Unreadable { .. } => Held::MediaMissing,
+        };
+        let Some(post) = beginning.post else { return };
+        self.object(&post, account, reason, error.to_string());
+        if beginning.prior.is_some() {
+            let delivery = DeliveryId::new(post.id.clone(), account.clone());
+            let attempt = self.entry(&delivery).map_or(0, |entry| entry.attempts);
+            let published = beginning.prior.as_ref().map_or(0, |open| open.published);
+            let outcome = match published {
+                0 => Outcome::Abandoned { why: error.to_string() },
+                n => Outcome::Refused { why: format!("{error} ({n} parts are published)") },
+            };
+            let fact = Fact::Outcome { delivery, attempt, outcome };
+            self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(account.clone()));
+            self.hold_desk(account);
+            return;
+        }
+        self.advance(account, now);
+    }
+
+    /// Makes the intent, or, for an attempt that was found, goes straight to looking for it.
+    fn intend(&mut self, account: &AccountId, beginning: Beginning, media: Vec<Media>, now: Timestamp) {
+        let Some(post_id) = beginning.post.as_ref().map(|post| post.id.clone()).or_else(|| {
+            beginning.prior.as_ref().map(|open| open.intent.delivery.post.clone())
+        }) else {
+            return;
+        };
+        let delivery = DeliveryId::new(post_id, account.clone());
+        if !beginning.found && !self.may_still_begin(&delivery, &beginning) {
+            return self.advance(account, now);
+        }
+        let Some(intent) = self.intent(&delivery, &beginning, now) else { return };
+        let job = self.job(&intent, beginning.content, media);
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        let (done, published) = beginning.prior.map_or((Vec::new(), 0), |open| (open.done, open.published));
+        let number = draw(self.seed, &delivery.to_string(), &format!("retry-{}", intent.attempt));
+        let attempt = Delivery::new(
+            desk.setup.adapter.clone(),
+            desk.setup.rules,
+            job,
+            done,
+            published,
+            intent.tries,
+            number,
+        );
+        if !beginning.found {
+            desk.work = Work::Intending { delivery: Box::new(attempt) };
+            let record = Record::new(now, Fact::Intent(Box::new(intent)));
+            self.commit(vec![record], Room::Free, Then::Intended(account.clone()));
+            return;
+        }
+        let settle = self.view.entry(&delivery).and_then(|entry| entry.open.as_ref()).and_then(|open| open.ambiguous);
+        let (mut attempt, act) = attempt.found(settle, now);
+        let wanted = beginning
+            .post
+            .is_some_and(|post| post.digest == intent.digest && post.approval == Approval::Approved);
+        if !wanted {
+            attempt.only_settle();
+        }
+        desk.work = Work::Delivering { delivery: Box::new(attempt), ticket: None, keeping: false };
+        self.act(account, act, now);
+    }
+
+    /// Between choosing and now media were read; the post may have changed meanwhile.
+    fn may_still_begin(&self, delivery: &DeliveryId, beginning: &Beginning) -> bool {
+        let (Some(now), Some(then)) = (self.posts.get(&delivery.post), &beginning.post) else { return false };
+        now.digest == then.digest && now.approval == Approval::Approved && !self.stopping && !self.clock_behind
+    }
+
+    fn intent(&self, delivery: &DeliveryId, beginning: &Beginning, now: Timestamp) -> Option<Intent> {
+        if let Some(open) = &beginning.prior {
+            let attempts = self.entry(delivery).map_or(open.intent.attempt, |entry| entry.attempts);
+            let attempt = if beginning.found { attempts } else { attempts + 1 };
+            return Some(Intent { attempt, fixed: true, ..open.intent.clone() });
+        }
+        let post = beginning.post.as_ref()?;
+        let desk = self.desks.get(&delivery.account)?;
+        let number = draw(self.seed, &delivery.to_string(), "freeze");
+        Some(Intent {
+            delivery: delivery.clone(),
+            platform: desk.setup.adapter.platform().into(),
+            attempt: self.entry(delivery).map_or(0, |entry| entry.attempts) + 1,
+            tries: 0,
+            digest: post.digest,
+            key: key(&delivery.account, &post.digest),
+            slot: beginning.slot,
+            fixed: beginning.fixed,
+            fingerprint: fingerprint(&beginning.content),
+            promotion: post.goal == crate::domain::Goal::Promotion,
+            counts: post.kind == Kind::Post,
+            body: post.body.to_string(),
+            frozen: desk.setup.adapter.freeze(&beginning.content, now, number),
+            started: now,
+        })
+    }
+
+    fn job(&self, intent: &Intent, content: Content, media: Vec<Media>) -> Job {
+        let answers = match &content.reply_to {
+            Some(ReplyTo::Ours(post)) => {
+                let answered = DeliveryId::new(post.clone(), intent.delivery.account.clone());
+                self.entry(&answered).and_then(|entry| entry.remote()).cloned()
+            }
+            _ => None,
+        };
+        let mut taken = BTreeSet::new();
+        if let Some(account) = self.view.account(&intent.delivery.account) {
+            let latest = account.beat().take(TAKEN).filter(|(post, _)| **post != intent.delivery.post);
+            taken.extend(latest.filter_map(|(post, _)| Some(account.entry(post)?.remote()?.id.clone())));
+        }
+        Job {
+            delivery: intent.delivery.clone(),
+            attempt: intent.attempt,
+            key: intent.key.clone(),
+            digest: intent.digest,
+            content,
+            media,
+            frozen: intent.frozen.clone(),
+            started: intent.started,
+            answers,
+            taken: Arc::new(taken),
+        }
+    }
+
+    /// Another post of this account that said the same lately.
+    fn double(&self, account: &AccountId, post: &Post, content: &Content, now: Timestamp) -> Option<String> {
+        if post.kind == Kind::Reply {
+            return None;
+        }
+        let print = fingerprint(content);
+        let since = time::before(now, DOUBLE);
+        let beat = self.view.account(account)?.beat();
+        let lately = beat.take_while(|(_, sent)| sent.from >= since);
+        lately.filter(|(other, sent)| **other != post.id && sent.fingerprint == print).map(|(o, _)| o.to_string()).next()
+    }
+
+    /// The intent is durable: the attempt begins.
+    pub(super) fn intended(&mut self, account: &AccountId, now: Timestamp) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        match std::mem::replace(&mut desk.work, Work::Idle) {
+            Work::Intending { delivery } => {
+                desk.work = Work::Delivering { delivery, ticket: None, keeping: false };
+            }
+            other => desk.work = other,
+        }
+        self.advance(account, now);
+    }
+
+    /// A checkpoint is durable: the attempt goes on.
+    pub(super) fn kept(&mut self, account: &AccountId, now: Timestamp) {
+        if let Some(Work::Delivering { keeping, .. }) = self.desks.get_mut(account).map(|desk| &mut desk.work) {
+            *keeping = false;
+        }
+        self.advance(account, now);
+    }
+
+    /// An outcome is durable.
+    pub(super) fn concluded(&mut self, account: &AccountId, records: &[Record], now: Timestamp) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        desk.planning = false;
+        for record in records {
+            let Fact::Outcome { delivery, outcome, .. } = &record.fact else { continue };
+            let in_doubt = matches!(outcome, Outcome::Ambiguous { .. });
+            if let Work::Delivering { delivery: attempt, keeping, .. } = &mut desk.work
+                && attempt.id() == delivery
+            {
+                *keeping = false;
+                if !in_doubt {
+                    desk.work = Work::Idle;
+                }
+            }
+            match outcome {
+                Outcome::RateLimited { until, why } => {
+                    desk.rate_limited = desk.rate_limited.max(Some(*until));
+                    let (account, platform) = (account.clone(), desk.setup.adapter.platform().into());
+                    self.commands.push_back(Command::Log(LogEvent::AccountRateLimited {
+                        account,
+                        platform,
+                        until: *until,
+                        reason: quote(why),
+                    }));
+                }
+                Outcome::Auth { why } => {
+                    self.stop_account(account, why, now);
+                    break;
+                }
+                _ => {}
+            }
+        }
+        for delivery in records.iter().filter_map(|record| record.fact.delivery()) {
+            let in_queue = self.posts.get(&delivery.post).is_some_and(|post| post.to.contains(account));
+            match in_queue {
+                true => self.refresh(&delivery.post),
+                false => self.withdraw_durably(delivery, now),
+            }
+        }
+        self.advance(account, now);
+    }
+
+    fn stop_account(&mut self, account: &AccountId, why: &str, now: Timestamp) {
+        if let Some(desk) = self.desks.get_mut(account) {
+            desk.session = Session::default();
+        }
+        let stopped = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
+        if !stopped {
+            let fact = Fact::AccountStopped { account: account.clone(), why: why.into() };
+            self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Changed(account.clone()));
+        }
+    }
+
+    /// Does what an attempt wants.
+    fn act(&mut self, account: &AccountId, act: Act, now: Timestamp) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        let Work::Delivering { delivery, ticket, keeping } = &mut desk.work else { return };
+        let (id, attempt) = (delivery.id().clone(), delivery.attempt());
+        match act {
+            Act::Call(_) if desk.rate_limited.is_some_and(|until| until > now) => {
+                // The allowance is used up: what was chosen has not been sent and can wait.
+                delivery.postpone(desk.rate_limited.unwrap_or(now));
+            }
+            Act::Call(step) => {
+                self.next_ticket += 1;
+                *ticket = Some(Ticket(self.next_ticket));
+                let (ticket, timeout) = (Ticket(self.next_ticket), desk.setup.rules.timeout);
+                self.callers.insert(ticket, account.clone());
+                self.commands.push_back(Command::Call { ticket, call: step.0.call, timeout });
+            }
+            Act::Keep { checkpoint, publishes, reconciled } => {
+                *keeping = true;
+                let (step, data) = (checkpoint.step, checkpoint.data);
+                let fact = Fact::Checkpoint { delivery: id, attempt, step, data, publishes, reconciled };
+                self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Kept(account.clone()));
+            }
+            Act::Session(session) => self.take_session(account, session, now),
+            Act::Sleep(_) => {}
+            Act::End(outcome) => {
+                *keeping = true;
+                let fact = Fact::Outcome { delivery: id, attempt, outcome };
+                self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(account.clone()));
+            }
+            Act::Park { why } => {
+                if let Work::Delivering { delivery, .. } = std::mem::replace(&mut desk.work, Work::Idle) {
+                    desk.work = Work::Parked { delivery };
+                }
+                self.stop_account(account, &why, now);
+            }
+        }
+    }
+
+    /// The account's session is this now, if it is that of the right account.
+    fn take_session(&mut self, account: &AccountId, session: Session, now: Timestamp) {
+        let pinned = self.view.account(account).and_then(|account| account.head.pinned.clone());
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        let expected = desk.setup.identity.clone().or(pinned.clone());
+        let Work::Delivering { delivery, keeping, .. } = &mut desk.work else { return };
+        match (&session.identity, expected) {
+            (Some(found), Some(expected)) if *found != expected => {
+                let why = format!("the token is that of account {}, not of {expected}", quote(found));
+                let act = delivery.not_let_in(why);
+                self.act(account, act, now);
+            }
+            (Some(found), _) if pinned.as_ref() != Some(found) => {
+                *keeping = true;
+                let fact = Fact::Pinned { account: account.clone(), identity: found.clone() };
+                desk.session = session;
+                self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Pinned(account.clone()));
+            }
+            _ => {
+                desk.session = session;
+                let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets };
+                let act = delivery.proceed(state, now);
+                self.act(account, act, now);
+            }
+        }
+    }
+
+    pub(super) fn replied(&mut self, ticket: Ticket, result: Result<Reply, Failure>, now: Timestamp) {
+        let calling = |work: &Work| matches!(work, Work::Delivering { ticket: Some(waited), .. } if *waited == ticket);
+        let Some(account) = self.caller(ticket) else { return };
+        let Some(desk) = self.desks.get_mut(&account) else { return };
+        if desk.probe.as_ref().is_some_and(|(waited, _)| *waited == ticket) {
+            return self.probed(&account, result, now);
+        }
+        if !calling(&desk.work) {
+            return;
+        }
+        if let Ok(reply) = &result
+            && let Some(pace) = desk.setup.adapter.pace(reply, now)
+            && pace.remaining == 0
+            && pace.reset > now
+        {
+            desk.rate_limited = desk.rate_limited.max(Some(pace.reset));
+        }
+        let Work::Delivering { delivery, ticket: waited, .. } = &mut desk.work else { return };
+        *waited = None;
+        let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets };
+        let act = delivery.answered(result, state, now);
+        self.act(&account, act, now);
+        self.advance(&account, now);
+    }
+
+    /// Asks every account whose token was not accepted once more.
+    pub(super) fn probe_accounts(&mut self, now: Timestamp) {
+        let stopped = |id: &&AccountId| self.view.account(id).is_some_and(|account| account.head.stopped.is_some());
+        let accounts: Vec<AccountId> = self.desks.keys().filter(stopped).cloned().collect();
+        for account in accounts {
+            let Some(desk) = self.desks.get_mut(&account) else { continue };
+            if desk.probe.is_some() || self.stopping {
+                continue;
+            }
+            let mut probe = Probe::new(desk.setup.adapter.clone(), nothing(&account, now));
+            let verdict = probe.proceed(&desk.setup.secrets, now);
+            desk.probe = Some((Ticket(0), probe));
+            self.follow_probe(&account, verdict, now);
+        }
+    }
+
+    fn probed(&mut self, account: &AccountId, result: Result<Reply, Failure>, now: Timestamp) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        let Some((_, probe)) = &mut desk.probe else { return };
+        let verdict = probe.answered(result, &desk.setup.secrets, now);
+        self.follow_probe(account, verdict, now);
+    }
+
+    fn follow_probe(&mut self, account: &AccountId, verdict: probe::Verdict, now: Timestamp) {
+        let pinned = self.view.account(account).and_then(|account| account.head.pinned.clone());
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        match verdict {
+            probe::Verdict::Call(step) => {
+                let timeout = desk.setup.rules.timeout;
+                self.next_ticket += 1;
+                let ticket = Ticket(self.next_ticket);
+                if let Some((waited, _)) = &mut desk.probe {
+                    *waited = ticket;
+                }
+                self.callers.insert(ticket, account.clone());
+                self.commands.push_back(Command::Call { ticket, call: step.call, timeout });
+            }
+            probe::Verdict::Accepted(session) => {
+                desk.probe = None;
+                let expected = desk.setup.identity.clone().or(pinned);
+                if session.identity.is_some() && expected.is_some() && session.identity != expected {
+                    return;
+                }
+                desk.session = session;
+                let fact = Fact::AccountResumed { account: account.clone() };
+                self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Changed(account.clone()));
+            }
+            probe::Verdict::NotYet(_) => desk.probe = None,
+        }
+    }
+}
+
+/// A job that stands for no post, for probing an account.
+fn nothing(account: &AccountId, now: Timestamp) -> Job {
+    let post = crate::domain::PostId::new("probe").unwrap_or_else(|_| unreachable!("a plain word is an id"));
+    Job {
+        delivery: DeliveryId::new(post, account.clone()),
+        attempt: 0,
+        key: String::new(),
+        digest: Digest([0; 32]),
+        content: Content::default(),
+        media: Vec::new(),
+        frozen: Value::Null,
+        started: now,
+        answers: None,
+        taken: Arc::default(),
+    }
+}
+
+/// The delivery's key: the same for every attempt on this content, and after the loss of the store too.
+fn key(account: &AccountId, digest: &Digest) -> String {
+    let mut hash = Sha256::new();
+    hash.update("cadenced-delivery-v1\0");
+    hash.update(account.as_str());
+    hash.update("\0");
+    hash.update(digest.0);
+    let bytes: [u8; 32] = hash.finalize().into();
+    Digest(bytes).hex()[..32].to_owned()
+}
+
+/// A hash of what people will see, whatever the post is called.
+fn fingerprint(content: &Content) -> u64 {
+    let mut hash = Sha256::new();
+    let mut add = |part: &str| {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    };
+    add(content.text.trim());
+    add(content.link.as_deref().unwrap_or(""));
+    content.thread.iter().for_each(|part| add(part));
+    content.media.iter().for_each(|media| add(&media.sha256.hex()));
+    if let Some(answered) = &content.reply_to {
+        add(&format!("{answered:?}"));
+    }
+    let bytes: [u8; 32] = hash.finalize().into();
+    u64::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]])
+}

@@ -1,0 +1,88 @@
+//! One account at work.
+
+use std::sync::Arc;
+
+use crate::deliver::{Delivery, Probe};
+use crate::domain::{Content, Timestamp};
+use crate::ledger::view::Open;
+use crate::plan::Lane;
+use crate::platform::contract::Session;
+use crate::queue::Post;
+
+use super::{AccountSetup, Ticket};
+
+/// One account at work: its plan, its session, and the one thing it does.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub setup: AccountSetup,
+    pub lane: Lane,
+    pub session: Session,
+    pub work: Work,
+    /// Verdicts of the plan are on their way into the ledger.
+    pub planning: bool,
+    /// The platform asked us to wait.
+    pub rate_limited: Option<Timestamp>,
+    pub probe: Option<(Ticket, Probe)>,
+    /// Where it stands in the agenda.
+    pub wake: Option<Timestamp>,
+    /// When a failed commit of a plan or an intent may be tried again.
+    pub pause_until: Option<Timestamp>,
+    /// Whether a low runway has been said since it was last long enough.
+    pub low: bool,
+}
+
+/// The one thing an account does.
+#[derive(Debug)]
+pub(super) enum Work {
+    Idle,
+    /// Media are being read.
+    Gathering { ticket: Ticket, beginning: Box<Beginning> },
+    /// The intent is on its way into the ledger.
+    Intending { delivery: Box<Delivery> },
+    /// An attempt runs, or is being read back. `ticket` is that of the call under way.
+    Delivering { delivery: Box<Delivery>, ticket: Option<Ticket>, keeping: bool },
+    /// An attempt in doubt that cannot be read back before the account's token is accepted again.
+    Parked { delivery: Box<Delivery> },
+}
+
+/// An attempt that is about to be made.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    /// `None` when the post is not in the queue (any more): then it is only looked for.
+    pub post: Option<Arc<Post>>,
+    pub content: Content,
+    pub slot: Option<Timestamp>,
+    pub fixed: bool,
+    /// What earlier attempts have left.
+    pub prior: Option<Box<Open>>,
+    /// Found in `sending` at start: look for it first.
+    pub found: bool,
+}
+
+impl Desk {
+    pub fn new(setup: AccountSetup) -> Self {
+        Self {
+            lane: Lane::new(setup.schedule.clone(), setup.policy.clone()),
+            setup,
+            session: Session::default(),
+            work: Work::Idle,
+            planning: false,
+            rate_limited: None,
+            probe: None,
+            wake: None,
+            pause_until: None,
+            low: false,
+        }
+    }
+
+    /// Whether something is under way that a stop should wait for.
+    pub fn is_in_flight(&self) -> bool {
+        match &self.work {
+            Work::Idle | Work::Parked { .. } => false,
+            Work::Gathering { .. } | Work::Intending { .. } => true,
+            Work::Delivering { delivery, ticket, keeping } => {
+                ticket.is_some() || *keeping || delivery.sleeps_until().is_none()
+            }
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! The state of the daemon, and what happens to it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::{AccountId, DeliveryId, PostId, State, Timestamp, time};
+use crate::ledger::record::{Decision, Fact};
+use crate::ledger::store::{CommitError, Room};
+use crate::ledger::view::Entry;
+use crate::ledger::{Record, View};
+use crate::queue::{Post, Queue};
+use crate::telemetry::events::Event as LogEvent;
+
+use super::desk::{Desk, Work};
+use super::{AccountSetup, Chore, Command, Event, Ticket};
+
+/// How far the wall clock may be behind the highest recorded one before nothing is sent. Clocks are set back by
+/// fractions of a second all the time.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(2);
+/// When a batch that could not be written is handed in again.
+const COMMIT_AGAIN: Duration = Duration::from_secs(5);
+
+/// Whether attempts are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Publish,
+    /// Everything but attempts: what would be sent is only said.
+    DryRun,
+}
+
+/// Why a person's decision cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    #[error("there is no delivery {0}")]
+    Unknown(DeliveryId),
+    #[error("{delivery} is {state}: only an uncertain, refused or missed delivery can be resolved")]
+    NotOpen { delivery: DeliveryId, state: &'static str },
+    #[error("{0} is being decided already")]
+    Busy(DeliveryId),
+    #[error("the decision could not be recorded: {0}")]
+    Commit(CommitError),
+}
+
+/// The core. See the module for what it promises.
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) seed: u64,
+    pub(super) mode: Mode,
+    pub(super) view: View,
+    pub(super) queue: Queue,
+    pub(super) posts: BTreeMap<PostId, Arc<Post>>,
+    pub(super) desks: BTreeMap<AccountId, Desk>,
+    pub(super) commands: VecDeque<Command>,
+    pub(super) agenda: BTreeSet<(Timestamp, AccountId)>,
+    pub(super) folder: Folder,
+    pub(super) clock_behind: bool,
+    pub(super) full: bool,
+    pub(super) stopping: bool,
+    pending: BTreeMap<Ticket, Pending>,
+    again: BTreeMap<Timestamp, Vec<Ticket>>,
+    resolving: BTreeSet<DeliveryId>,
+    resolved: Vec<(Ticket, Result<(), ResolveError>)>,
+    /// Whose call a ticket is.
+    pub(super) callers: BTreeMap<Ticket, AccountId>,
+    pub(super) next_ticket: u64,
+    /// What a dry run has said it would send.
+    pub(super) said: BTreeSet<(AccountId, PostId)>,
+}
+
+/// What is known of the queue folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Folder {
+    /// It is being read for the first time.
+    Reading,
+    Known,
+    Lost,
+}
+
+/// A batch on its way into the ledger.
+#[derive(Debug)]
+struct Pending {
+    records: Vec<Record>,
+    room: Room,
+    then: Then,
+}
+
+/// What goes on once a batch is durable.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Then {
+    Nothing,
+    /// Something about this account has changed.
+    Changed(AccountId),
+    /// The plan's verdicts of an account.
+    Planned(AccountId),
+    /// An attempt may begin.
+    Intended(AccountId),
+    /// An attempt may go on.
+    Kept(AccountId),
+    /// An attempt is over, or in doubt.
+    Concluded(AccountId),
+    /// The remote account is pinned: its session may be used.
+    Pinned(AccountId),
+    /// A person's decision is in force.
+    Resolved(DeliveryId),
+}
+
+impl Engine {
+    /// An engine that knows what `view` says. Nothing is sent before the accounts are configured and the queue folder
+    /// has been read once.
+    pub fn new(seed: u64, view: View, mode: Mode) -> Self {
+        Self {
+            seed,
+            mode,
+            view,
+            queue: Queue::default(),
+            posts: BTreeMap::new(),
+            desks: BTreeMap::new(),
+            commands: VecDeque::new(),
+            agenda: BTreeSet::new(),
+            folder: Folder::Reading,
+            clock_behind: false,
+            full: false,
+            stopping: false,
+            pending: BTreeMap::new(),
+            again: BTreeMap::new(),
+            resolving: BTreeSet::new(),
+            resolved: Vec::new(),
+            callers: BTreeMap::new(),
+            next_ticket: 0,
+            said: BTreeSet::new(),
+        }
+    }
+
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The post in force under this id.
+    pub fn post(&self, id: &PostId) -> Option<&Arc<Post>> {
+        self.posts.get(id)
+    }
+
+    pub fn posts(&self) -> impl Iterator<Item = &Arc<Post>> {
+        self.posts.values()
+    }
+
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountSetup> {
+        self.desks.values().map(|desk| &desk.setup)
+    }
+
+    /// Takes what happened. Afterwards [`Engine::next_command`] is to be asked until it gives nothing.
+    pub fn handle(&mut self, event: Event, now: Timestamp) {
+        self.watch_clock(now);
+        match event {
+            Event::Tick => {}
+            Event::Inbox(inbox) => self.inbox(inbox, now),
+            Event::Committed { ticket, result } => self.committed(ticket, result, now),
+            Event::Replied { ticket, result } => self.replied(ticket, result, now),
+            Event::Gathered { ticket, result } => self.gathered(ticket, result, now),
+            Event::Room => self.room(now),
+            Event::Chore(Chore::Runway) => self.look_at_runways(now),
+            Event::Chore(Chore::Accounts) => self.probe_accounts(now),
+            Event::ClockJumped { seconds } => {
+                self.log(LogEvent::ClockJumped { seconds });
+                self.advance_all(now);
+            }
+            Event::ClockConfirmed { by } => {
+                self.commit(vec![Record::new(now, Fact::ClockConfirmed { by })], Room::Reserve, Then::Nothing);
+            }
+            Event::Configured(accounts) => self.configured(accounts, now),
+            Event::Stop => self.stopping = true,
+        }
+        self.hand_in_again(now);
+        self.follow_agenda(now);
+    }
+
+    /// The next thing to do.
+    pub fn next_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// When to send [`Event::Tick`] at the latest.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let agenda = self.agenda.first().map(|(at, _)| *at);
+        let again = self.again.keys().next().copied();
+        [agenda, again].into_iter().flatten().min()
+    }
+
+    /// Whether the queue has been read and every record it caused is durable.
+    pub fn is_ready(&self) -> bool {
+        self.folder != Folder::Reading && self.pending.is_empty() && self.desks.values().all(|desk| !desk.planning)
+    }
+
+    /// Whether nothing is sending, retrying or scheduled any more.
+    pub fn is_idle(&self) -> bool {
+        self.is_ready()
+            && self.desks.iter().all(|(id, desk)| {
+                let quiet = matches!(desk.work, Work::Idle);
+                let Some(account) = self.view.account(id) else { return quiet };
+                let said = self.said.iter().skip_while(|(account, _)| account != id).take_while(|(account, _)| account == id).count();
+                let scheduled = account.counts().get(State::Scheduled.name()).copied().unwrap_or(0).saturating_sub(said);
+                let held_back = desk.setup.paused || account.head.stopped.is_some();
+                let waits_in_vain = desk.setup.schedule.slots.is_empty() && desk.wake.is_none();
+                quiet && (held_back || (account.open().next().is_none() && (scheduled == 0 || waits_in_vain)))
+            })
+    }
+
+    /// How many deliveries have a call or a commit under way.
+    pub fn in_flight(&self) -> usize {
+        let working = self.desks.values().filter(|desk| desk.is_in_flight()).count();
+        working.max(usize::from(!self.pending.is_empty()))
+    }
+
+    /// Takes a person's decision. What came of it is given by [`Engine::next_resolved`] under the same ticket, when it
+    /// is durable.
+    ///
+    /// # Errors
+    /// When the delivery is in a state that leaves nothing to decide.
+    pub fn resolve(
+        &mut self,
+        delivery: &DeliveryId,
+        decision: Decision,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Ticket, ResolveError> {
+        let entry = self.view.entry(delivery).ok_or_else(|| ResolveError::Unknown(delivery.clone()))?;
+        match entry.state {
+            State::Uncertain { .. } | State::Refused { .. } | State::Missed => {}
+            _ => return Err(ResolveError::NotOpen { delivery: delivery.clone(), state: entry.state.name() }),
+        }
+        if !self.resolving.insert(delivery.clone()) {
+            return Err(ResolveError::Busy(delivery.clone()));
+        }
+        let fact = Fact::Resolved { delivery: delivery.clone(), decision, by: by.into() };
+        Ok(self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Resolved(delivery.clone())))
+    }
+
+    /// A decision that has been recorded, or could not be.
+    pub fn next_resolved(&mut self) -> Option<(Ticket, Result<(), ResolveError>)> {
+        self.resolved.pop()
+    }
+
+    pub(super) fn log(&mut self, event: LogEvent) {
+        self.commands.push_back(Command::Log(event));
+    }
+
+    pub(super) fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket)
+    }
+
+    pub(super) fn commit(&mut self, records: Vec<Record>, room: Room, then: Then) -> Ticket {
+        let ticket = self.ticket();
+        self.commands.push_back(Command::Commit { ticket, records: records.clone(), room });
+        self.pending.insert(ticket, Pending { records, room, then });
+        ticket
+    }
+
+    /// The account whose call, or whose media, a ticket stands for.
+    pub(super) fn caller(&mut self, ticket: Ticket) -> Option<AccountId> {
+        self.callers.remove(&ticket)
+    }
+
+    pub(super) fn entry(&self, delivery: &DeliveryId) -> Option<&Entry> {
+        self.view.entry(delivery)
+    }
+
+    fn committed(&mut self, ticket: Ticket, result: Result<(), CommitError>, now: Timestamp) {
+        let Some(pending) = self.pending.remove(&ticket) else {
+            return;
+        };
+        match result {
+            Ok(()) => {
+                for record in &pending.records {
+                    self.announce(record);
+                    self.view.apply(record);
+                }
+                self.went_on(ticket, pending, now);
+            }
+            Err(CommitError::Broken(why)) => {
+                self.pending.insert(ticket, pending);
+                self.commands.push_back(Command::Halt { why });
+            }
+            Err(error) => self.commit_failed(ticket, pending, &error, now),
+        }
+    }
+
+    fn went_on(&mut self, ticket: Ticket, pending: Pending, now: Timestamp) {
+        match pending.then {
+            Then::Nothing => {}
+            Then::Changed(account) => self.advance(&account, now),
+            Then::Planned(account) => self.planned(&account, &pending.records, now),
+            Then::Intended(account) => self.intended(&account, now),
+            Then::Kept(account) => self.kept(&account, now),
+            Then::Concluded(account) => self.concluded(&account, &pending.records, now),
+            Then::Pinned(account) => self.kept(&account, now),
+            Then::Resolved(delivery) => {
+                self.resolving.remove(&delivery);
+                self.resolved.push((ticket, Ok(())));
+                self.refresh(&delivery.post);
+                self.advance_all(now);
+            }
+        }
+    }
+
+    /// What can wait is planned anew later; what has happened is handed in again until it is durable.
+    fn commit_failed(&mut self, ticket: Ticket, pending: Pending, error: &CommitError, now: Timestamp) {
+        let later = time::after(now, COMMIT_AGAIN);
+        match error {
+            CommitError::NoRoom(why) if !self.full => {
+                self.full = true;
+                self.log(LogEvent::StoreFull { why: why.clone() });
+            }
+            CommitError::NoRoom(_) => {}
+            other => self.log(LogEvent::StoreFailed { why: other.to_string() }),
+        }
+        match pending.then.clone() {
+            Then::Planned(account) => {
+                if let Some(desk) = self.desks.get_mut(&account) {
+                    desk.planning = false;
+                    desk.pause_until = Some(later);
+                }
+                self.advance(&account, now);
+            }
+            Then::Intended(account) => {
+                if let Some(desk) = self.desks.get_mut(&account) {
+                    desk.work = Work::Idle;
+                    desk.pause_until = Some(later);
+                }
+                self.advance(&account, now);
+            }
+            Then::Resolved(delivery) => {
+                self.resolving.remove(&delivery);
+                self.resolved.push((ticket, Err(ResolveError::Commit(error.clone()))));
+            }
+            Then::Nothing | Then::Changed(_) | Then::Kept(_) | Then::Concluded(_) | Then::Pinned(_) => {
+                self.pending.insert(ticket, pending);
+                self.again.entry(later).or_default().push(ticket);
+            }
+        }
+    }
+
+    fn hand_in_again(&mut self, now: Timestamp) {
+        while let Some(entry) = self.again.first_entry().filter(|entry| *entry.key() <= now) {
+            for ticket in entry.remove() {
+                if let Some(pending) = self.pending.get(&ticket) {
+                    let (records, room) = (pending.records.clone(), pending.room);
+                    self.commands.push_back(Command::Commit { ticket, records, room });
+                }
+            }
+        }
+    }
+
+    fn room(&mut self, now: Timestamp) {
+        if self.full {
+            self.full = false;
+            self.log(LogEvent::StoreRoom { free_bytes: None });
+            self.advance_all(now);
+        }
+    }
+
+    /// Whether the store was found full and has not been said to have room since.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    fn watch_clock(&mut self, now: Timestamp) {
+        let behind = self.view.clock_mark.is_some_and(|mark| now < time::before(mark, CLOCK_TOLERANCE));
+        match (self.clock_behind, behind) {
+            (false, true) => {
+                let mark = self.view.clock_mark.unwrap_or(now);
+                self.log(LogEvent::ClockBehind { now, mark });
+            }
+            (true, false) => {
+                self.log(LogEvent::ClockCaughtUp { now });
+            }
+            _ => {}
+        }
+        if self.clock_behind != behind {
+            self.clock_behind = behind;
+            self.advance_all(now);
+        }
+    }
+
+    fn follow_agenda(&mut self, now: Timestamp) {
+        while let Some((at, account)) = self.agenda.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.agenda.remove(&(at, account.clone()));
+            if let Some(desk) = self.desks.get_mut(&account) {
+                desk.wake = None;
+            }
+            self.advance(&account, now);
+        }
+    }
+
+    pub(super) fn advance_all(&mut self, now: Timestamp) {
+        let accounts: Vec<AccountId> = self.desks.keys().cloned().collect();
+        for account in accounts {
+            self.advance(&account, now);
+        }
+    }
+
+    fn configured(&mut self, accounts: Vec<AccountSetup>, now: Timestamp) {
+        let mut gone: BTreeSet<AccountId> = self.desks.keys().cloned().collect();
+        for setup in accounts {
+            gone.remove(&setup.id);
+            if setup.paused && self.desks.get(&setup.id).is_none_or(|desk| !desk.setup.paused) {
+                let (account, platform) = (setup.id.clone(), setup.adapter.platform().into());
+                self.log(LogEvent::AccountPaused { account, platform });
+            }
+            match self.desks.get_mut(&setup.id) {
+                Some(desk) => {
+                    desk.lane.set_rules(setup.schedule.clone(), setup.policy.clone());
+                    // Limits and tokens may be those of another server or secret now.
+                    desk.session = crate::platform::contract::Session::default();
+                    desk.setup = setup;
+                }
+                None => {
+                    self.desks.insert(setup.id.clone(), Desk::new(setup));
+                }
+            }
+        }
+        for account in gone {
+            self.dismiss(&account);
+        }
+        let ids: Vec<PostId> = self.posts.keys().cloned().collect();
+        for id in &ids {
+            self.refresh(id);
+        }
+        // A changed credential may be accepted; the first attempt will tell.
+        self.resume_stopped(now);
+        self.advance_all(now);
+    }
+
+    /// An account that is configured no more does nothing more. What it has in doubt is looked for when it is back.
+    fn dismiss(&mut self, account: &AccountId) {
+        if let Some(desk) = self.desks.remove(account)
+            && let Some(wake) = desk.wake
+        {
+            self.agenda.remove(&(wake, account.clone()));
+        }
+    }
+
+    fn resume_stopped(&mut self, now: Timestamp) {
+        let stopped = self.desks.keys().filter(|id| self.view.account(id).is_some_and(|a| a.head.stopped.is_some()));
+        let stopped: Vec<AccountId> = stopped.cloned().collect();
+        for account in stopped {
+            let record = Record::new(now, Fact::AccountResumed { account: account.clone() });
+            self.commit(vec![record], Room::Reserve, Then::Changed(account));
+        }
+    }
+}

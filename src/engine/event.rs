@@ -1,0 +1,65 @@
+//! What can happen.
+
+use std::sync::Arc;
+
+use crate::domain::policy::{DeliveryRules, Policy, Schedule};
+use crate::domain::{AccountId, Timestamp};
+use crate::ledger::store::CommitError;
+use crate::parts::{Inbox, ShelfError};
+use crate::platform::contract::{Adapter, Failure, Media, Reply, Secrets};
+
+use super::Ticket;
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Event {
+    /// Time has passed. A hint: late, doubled and missing ticks do no harm.
+    Tick,
+    /// The queue folder was looked at.
+    Inbox(Inbox),
+    /// A batch is durable, or is not.
+    Committed { ticket: Ticket, result: Result<(), CommitError> },
+    /// A call has come back.
+    Replied { ticket: Ticket, result: Result<Reply, Failure> },
+    /// Media were read.
+    Gathered { ticket: Ticket, result: Result<Vec<Media>, ShelfError> },
+    /// The store has room for new intents again.
+    Room,
+    Chore(Chore),
+    /// The wall clock moved otherwise than time passed, by so many seconds.
+    ClockJumped { seconds: i64 },
+    /// A person says that the wall clock is right, although it is behind what the ledger holds.
+    ClockConfirmed { by: String },
+    /// The accounts are these from now on.
+    Configured(Vec<AccountSetup>),
+    /// Begin nothing new.
+    Stop,
+}
+
+/// Recurring work; a chore only hands the engine this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chore {
+    /// Look at every account's runway.
+    Runway,
+    /// Ask the accounts whose token was not accepted once more.
+    Accounts,
+}
+
+/// One account, ready for work.
+#[derive(Debug, Clone)]
+pub struct AccountSetup {
+    pub id: AccountId,
+    pub adapter: Arc<dyn Adapter>,
+    pub secrets: Secrets,
+    pub schedule: Schedule,
+    pub policy: Policy,
+    pub rules: DeliveryRules,
+    pub paused: bool,
+    /// The remote account's stable id, when the configuration pins it.
+    pub identity: Option<String>,
+}
+
+/// Until when the plan is looked through for the runway, beyond the warning mark: none needed.
+pub(super) fn runway_horizon(now: Timestamp, policy: &Policy) -> Timestamp {
+    crate::domain::time::after(now, policy.runway_warn)
+}

@@ -1,0 +1,26 @@
+//! The core that thinks: it composes queue, plan, ledger and deliver, and adds order, not policy.
+//!
+//! [`Engine::handle`] takes what happened and `now`; [`Engine::next_command`] gives what is to be done;
+//! [`Engine::poll_timeout`] says when to come back at the latest. It opens no file, reads no clock, sends nothing and
+//! knows no runtime: the daemon and the simulation drive the very same code.
+//!
+//! `engine` holds the state and sorts what happens; `planning` keeps the lanes true to queue and ledger; `attempts`
+//! begins attempts and carries them on; `announce` says in the log what has become durable; `desk` is one account.
+//!
+//! Invariants:
+//! - A record is applied to the view, and announced, only when it is durable.
+//! - An account does one thing at a time. What is begun, is begun from the plan or from an attempt that is owed.
+//! - The first call of an attempt follows its durable intent; the next call follows the durable checkpoint.
+
+mod announce;
+mod attempts;
+pub mod command;
+mod desk;
+#[expect(clippy::module_inception, reason = "the engine is what this room is about")]
+pub mod engine;
+pub mod event;
+mod planning;
+
+pub use command::{Command, Ticket};
+pub use engine::{Engine, Mode, ResolveError};
+pub use event::{AccountSetup, Chore, Event};

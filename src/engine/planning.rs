@@ -1,0 +1,383 @@
+//! Keeps the lanes true to queue and ledger, and carries the plan's verdicts into the ledger.
+
+use std::sync::Arc;
+
+use crate::domain::{AccountId, DeliveryId, Fault, Held, PostId, State, Timestamp, fault::Severity, time};
+use crate::ledger::Record;
+use crate::ledger::record::{Fact, Outcome};
+use crate::ledger::store::Room;
+use crate::parts::Inbox;
+use crate::plan::{Brakes, Verdict};
+use crate::queue::{Approval, Change, Post};
+use crate::telemetry::events::{Event as LogEvent, quote};
+
+use super::Engine;
+use super::desk::{Desk, Work};
+use super::engine::{Folder, Then};
+use super::event::runway_horizon;
+
+/// Most verdicts in one batch: a batch is written in one piece.
+const BATCH: usize = 1_000;
+
+impl Engine {
+    pub(super) fn inbox(&mut self, inbox: Inbox, now: Timestamp) {
+        match inbox {
+            Inbox::File { file, posts, faults } => {
+                self.log_faults(&faults, posts.is_some());
+                if let Some(posts) = posts {
+                    self.log(LogEvent::QueueLoaded { file: quote(&file), posts: posts.len() });
+                    let changes = self.queue.file(&file, posts);
+                    self.changed(changes, now);
+                }
+            }
+            Inbox::Gone { file } => {
+                self.log(LogEvent::QueueFileGone { file: quote(&file) });
+                let changes = self.queue.gone(&file);
+                self.changed(changes, now);
+            }
+            Inbox::Lost { why } => {
+                if self.folder != Folder::Lost {
+                    self.log(LogEvent::QueueLost { why: quote(&why) });
+                }
+                self.folder = Folder::Lost;
+            }
+            Inbox::Complete => {
+                let before = std::mem::replace(&mut self.folder, Folder::Known);
+                match before {
+                    Folder::Lost => self.log(LogEvent::QueueBack { posts: self.posts.len() }),
+                    Folder::Reading | Folder::Known => {}
+                }
+                self.withdraw_absent(now);
+                self.advance_all(now);
+            }
+        }
+    }
+
+    fn log_faults(&mut self, faults: &[Fault], usable: bool) {
+        for fault in faults {
+            let (place, reason, hint) = (fault.place.to_string(), quote(&fault.reason), fault.hint.clone());
+            self.log(match fault.severity {
+                Severity::Error if !usable => LogEvent::QueueFileRejected { place, reason, hint },
+                Severity::Error | Severity::Warning => LogEvent::QueueFileWarning { place, reason, hint },
+            });
+        }
+    }
+
+    fn changed(&mut self, changes: Vec<Change>, now: Timestamp) {
+        let mut touched = std::collections::BTreeSet::new();
+        for change in changes {
+            match change {
+                Change::Put(post) => {
+                    let before = self.posts.insert(post.id.clone(), post.clone());
+                    self.notice(before.as_deref(), &post);
+                    for account in before.iter().flat_map(|post| post.to.iter()) {
+                        if !post.to.contains(account) {
+                            self.withdraw(&DeliveryId::new(post.id.clone(), account.clone()), now);
+                        }
+                        touched.insert(account.clone());
+                    }
+                    touched.extend(post.to.iter().cloned());
+                    self.reconsider(&post, now);
+                    self.refresh(&post.id);
+                }
+                Change::Removed(id) => {
+                    let Some(post) = self.posts.remove(&id) else { continue };
+                    for account in &post.to {
+                        self.withdraw(&DeliveryId::new(id.clone(), account.clone()), now);
+                        touched.insert(account.clone());
+                    }
+                }
+            }
+        }
+        for account in touched {
+            self.advance(&account, now);
+        }
+    }
+
+    /// Says what a person may not expect of a changed post.
+    fn notice(&mut self, before: Option<&Post>, post: &Post) {
+        let was_stale = before.is_some_and(|before| before.approval == Approval::Stale);
+        if post.approval == Approval::Stale && !was_stale {
+            let (post, file) = (post.id.to_string(), quote(&post.order.file));
+            self.log(LogEvent::PostApprovedStale { post, file });
+        }
+        for account in &post.to {
+            let delivery = DeliveryId::new(post.id.clone(), account.clone());
+            let delivered = self.entry(&delivery).is_some_and(|entry| {
+                matches!(entry.state, State::Delivered { .. })
+                    && entry.digest.is_some_and(|sent| sent != post.digest)
+                    && post.approval == Approval::Approved
+            });
+            if delivered {
+                self.log(LogEvent::PostChangedAfterDelivery { delivery, digest: post.digest.to_string() });
+            }
+        }
+    }
+
+    /// Tells attempts that are under way whether they are still wanted.
+    fn reconsider(&mut self, post: &Arc<Post>, now: Timestamp) {
+        for account in &post.to {
+            let delivery = DeliveryId::new(post.id.clone(), account.clone());
+            let Some(intended) = self.entry(&delivery).and_then(|entry| entry.open.as_ref()) else { continue };
+            let wanted = intended.intent.digest == post.digest && post.approval == Approval::Approved;
+            if let Some(Work::Delivering { delivery: attempt, .. } | Work::Parked { delivery: attempt }) =
+                self.desks.get_mut(account).map(|desk| &mut desk.work)
+                && *attempt.id() == delivery
+            {
+                if wanted {
+                    attempt.publish_after_all();
+                } else {
+                    attempt.only_settle();
+                }
+            } else if !wanted {
+                self.abandon(&delivery, now);
+            }
+        }
+    }
+
+    /// Gives up an attempt that is owed and has surely left nothing.
+    fn abandon(&mut self, delivery: &DeliveryId, now: Timestamp) {
+        let Some(entry) = self.entry(delivery) else { return };
+        let (State::Retrying { attempt, .. }, parts) =
+            (&entry.state, entry.open.as_ref().map_or(0, |open| open.published))
+        else {
+            return;
+        };
+        let why = "the post was withdrawn or changed".to_owned();
+        let outcome = match parts {
+            0 => Outcome::Abandoned { why },
+            n => Outcome::Refused { why: format!("{why} ({n} parts are published)") },
+        };
+        let fact = Fact::Outcome { delivery: delivery.clone(), attempt: *attempt, outcome };
+        self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Planned(delivery.account.clone()));
+    }
+
+    fn withdraw(&mut self, delivery: &DeliveryId, now: Timestamp) {
+        if let Some(desk) = self.desks.get_mut(&delivery.account) {
+            desk.lane.remove(&delivery.post);
+            if let Work::Delivering { delivery: attempt, .. } | Work::Parked { delivery: attempt } = &mut desk.work
+                && attempt.id() == delivery
+            {
+                attempt.only_settle();
+                return;
+            }
+            if let Work::Intending { delivery: attempt } = &mut desk.work
+                && attempt.id() == delivery
+            {
+                attempt.only_settle();
+                return;
+            }
+        }
+        self.withdraw_durably(delivery, now);
+    }
+
+    /// Records that the post has left the queue, unless its delivery is over or in doubt.
+    pub(super) fn withdraw_durably(&mut self, delivery: &DeliveryId, now: Timestamp) {
+        let Some(entry) = self.entry(delivery) else { return };
+        let withdrawn = Record::new(now, Fact::Withdrawn { delivery: delivery.clone(), by: None });
+        match &entry.state {
+            State::Held { .. } | State::Scheduled => {
+                self.commit(vec![withdrawn], Room::Reserve, Then::Planned(delivery.account.clone()));
+            }
+            State::Retrying { .. } => {
+                let partly = entry.open.as_ref().is_some_and(|open| open.published > 0);
+                self.abandon(delivery, now);
+                if !partly {
+                    self.commit(vec![withdrawn], Room::Reserve, Then::Planned(delivery.account.clone()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// After the folder has been read through: what the ledger has waiting and no file holds has been withdrawn.
+    fn withdraw_absent(&mut self, now: Timestamp) {
+        let mut absent = Vec::new();
+        for (account, held) in self.view.accounts() {
+            for (post, entry) in held.deliveries() {
+                let in_queue = self.posts.get(post).is_some_and(|post| post.to.contains(account));
+                if !in_queue && (entry.state.is_waiting() || matches!(entry.state, State::Retrying { .. })) {
+                    absent.push(DeliveryId::new(post.clone(), account.clone()));
+                }
+            }
+        }
+        for delivery in absent {
+            self.withdraw(&delivery, now);
+        }
+    }
+
+    /// Puts a post into its lanes as queue and ledger say now.
+    pub(super) fn refresh(&mut self, id: &PostId) {
+        let Some(post) = self.posts.get(id).cloned() else { return };
+        for account in &post.to {
+            self.refresh_on(&post, account);
+        }
+    }
+
+    fn refresh_on(&mut self, post: &Arc<Post>, account: &AccountId) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        let content = post.content(account);
+        let objection = desk.setup.adapter.check(&content, &desk.session).into_iter().next();
+        let objection = objection.map(|complaint| (Held::Invalid, complaint.reason));
+        desk.lane.put(post, objection, self.view.account(account));
+    }
+
+    /// Keeps a post from being chosen, for a reason that only showed when it was.
+    pub(super) fn object(&mut self, post: &Arc<Post>, account: &AccountId, reason: Held, detail: String) {
+        if let Some(desk) = self.desks.get_mut(account) {
+            desk.lane.put(post, Some((reason, detail)), self.view.account(account));
+        }
+    }
+
+    /// Moves an account on as far as it goes.
+    pub(super) fn advance(&mut self, account: &AccountId, now: Timestamp) {
+        if !self.desks.contains_key(account) {
+            return;
+        }
+        let mut wake = self.carry_on(account, now);
+        if self.folder != Folder::Reading {
+            wake = wake.min_with(self.owed(account, now));
+            wake = wake.min_with(self.ask_plan(account, now));
+        }
+        self.set_wake(account, wake);
+    }
+
+    /// Asks the plan, and begins what it chooses.
+    fn ask_plan(&mut self, account: &AccountId, now: Timestamp) -> Option<Timestamp> {
+        let no_send = self.brake(account, now);
+        let Self { desks, view, .. } = self;
+        let desk = desks.get_mut(account)?;
+        if desk.planning {
+            return None;
+        }
+        if let Some(until) = desk.pause_until {
+            if now < until {
+                return Some(until);
+            }
+            desk.pause_until = None;
+        }
+        let step = desk.lane.step(view.account(account), Brakes { no_send, unanswered: false }, now);
+        if !step.verdicts.is_empty() {
+            desk.planning = true;
+            self.record_verdicts(account, step.verdicts, now);
+            return None;
+        }
+        if let Some(choice) = step.send {
+            self.begin_choice(account, choice, now);
+            return None;
+        }
+        step.wake
+    }
+
+    /// Why nothing may be begun on this account now.
+    pub(super) fn brake(&self, account: &AccountId, now: Timestamp) -> Option<&'static str> {
+        let desk = self.desks.get(account)?;
+        let head = self.view.account(account).map(|account| &account.head);
+        let reasons = [
+            (self.stopping, "the daemon was stopping"),
+            (self.clock_behind, "the wall clock was behind"),
+            (self.folder != Folder::Known, "the queue folder could not be read"),
+            (self.full, "the disk was full"),
+            (desk.setup.paused, "the account is paused"),
+            (head.is_some_and(|head| head.stopped.is_some()), "the account's token is not accepted"),
+            (desk.rate_limited.is_some_and(|until| now < until), "the platform asked to wait"),
+            (!matches!(desk.work, Work::Idle), "another delivery was under way"),
+            (self.view.account(account).is_some_and(|a| a.open().next().is_some()), "another delivery was owed"),
+        ];
+        reasons.into_iter().find(|(stands, _)| *stands).map(|(_, reason)| reason)
+    }
+
+    fn record_verdicts(&mut self, account: &AccountId, verdicts: Vec<Verdict>, now: Timestamp) {
+        let at = |post: &PostId| DeliveryId::new(post.clone(), account.clone());
+        let mut records = Vec::with_capacity(verdicts.len());
+        for verdict in verdicts {
+            let digest = |post: &PostId| self.posts.get(post).map(|post| post.digest);
+            let fact = match verdict {
+                Verdict::Scheduled { post, slot: _ } => digest(&post)
+                    .map(|digest| Fact::Planned { delivery: at(&post), digest, held: None, detail: None }),
+                Verdict::Held { post, reason, detail } => digest(&post)
+                    .map(|digest| Fact::Planned { delivery: at(&post), digest, held: Some(reason), detail }),
+                Verdict::Missed { post, slot } => Some(Fact::Missed { delivery: at(&post), slot }),
+                Verdict::Expired { post } => Some(Fact::Expired { delivery: at(&post) }),
+                Verdict::SlotEmpty { slot, reason } => {
+                    Some(Fact::SlotEmpty { account: account.clone(), slot, reason })
+                }
+            };
+            records.extend(fact.map(|fact| Record::new(now, fact)));
+        }
+        let mut batches: Vec<Vec<Record>> = records.chunks(BATCH).map(<[Record]>::to_vec).collect();
+        let Some(last) = batches.pop() else {
+            if let Some(desk) = self.desks.get_mut(account) {
+                desk.planning = false;
+            }
+            return;
+        };
+        for batch in batches {
+            self.commit(batch, Room::Free, Then::Nothing);
+        }
+        self.commit(last, Room::Free, Then::Planned(account.clone()));
+    }
+
+    pub(super) fn planned(&mut self, account: &AccountId, records: &[Record], now: Timestamp) {
+        for record in records {
+            if let (Fact::Missed { .. } | Fact::Expired { .. } | Fact::Outcome { .. }, Some(delivery)) =
+                (&record.fact, record.fact.delivery())
+            {
+                self.refresh(&delivery.post.clone());
+            }
+        }
+        if let Some(desk) = self.desks.get_mut(account) {
+            desk.planning = false;
+        }
+        self.advance(account, now);
+    }
+
+    fn set_wake(&mut self, account: &AccountId, wake: Option<Timestamp>) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        if desk.wake == wake {
+            return;
+        }
+        if let Some(old) = desk.wake {
+            self.agenda.remove(&(old, account.clone()));
+        }
+        desk.wake = wake;
+        if let Some(at) = wake {
+            self.agenda.insert((at, account.clone()));
+        }
+    }
+
+    /// Warns, once each time, where approved posts run low.
+    pub(super) fn look_at_runways(&mut self, now: Timestamp) {
+        let mut events = Vec::new();
+        for (id, desk) in &mut self.desks {
+            let ends = runway(desk, self.view.account(id), now);
+            let low = ends.is_some() && !desk.setup.schedule.slots.is_empty();
+            if low && !desk.low {
+                let days = |span: std::time::Duration| (span.as_secs_f64() / 8640.0).round() / 10.0;
+                let runway_days = ends.map_or(0.0, |ends| days(time::since(ends, now)));
+                let warn_days = days(desk.setup.policy.runway_warn);
+                events.push(LogEvent::QueueLow { account: id.clone(), runway_days, warn_days });
+            }
+            desk.low = low;
+        }
+        for event in events {
+            self.log(event);
+        }
+    }
+}
+
+/// When approved content runs out, if that is before the account wants to be warned.
+fn runway(desk: &Desk, account: Option<&crate::ledger::view::Account>, now: Timestamp) -> Option<Timestamp> {
+    desk.lane.runway(account, now, runway_horizon(now, &desk.setup.policy))
+}
+
+/// The earlier of two moments, either of which may be unknown.
+trait Earlier {
+    fn min_with(self, other: Self) -> Self;
+}
+
+impl Earlier for Option<Timestamp> {
+    fn min_with(self, other: Self) -> Self {
+        [self, other].into_iter().flatten().min()
+    }
+}
