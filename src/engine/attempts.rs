@@ -200,7 +200,6 @@ impl Engine {
                 about: crate::telemetry::events::About::new(&delivery, platform, 0),
                 slot,
             });
-            self.said.insert((account.clone(), post.id.clone()));
             self.object(&post, account, Held::Duplicate, "a dry run sends nothing".into());
             return self.advance(account, now);
         }
@@ -465,7 +464,7 @@ impl Engine {
                 *ticket = Some(Ticket(self.next_ticket));
                 let (ticket, timeout) = (Ticket(self.next_ticket), desk.setup.rules.timeout);
                 self.callers.insert(ticket, account.clone());
-                self.commands.push_back(Command::Call { ticket, call: step.0.call, timeout });
+                self.commands.push_back(Command::Call { ticket, account: account.clone(), call: step.0.call, timeout });
             }
             Act::Keep { checkpoint, publishes, reconciled } => {
                 *keeping = true;
@@ -576,7 +575,7 @@ impl Engine {
                     *waited = ticket;
                 }
                 self.callers.insert(ticket, account.clone());
-                self.commands.push_back(Command::Call { ticket, call: step.call, timeout });
+                self.commands.push_back(Command::Call { ticket, account: account.clone(), call: step.call, timeout });
             }
             probe::Verdict::Accepted(session) => {
                 desk.probe = None;

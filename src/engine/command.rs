@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::MediaItem;
+use crate::domain::{AccountId, MediaItem};
 use crate::ledger::Record;
 use crate::ledger::store::Room;
 use crate::platform::contract::Call;
@@ -19,7 +19,7 @@ pub enum Command {
     /// Make these records durable, all or none; then [`super::Event::Committed`].
     Commit { ticket: Ticket, records: Vec<Record>, room: Room },
     /// Make the call once; then [`super::Event::Replied`].
-    Call { ticket: Ticket, call: Call, timeout: Duration },
+    Call { ticket: Ticket, account: AccountId, call: Call, timeout: Duration },
     /// Read and hash media; then [`super::Event::Gathered`].
     Gather { ticket: Ticket, queue_file: Arc<str>, items: Vec<MediaItem> },
     /// Print a line of the log.

@@ -64,8 +64,6 @@ pub struct Engine {
     /// Whose call a ticket is.
     pub(super) callers: BTreeMap<Ticket, AccountId>,
     pub(super) next_ticket: u64,
-    /// What a dry run has said it would send.
-    pub(super) said: BTreeSet<(AccountId, PostId)>,
 }
 
 /// What is known of the queue folder.
@@ -128,7 +126,6 @@ impl Engine {
             resolved: Vec::new(),
             callers: BTreeMap::new(),
             next_ticket: 0,
-            said: BTreeSet::new(),
         }
     }
 
@@ -198,8 +195,7 @@ impl Engine {
             && self.desks.iter().all(|(id, desk)| {
                 let quiet = matches!(desk.work, Work::Idle);
                 let Some(account) = self.view.account(id) else { return quiet };
-                let said = self.said.iter().skip_while(|(account, _)| account != id).take_while(|(account, _)| account == id).count();
-                let scheduled = account.counts().get(State::Scheduled.name()).copied().unwrap_or(0).saturating_sub(said);
+                let scheduled = account.counts().get(State::Scheduled.name()).copied().unwrap_or(0);
                 let held_back = desk.setup.paused || account.head.stopped.is_some();
                 let waits_in_vain = desk.setup.schedule.slots.is_empty() && desk.wake.is_none();
                 quiet && (held_back || (account.open().next().is_none() && (scheduled == 0 || waits_in_vain)))

@@ -1,0 +1,263 @@
+//! The loop around the engine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::control::protocol::{Answer, Question};
+use crate::domain::{Timestamp, time};
+use crate::engine::{Command, Engine, Event, ResolveError, Ticket};
+use crate::ledger::store::Ledger;
+use crate::parts::{Caller, Clock, Shelf};
+use crate::telemetry::events::Event as LogEvent;
+
+/// The wall clock is read again at least this often: timers stand still while the machine is suspended.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(15);
+/// How often a full store is asked whether there is room again.
+const LOOK_FOR_ROOM: Duration = Duration::from_secs(5);
+/// Wall clock and passing time may differ by this much between two looks before it is called a jump.
+const JUMP: Duration = Duration::from_secs(60);
+/// Most events that are taken before their commands are carried out.
+const AT_ONCE: usize = 256;
+
+/// The world.
+pub struct Parts {
+    pub clock: Arc<dyn Clock>,
+    pub caller: Arc<dyn Caller>,
+    pub shelf: Arc<dyn Shelf>,
+    pub ledger: Arc<dyn Ledger>,
+    /// Prints a line of the log.
+    pub log: Box<dyn FnMut(Timestamp, &LogEvent) + Send>,
+    /// Told of readiness, of each turn of the loop, and of stopping.
+    pub manager: Box<dyn FnMut(Stage) + Send>,
+}
+
+/// What the service manager is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    Ready,
+    /// The loop turned: the daemon is alive.
+    Alive,
+    Stopping,
+}
+
+/// What reaches the loop from outside.
+pub enum Input {
+    Event(Event),
+    /// A question of the command line, and where its answer goes.
+    Ask { question: Question, answer: oneshot::Sender<Answer> },
+    /// Stop in good order; the reason is logged.
+    Stop(&'static str),
+}
+
+/// Puts things into the loop, from any thread.
+#[derive(Clone)]
+pub struct Handle(mpsc::UnboundedSender<Input>);
+
+impl Handle {
+    /// A handle and the other end, for [`run`].
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<Input>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Does nothing when the loop has ended.
+    pub fn send(&self, input: Input) {
+        let _ = self.0.send(input);
+    }
+
+    pub fn event(&self, event: Event) {
+        self.send(Input::Event(event));
+    }
+}
+
+/// How the loop is to end.
+#[derive(Debug, Clone, Copy)]
+pub struct Until {
+    /// End when nothing is sending, retrying or scheduled any more.
+    pub idle: bool,
+    /// How long a stop waits for what is in flight.
+    pub stop_timeout: Duration,
+}
+
+/// How the loop ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Nothing is left to do.
+    Idle,
+    /// It was asked to stop.
+    Stopped,
+    /// The ledger cannot be used any more.
+    LedgerBroken(String),
+}
+
+/// Runs until it is to end.
+pub async fn run(
+    mut engine: Engine,
+    mut parts: Parts,
+    handle: Handle,
+    mut inputs: mpsc::UnboundedReceiver<Input>,
+    until: Until,
+) -> Ended {
+    let mut driver = Driver { asked: Vec::new(), ready: false, stopping: None, broken: None };
+    let started = parts.clock.boot();
+    let mut looked = Looked { wall: parts.clock.now(), boot: started };
+    let mut room_asked = started;
+    loop {
+        driver.carry_out(&mut engine, &mut parts, &handle);
+        if let Some(why) = driver.broken.take() {
+            return Ended::LedgerBroken(why);
+        }
+        if !driver.ready && engine.is_ready() && driver.stopping.is_none() {
+            driver.ready = true;
+            let ready_ms = u64::try_from((parts.clock.boot() - started).as_millis()).unwrap_or(u64::MAX);
+            let (accounts, posts) = (engine.accounts().count(), engine.posts().count());
+            (parts.log)(parts.clock.now(), &LogEvent::DaemonReady { accounts, posts, ready_ms });
+            (parts.manager)(Stage::Ready);
+        }
+        if let Some(deadline) = driver.stopping {
+            if engine.in_flight() == 0 || parts.clock.boot() >= deadline {
+                let in_flight = engine.in_flight();
+                (parts.log)(parts.clock.now(), &LogEvent::DaemonStopped { in_flight });
+                return Ended::Stopped;
+            }
+        } else if until.idle && engine.is_idle() {
+            (parts.log)(parts.clock.now(), &LogEvent::DaemonStopped { in_flight: 0 });
+            return Ended::Idle;
+        }
+        (parts.manager)(Stage::Alive);
+
+        let mut wait = LOOK_AT_CLOCK;
+        if let Some(at) = engine.poll_timeout() {
+            wait = wait.min(time::since(at, parts.clock.now()));
+        }
+        if engine.is_full() {
+            wait = wait.min(LOOK_FOR_ROOM);
+        }
+        if let Some(deadline) = driver.stopping {
+            wait = wait.min(deadline.saturating_sub(parts.clock.boot()));
+        }
+        let first = tokio::time::timeout(wait, inputs.recv()).await;
+        let now = parts.clock.now();
+        if let Some(seconds) = looked.jump(now, parts.clock.boot()) {
+            engine.handle(Event::ClockJumped { seconds }, now);
+        }
+        match first {
+            Ok(Some(input)) => {
+                driver.take(&mut engine, &mut parts, input, until, now);
+                for _ in 1..AT_ONCE {
+                    let Ok(input) = inputs.try_recv() else { break };
+                    driver.take(&mut engine, &mut parts, input, until, now);
+                }
+            }
+            Ok(None) | Err(_) => engine.handle(Event::Tick, now),
+        }
+        if engine.is_full() && parts.clock.boot().saturating_sub(room_asked) >= LOOK_FOR_ROOM {
+            room_asked = parts.clock.boot();
+            if parts.ledger.has_room() {
+                engine.handle(Event::Room, parts.clock.now());
+            }
+        }
+    }
+}
+
+/// When the clocks were looked at last.
+struct Looked {
+    wall: Timestamp,
+    boot: Duration,
+}
+
+impl Looked {
+    /// By how many seconds the wall clock was set since the last look, if that is worth saying.
+    fn jump(&mut self, wall: Timestamp, boot: Duration) -> Option<i64> {
+        let passed = boot.saturating_sub(self.boot).as_millis() as i64;
+        let went = wall.as_millisecond() - self.wall.as_millisecond();
+        *self = Self { wall, boot };
+        let set = went - passed;
+        (set.unsigned_abs() > JUMP.as_millis() as u64).then_some(set / 1000)
+    }
+}
+
+struct Driver {
+    /// Decisions on their way into the ledger, and who waits for them.
+    asked: Vec<(Ticket, oneshot::Sender<Answer>)>,
+    ready: bool,
+    /// When a stop no longer waits, on the clock of passing time.
+    stopping: Option<Duration>,
+    broken: Option<String>,
+}
+
+impl Driver {
+    fn take(&mut self, engine: &mut Engine, parts: &mut Parts, input: Input, until: Until, now: Timestamp) {
+        match input {
+            Input::Event(event) => engine.handle(event, now),
+            Input::Stop(reason) => {
+                if self.stopping.is_none() {
+                    self.stopping = Some(parts.clock.boot() + until.stop_timeout);
+                    (parts.manager)(Stage::Stopping);
+                    let in_flight = engine.in_flight();
+                    (parts.log)(now, &LogEvent::DaemonStopping { reason: reason.into(), in_flight });
+                    engine.handle(Event::Stop, now);
+                }
+            }
+            Input::Ask { question, answer } => self.ask(engine, parts, question, answer, now),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        engine: &mut Engine,
+        parts: &mut Parts,
+        question: Question,
+        answer: oneshot::Sender<Answer>,
+        now: Timestamp,
+    ) {
+        match question {
+            Question::Resolve { delivery, decision, by } => {
+                match engine.resolve(&delivery, decision.into(), &by, now) {
+                    Ok(ticket) => self.asked.push((ticket, answer)),
+                    Err(error) => {
+                        let _ = answer.send(Answer::refused(error.to_string()));
+                    }
+                }
+            }
+            other => {
+                let _ = answer.send(engine.answer(&other, &*parts.ledger, now));
+            }
+        }
+    }
+
+    fn carry_out(&mut self, engine: &mut Engine, parts: &mut Parts, handle: &Handle) {
+        while let Some(command) = engine.next_command() {
+            match command {
+                Command::Commit { ticket, records, room } => {
+                    let handle = handle.clone();
+                    let done = Box::new(move |result| handle.event(Event::Committed { ticket, result }));
+                    parts.ledger.submit(records, room, done);
+                }
+                Command::Call { ticket, call, timeout, .. } => {
+                    let handle = handle.clone();
+                    let done = Box::new(move |result| handle.event(Event::Replied { ticket, result }));
+                    parts.caller.call(call, timeout, done);
+                }
+                Command::Gather { ticket, queue_file, items } => {
+                    let handle = handle.clone();
+                    let done = Box::new(move |result| handle.event(Event::Gathered { ticket, result }));
+                    parts.shelf.gather(queue_file, items, done);
+                }
+                Command::Log(event) => (parts.log)(parts.clock.now(), &event),
+                Command::Halt { why } => self.broken = Some(why),
+            }
+        }
+        while let Some((ticket, result)) = engine.next_resolved() {
+            if let Some(place) = self.asked.iter().position(|(asked, _)| *asked == ticket) {
+                let (_, answer) = self.asked.swap_remove(place);
+                let _ = answer.send(match result {
+                    Ok(()) => Answer::Done,
+                    Err(error) => Answer::refused(ResolveError::to_string(&error)),
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Waits and carries out.
+//!
+//! The driver names what happened, lets the engine decide, and carries out the commands; it decides nothing itself.
+//! Its world comes in as [`Parts`], so that it runs the same over the real edge and over an imitation.
+
+pub mod driver;
+
+pub use driver::{Ended, Handle, Input, Parts, run};
