@@ -5,6 +5,7 @@
 //! could get wrong is refused at the constructor.
 
 pub mod content;
+pub mod document;
 pub mod fault;
 pub mod ids;
 pub mod limits;

@@ -33,3 +33,27 @@ pub enum SecretRef {
     /// An environment variable.
     Env(String),
 }
+
+/// Reads `{ credential = "…" }`, `{ file = "…" }` or `{ env = "…" }`; the error is a reason and a hint.
+///
+/// # Errors
+/// A secret written in place, an unknown way, or more than one way.
+pub fn secret_ref(value: &toml::Value, base: &std::path::Path) -> Result<SecretRef, (String, String)> {
+    const HINT: &str = "write { credential = \"NAME\" }, { file = \"PATH\" } or { env = \"VARIABLE\" }";
+    let toml::Value::Table(table) = value else {
+        return Err(("a secret must not stand in the configuration".into(), HINT.into()));
+    };
+    let mut ways = table.iter();
+    match (ways.next(), ways.next()) {
+        (Some((way, toml::Value::String(text))), None) => match way.as_str() {
+            "credential" if text.is_empty() || text.contains('/') || text == "." || text == ".." => {
+                Err(("a credential is a plain file name".into(), HINT.into()))
+            }
+            "credential" => Ok(SecretRef::Credential(text.clone())),
+            "file" => Ok(SecretRef::File(base.join(text))),
+            "env" => Ok(SecretRef::Env(text.clone())),
+            _ => Err((format!("there is no way {way:?} to give a secret"), HINT.into())),
+        },
+        _ => Err(("a secret is given in exactly one way".into(), HINT.into())),
+    }
+}

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
+pub use crate::domain::secret::secret_ref;
 use crate::domain::{
     AccountId, Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, Secret, SecretRef, Timestamp,
 };
@@ -577,30 +578,6 @@ pub fn is_loopback(url: &Url) -> bool {
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
-    }
-}
-
-/// Reads `{ credential = "…" }`, `{ file = "…" }` or `{ env = "…" }`; the error is a reason and a hint.
-///
-/// # Errors
-/// A secret written in place, an unknown way, or more than one way.
-pub fn secret_ref(value: &toml::Value, base: &std::path::Path) -> Result<SecretRef, (String, String)> {
-    const HINT: &str = "write { credential = \"NAME\" }, { file = \"PATH\" } or { env = \"VARIABLE\" }";
-    let toml::Value::Table(table) = value else {
-        return Err(("a secret must not stand in the configuration".into(), HINT.into()));
-    };
-    let mut ways = table.iter();
-    match (ways.next(), ways.next()) {
-        (Some((way, toml::Value::String(text))), None) => match way.as_str() {
-            "credential" if text.is_empty() || text.contains('/') || text == "." || text == ".." => {
-                Err(("a credential is a plain file name".into(), HINT.into()))
-            }
-            "credential" => Ok(SecretRef::Credential(text.clone())),
-            "file" => Ok(SecretRef::File(base.join(text))),
-            "env" => Ok(SecretRef::Env(text.clone())),
-            _ => Err((format!("there is no way {way:?} to give a secret"), HINT.into())),
-        },
-        _ => Err(("a secret is given in exactly one way".into(), HINT.into())),
     }
 }
 

@@ -1,0 +1,116 @@
+//! The keys of the configuration, with what they hold and what holds without them. The reader knows unknown keys by
+//! this list, and the published schema is made of it.
+
+/// One key of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub name: &'static str,
+    pub holds: Holds,
+    /// For editors: one or two sentences.
+    pub doc: &'static str,
+}
+
+/// What a key holds.
+#[derive(Debug, Clone, Copy)]
+pub enum Holds {
+    Text,
+    Path,
+    /// A span such as `90s` or `2h`.
+    Span,
+    Flag,
+    /// A whole number, at least that.
+    Count(u32),
+    /// A number from 0 to 1.
+    Share,
+    OneOf(&'static [&'static str]),
+    /// `{ credential = … }`, `{ file = … }` or `{ env = … }`.
+    Secret,
+    /// A list of cron expressions.
+    Crons,
+    Cron,
+    /// A list of `HH:MM-HH:MM`.
+    Quiet,
+    Table(&'static [Key]),
+    /// A table of accounts by id.
+    Accounts,
+}
+
+macro_rules! keys {
+    ($($(#[$doc:meta])* $name:ident: $($key:literal = $holds:expr, $text:literal;)*)*) => {
+        $($(#[$doc])* pub const $name: &[Key] = &[$(Key { name: $key, holds: $holds, doc: $text }),*];)*
+    };
+}
+
+keys! {
+    /// The file itself.
+    ROOT:
+        "timezone" = Holds::Text, "IANA name of the time zone of every account that names none. Default: UTC.";
+        "queue" = Holds::Table(QUEUE), "Where posts come from and what counts as approval.";
+        "store" = Holds::Table(STORE), "Where the ledger is.";
+        "log" = Holds::Table(LOG), "The log.";
+        "control" = Holds::Table(CONTROL), "How commands reach the daemon.";
+        "policy" = Holds::Table(POLICY), "The beat and its limits; every key may be set again in an account.";
+        "delivery" = Holds::Table(DELIVERY), "How one delivery is carried out.";
+        "chores" = Holds::Table(CHORES), "When recurring chores run.";
+        "accounts" = Holds::Accounts, "The places to publish, each by an id of your own.";
+    QUEUE:
+        "path" = Holds::Path, "Folder of *.toml files, read recursively in name order. Default: queue.";
+        "approval" = Holds::OneOf(&["digest", "signed", "none"]), "What counts as approval: \"digest\" (default) binds it to the exact content; \"none\" takes presence in the queue for it; \"signed\" is not built into this version.";
+        "allowed_signers" = Holds::Path, "Signers in OpenSSH format, for \"signed\". Has no effect in this version.";
+    STORE:
+        "path" = Holds::Path, "Folder of the ledger. Default: $STATE_DIRECTORY/store, else /var/lib/cadenced/store.";
+    LOG:
+        "format" = Holds::OneOf(&["json", "journald", "pretty"]), "Default: pretty on a terminal, else json.";
+        "level" = Holds::OneOf(&["error", "warn", "info", "debug", "trace"]), "Least important lines that are written. Default: info.";
+    CONTROL:
+        "socket" = Holds::Path, "Unix socket for the commands. Default: $RUNTIME_DIRECTORY/control.sock.";
+        "listen" = Holds::Text, "Address and port of the status page. Has no effect in this version.";
+        "allow_remote" = Holds::Flag, "Whether `listen` may name an address other than loopback. Default: false.";
+        "token" = Holds::Secret, "Secret for every write over TCP. Has no effect in this version.";
+    POLICY:
+        "max_per_day" = Holds::Count(1), "Most posts in one of the account's own local days. Default: 4.";
+        "min_gap" = Holds::Span, "Least time between two posts. Default: 2h.";
+        "missed" = Holds::OneOf(&["next-slot", "skip", "now"]), "What becomes of a slot that passed during downtime. Default: next-slot.";
+        "late_grace" = Holds::Span, "How late a post with a fixed time may still go out. Default: 1h.";
+        "promotion" = Holds::Table(PROMOTION), "Most promotion among consecutive posts.";
+        "unanswered" = Holds::Table(UNANSWERED), "Holds broadcasts while replies wait. Has no effect yet: this version collects no replies.";
+        "quiet" = Holds::Quiet, "Local hours in which nothing is published, such as [\"22:00-07:00\"]. Default: none.";
+        "runway_warn" = Holds::Span, "Warn when approved posts for less than that are left. Default: 7d.";
+    PROMOTION:
+        "share" = Holds::Share, "From 0 to 1. Default: 0.2.";
+        "window" = Holds::Count(1), "Of how many consecutive posts. Default: 10.";
+    UNANSWERED:
+        "max" = Holds::Count(0), "Most replies that may wait. Default: 5.";
+        "older_than" = Holds::Span, "Replies count when they have waited longer. Default: 24h.";
+    /// `[delivery]` of the file.
+    DELIVERY:
+        "timeout" = Holds::Span, "For one request in total. Default: 60s.";
+        "settle" = Holds::Span, "How long after an ambiguous attempt a read-back's \"not there\" may count. Default: as the platform needs.";
+        "retry" = Holds::Table(RETRY), "Exponential back-off with full jitter.";
+        "stop_timeout" = Holds::Span, "How long a stop waits for what is in flight. Default: 75s.";
+    RETRY:
+        "first" = Holds::Span, "Ceiling of the first wait. Default: 30s.";
+        "max" = Holds::Span, "Highest ceiling. Default: 1h.";
+        "tries" = Holds::Count(1), "Tries in all, the first one included. Default: 8.";
+    CHORES:
+        "runway" = Holds::Cron, "When every account's runway is looked at: six fields with seconds first, in UTC. Default: 0 0 6 * * *.";
+        "upkeep" = Holds::Cron, "When the store is looked after: six fields, in UTC. Default: 0 17 * * * *.";
+        "accounts" = Holds::Cron, "When accounts whose token was refused are asked again: six fields, in UTC. Default: 0 */5 * * * *.";
+    /// What every account has, beside the keys of [`POLICY`].
+    ACCOUNT:
+        "platform" = Holds::Text, "Name of the platform.";
+        "slots" = Holds::Crons, "Cron expressions of 5 fields, or 6 with seconds first, in the account's time zone.";
+        "timezone" = Holds::Text, "IANA name of a time zone. Default: the file's.";
+        "paused" = Holds::Flag, "Whether nothing is published for now. Default: false.";
+        "identity" = Holds::Text, "The remote account's stable id; a token of another account stops this one. Default: what is found at first use.";
+        "delivery" = Holds::Table(ACCOUNT_DELIVERY), "As [delivery], for this account.";
+    ACCOUNT_DELIVERY:
+        "timeout" = Holds::Span, "For one request in total.";
+        "settle" = Holds::Span, "How long after an ambiguous attempt a read-back's \"not there\" may count.";
+        "retry" = Holds::Table(RETRY), "Exponential back-off with full jitter.";
+}
+
+/// Their names.
+pub fn names(keys: &'static [Key]) -> impl Iterator<Item = &'static str> + Clone {
+    keys.iter().map(|key| key.name)
+}

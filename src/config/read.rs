@@ -1,0 +1,597 @@
+//! The file as written becomes [`Settings`], or faults, all at once and each at its place.
+//!
+//! Nothing is opened and no environment is read here: what the text does not tell comes in as [`ConfigEnv`]. No
+//! message quotes a value of an account's table, because it may be a secret that somebody wrote there by mistake.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::domain::document::{DeTable, DeValue, Faults, Text, Value, nearest, quoted};
+use crate::domain::policy::{
+    ApprovalMode, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
+};
+use crate::domain::secret::secret_ref;
+use crate::domain::time::parse_span;
+use crate::domain::{AccountId, Fault, SecretRef};
+
+use super::keys::{self, Key, names};
+use super::settings::{
+    AccountSettings, ChoreSettings, ControlSettings, LogFormat, LogLevel, LogSettings, QueueSettings, Settings,
+};
+use super::values::{self, Refused};
+
+/// Where the store is when neither the file nor `$STATE_DIRECTORY` says: the folder that systemd makes for us.
+const STORE: &str = "/var/lib/cadenced/store";
+
+/// What the text alone does not tell.
+#[derive(Debug, Clone, Copy)]
+pub struct ConfigEnv<'a> {
+    /// `$STATE_DIRECTORY`.
+    pub state_directory: Option<&'a str>,
+    /// `$RUNTIME_DIRECTORY`.
+    pub runtime_directory: Option<&'a str>,
+    /// Every platform with the keys of its account table.
+    pub platforms: &'a BTreeMap<&'static str, Vec<&'static str>>,
+}
+
+/// The policy that holds where nothing else is written.
+pub fn default_policy() -> Policy {
+    Policy {
+        max_per_day: 4,
+        min_gap: Duration::from_secs(2 * 3_600),
+        missed: Missed::NextSlot,
+        late_grace: Duration::from_secs(3_600),
+        promotion: Promotion { share: 0.2, window: 10 },
+        unanswered: Unanswered { max: 5, older_than: Duration::from_secs(24 * 3_600) },
+        quiet: Vec::new(),
+        runway_warn: Duration::from_secs(7 * 86_400),
+    }
+}
+
+/// The delivery rules that hold where nothing else is written.
+pub fn default_rules() -> DeliveryRules {
+    DeliveryRules {
+        timeout: Duration::from_secs(60),
+        settle: None,
+        retry: Retry { first: Duration::from_secs(30), max: Duration::from_secs(3_600), tries: 8 },
+    }
+}
+
+/// How long a stop waits when nothing else is written.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// The chores' times when nothing else is written.
+pub fn default_chores() -> ChoreSettings {
+    ChoreSettings { runway: "0 0 6 * * *".into(), upkeep: "0 17 * * * *".into(), accounts: "0 */5 * * * *".into() }
+}
+
+/// Reads the configuration. `file` is its path, best an absolute one: relative paths in it are taken from its folder.
+/// Beside the settings come the warnings. What only an adapter can tell of its account's table is left to it.
+///
+/// # Errors
+/// Everything that is wrong, warnings included.
+pub fn read(file: &Path, bytes: &[u8], env: &ConfigEnv<'_>) -> Result<(Settings, Vec<Fault>), Vec<Fault>> {
+    let shown: Arc<str> = file.display().to_string().into();
+    let mut before = Vec::new();
+    let text = match Text::new(&shown, bytes, &mut before) {
+        Ok(text) => text,
+        Err(fault) => {
+            before.push(fault);
+            return Err(before);
+        }
+    };
+    let mut faults = Faults::new(&text, before);
+    let root = text.parse(&mut faults);
+    let base = file.parent().unwrap_or(Path::new("")).to_owned();
+    let mut reader = Reader { faults, base, env };
+    let settings = reader.settings(file, &root);
+    let broken = reader.faults.any_errors();
+    let faults = reader.faults.finish();
+    if broken { Err(faults) } else { Ok((settings, faults)) }
+}
+
+struct Reader<'r, 't> {
+    faults: Faults<'t>,
+    base: PathBuf,
+    env: &'r ConfigEnv<'r>,
+}
+
+impl<'t> Reader<'_, 't> {
+    fn settings(&mut self, file: &Path, root: &DeTable<'t>) -> Settings {
+        self.check_keys(root, keys::ROOT, "at the top of the file");
+        let zone = root.get("timezone").and_then(|value| self.zone(value)).unwrap_or(TimeZone::UTC);
+        let policy = match self.section(root, "policy", keys::POLICY) {
+            Some(table) => self.policy(table, &default_policy()),
+            None => default_policy(),
+        };
+        let delivery = self.section(root, "delivery", keys::DELIVERY);
+        let rules = delivery.map_or_else(default_rules, |table| self.rules(table, &default_rules()));
+        let stop_timeout = delivery.and_then(|table| self.span(table, "stop_timeout")).unwrap_or(STOP_TIMEOUT);
+        Settings {
+            file: file.to_owned(),
+            queue: self.queue(root),
+            store: self.store(root),
+            log: self.log(root),
+            control: self.control(root),
+            stop_timeout,
+            chores: self.chores(root),
+            accounts: self.accounts(root, &zone, &policy, &rules),
+        }
+    }
+
+    fn check_keys(&mut self, table: &DeTable<'t>, known: &'static [Key], whose: &str) {
+        for (key, _) in table.iter() {
+            if !known.iter().any(|known| known.name == key.get_ref()) {
+                self.faults.unknown(key, whose, names(known));
+            }
+        }
+    }
+
+    /// A table of the file, its keys checked.
+    fn section<'v>(&mut self, table: &'v DeTable<'t>, name: &str, known: &'static [Key]) -> Option<&'v DeTable<'t>> {
+        let section = self.faults.table(name, table.get(name)?)?;
+        self.check_keys(section, known, &format!("in {name:?}"));
+        Some(section)
+    }
+
+    fn queue(&mut self, root: &DeTable<'t>) -> QueueSettings {
+        let mut queue = QueueSettings { path: self.base.join("queue"), approval: ApprovalMode::Digest };
+        let Some(table) = self.section(root, "queue", keys::QUEUE) else { return queue };
+        if let Some(path) = self.path(table, "path") {
+            queue.path = path;
+        }
+        if let Some(value) = table.get("approval") {
+            let modes = [("digest", Some(ApprovalMode::Digest)), ("none", Some(ApprovalMode::None)), ("signed", None)];
+            match self.faults.one_of("approval", value, &modes) {
+                Some(Some(mode)) => queue.approval = mode,
+                Some(None) => self.faults.error(
+                    value.span(),
+                    "signed approvals are not built into this version",
+                    "use \"digest\"".to_owned(),
+                ),
+                None => {}
+            }
+        }
+        if let Some(value) = table.get("allowed_signers")
+            && self.faults.text("allowed_signers", value).is_some()
+        {
+            self.faults.warning(
+                value.span(),
+                "\"allowed_signers\" has no effect: signed approvals are not built into this version",
+                None,
+            );
+        }
+        queue
+    }
+
+    fn store(&mut self, root: &DeTable<'t>) -> PathBuf {
+        let written = self.section(root, "store", keys::STORE).and_then(|table| self.path(table, "path"));
+        written.unwrap_or_else(|| match first_folder(self.env.state_directory) {
+            Some(folder) => folder.join("store"),
+            None => PathBuf::from(STORE),
+        })
+    }
+
+    fn log(&mut self, root: &DeTable<'t>) -> LogSettings {
+        let mut log = LogSettings { format: None, level: LogLevel::Info };
+        let Some(table) = self.section(root, "log", keys::LOG) else { return log };
+        let formats = [("json", LogFormat::Json), ("journald", LogFormat::Journald), ("pretty", LogFormat::Pretty)];
+        log.format = table.get("format").and_then(|value| self.faults.one_of("format", value, &formats));
+        let levels = [
+            ("error", LogLevel::Error),
+            ("warn", LogLevel::Warn),
+            ("info", LogLevel::Info),
+            ("debug", LogLevel::Debug),
+            ("trace", LogLevel::Trace),
+        ];
+        if let Some(level) = table.get("level").and_then(|value| self.faults.one_of("level", value, &levels)) {
+            log.level = level;
+        }
+        log
+    }
+
+    fn control(&mut self, root: &DeTable<'t>) -> ControlSettings {
+        let table = self.section(root, "control", keys::CONTROL);
+        let written = table.and_then(|table| self.path(table, "socket"));
+        let socket = written.or_else(|| Some(first_folder(self.env.runtime_directory)?.join("control.sock")));
+        let mut control = ControlSettings { socket, listen: None, allow_remote: false, token: None };
+        let Some(table) = table else { return control };
+        if let Some(value) = table.get("allow_remote") {
+            control.allow_remote = self.faults.flag("allow_remote", value).unwrap_or(false);
+        }
+        if let Some(value) = table.get("token") {
+            control.token = self.secret(value);
+        }
+        if let Some(value) = table.get("listen") {
+            control.listen = self.listen(value, control.allow_remote);
+        }
+        control
+    }
+
+    fn listen(&mut self, value: &Value<'t>, allow_remote: bool) -> Option<SocketAddr> {
+        let text = self.faults.text("listen", value)?;
+        let Ok(address) = text.parse::<SocketAddr>() else {
+            let reason = format!("\"listen\" cannot be {}", quoted(text));
+            self.faults.error(value.span(), reason, "write an address and a port: \"127.0.0.1:8321\"".to_owned());
+            return None;
+        };
+        if !address.ip().is_loopback() && !allow_remote {
+            let reason = format!("{address} can be reached from other machines");
+            self.faults.error(value.span(), reason, "use 127.0.0.1, or set allow_remote = true".to_owned());
+            return None;
+        }
+        let reason = "\"listen\" has no effect: the status page over TCP is not in this version";
+        self.faults.warning(value.span(), reason, None);
+        Some(address)
+    }
+
+    fn secret(&mut self, value: &Value<'t>) -> Option<SecretRef> {
+        let plain = self.owned(value)?;
+        match secret_ref(&plain, &self.base) {
+            Ok(reference) => Some(reference),
+            Err((reason, hint)) => {
+                self.faults.error(value.span(), reason, hint);
+                None
+            }
+        }
+    }
+
+    fn chores(&mut self, root: &DeTable<'t>) -> ChoreSettings {
+        let mut chores = default_chores();
+        if let Some(table) = self.section(root, "chores", keys::CHORES) {
+            for (name, chore) in
+                [("runway", &mut chores.runway), ("upkeep", &mut chores.upkeep), ("accounts", &mut chores.accounts)]
+            {
+                let Some(value) = table.get(name) else { continue };
+                let Some(text) = self.faults.text(name, value) else { continue };
+                if text.split_ascii_whitespace().count() == 5 {
+                    let hint = format!("write \"0 {}\"", text.trim());
+                    self.faults.error(value.span(), "a chore's cron expression has six fields, seconds first", hint);
+                } else if self.take(value, values::cron(text)).is_some() {
+                    *chore = text.to_string();
+                }
+            }
+        }
+        chores
+    }
+
+    fn policy(&mut self, table: &DeTable<'t>, base: &Policy) -> Policy {
+        let mut policy = base.clone();
+        if let Some(count) = self.count(table, "max_per_day", 1) {
+            policy.max_per_day = count;
+        }
+        if let Some(span) = self.span(table, "min_gap") {
+            policy.min_gap = span;
+        }
+        if let Some(value) = table.get("missed") {
+            let names = [("next-slot", Missed::NextSlot), ("skip", Missed::Skip), ("now", Missed::Now)];
+            policy.missed = self.faults.one_of("missed", value, &names).unwrap_or(base.missed);
+        }
+        if let Some(span) = self.span(table, "late_grace") {
+            policy.late_grace = span;
+        }
+        if let Some(inner) = self.section(table, "promotion", keys::PROMOTION) {
+            if let Some(share) = inner.get("share").and_then(|value| self.share(value)) {
+                policy.promotion.share = share;
+            }
+            if let Some(window) = self.count(inner, "window", 1) {
+                policy.promotion.window = window;
+            }
+        }
+        if let Some(inner) = self.section(table, "unanswered", keys::UNANSWERED) {
+            if let Some(max) = self.count(inner, "max", 0) {
+                policy.unanswered.max = max;
+            }
+            if let Some(span) = self.span(inner, "older_than") {
+                policy.unanswered.older_than = span;
+            }
+            if let Some(value) = table.get("unanswered") {
+                let reason = "\"unanswered\" has no effect yet: this version collects no replies";
+                self.faults.warning(value.span(), reason, None);
+            }
+        }
+        if let Some(value) = table.get("quiet") {
+            policy.quiet = self.quiet(value).unwrap_or_default();
+        }
+        if let Some(span) = self.span(table, "runway_warn") {
+            policy.runway_warn = span;
+        }
+        policy
+    }
+
+    fn quiet(&mut self, value: &Value<'t>) -> Option<Vec<Quiet>> {
+        let list = self.faults.list("quiet", value, "texts")?;
+        let mut all = Vec::new();
+        for item in list.iter() {
+            let Some(text) = self.faults.text("quiet", item) else { continue };
+            all.extend(self.take(item, values::quiet(text)));
+        }
+        Some(all)
+    }
+
+    fn share(&mut self, value: &Value<'t>) -> Option<f64> {
+        let number = match value.get_ref() {
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            DeValue::Integer(number) => number.as_str().parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(share) if (0.0..=1.0).contains(&share) => Some(share),
+            _ => {
+                let hint = "write 0.2 for one post of five".to_owned();
+                self.faults.error(value.span(), "\"share\" must be a number from 0 to 1", hint);
+                None
+            }
+        }
+    }
+
+    fn rules(&mut self, table: &DeTable<'t>, base: &DeliveryRules) -> DeliveryRules {
+        let mut rules = *base;
+        if let Some(span) = self.positive(table, "timeout") {
+            rules.timeout = span;
+        }
+        if let Some(span) = self.positive(table, "settle") {
+            rules.settle = Some(span);
+        }
+        if let Some(inner) = self.section(table, "retry", keys::RETRY) {
+            if let Some(first) = self.positive(inner, "first") {
+                rules.retry.first = first;
+            }
+            if let Some(max) = self.positive(inner, "max") {
+                rules.retry.max = max;
+            }
+            if let Some(tries) = self.count(inner, "tries", 1) {
+                rules.retry.tries = tries;
+            }
+            if rules.retry.max < rules.retry.first
+                && let Some(value) = inner.get("max").or_else(|| inner.get("first"))
+            {
+                let reason = "the highest wait, \"max\", is shorter than the \"first\"";
+                self.faults.error(value.span(), reason, "let \"max\" be at least \"first\"".to_owned());
+            }
+        }
+        rules
+    }
+
+    fn accounts(
+        &mut self,
+        root: &DeTable<'t>,
+        zone: &TimeZone,
+        policy: &Policy,
+        rules: &DeliveryRules,
+    ) -> BTreeMap<AccountId, AccountSettings> {
+        let mut accounts = BTreeMap::new();
+        let Some(value) = root.get("accounts") else { return accounts };
+        let Some(table) = self.faults.table("accounts", value) else { return accounts };
+        for (key, value) in table.iter() {
+            let id = match AccountId::new(key.get_ref()) {
+                Ok(id) => Some(id),
+                Err(cause) => {
+                    let reason = format!("the account id {} is refused: {cause}", quoted(key.get_ref()));
+                    self.faults.error(key.span(), reason, None);
+                    None
+                }
+            };
+            let Some(table) = self.faults.table(key.get_ref(), value) else { continue };
+            let account = self.account(id, table, value, (zone, policy, rules));
+            accounts.extend(account.map(|account| (account.id.clone(), account)));
+        }
+        accounts
+    }
+
+    fn account(
+        &mut self,
+        id: Option<AccountId>,
+        table: &DeTable<'t>,
+        whole: &Value<'t>,
+        (zone, policy, rules): (&TimeZone, &Policy, &DeliveryRules),
+    ) -> Option<AccountSettings> {
+        let platform = self.platform(table, whole);
+        let policy = self.policy(table, policy);
+        let rules = match self.section(table, "delivery", keys::ACCOUNT_DELIVERY) {
+            Some(inner) => self.rules(inner, rules),
+            None => *rules,
+        };
+        let zone = table.get("timezone").and_then(|value| self.zone(value)).unwrap_or_else(|| zone.clone());
+        let slots = self.slots(table, whole);
+        let paused = table.get("paused").and_then(|value| self.faults.flag("paused", value)).unwrap_or(false);
+        let identity = self.identity(table);
+        let mut own = toml::Table::new();
+        let mut places = BTreeMap::from([(String::new(), self.faults.place(whole.span()))]);
+        for (key, value) in table.iter() {
+            let name = key.get_ref();
+            places.insert(name.to_string(), self.faults.place(value.span()));
+            if !names(keys::ACCOUNT).chain(names(keys::POLICY)).any(|known| known == name) {
+                own.extend(self.owned(value).map(|value| (name.to_string(), value)));
+            }
+        }
+        Some(AccountSettings {
+            id: id?,
+            platform: platform?,
+            schedule: Schedule { zone, slots },
+            policy,
+            rules,
+            paused,
+            identity,
+            table: own,
+            places,
+        })
+    }
+
+    /// The platform's name; and the keys that neither it nor we know are refused.
+    fn platform(&mut self, table: &DeTable<'t>, whole: &Value<'t>) -> Option<String> {
+        let platforms = self.env.platforms;
+        let list = || platforms.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+        let Some(value) = table.get("platform") else {
+            self.faults.missing(whole.span(), "platform", format!("known platforms: {}", list()));
+            return None;
+        };
+        let name = self.faults.text("platform", value)?;
+        let Some(own) = platforms.get(&**name) else {
+            let hint = match nearest(name, platforms.keys().copied()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => format!("known platforms: {}", list()),
+            };
+            self.faults.error(value.span(), format!("there is no platform {}", quoted(name)), hint);
+            return None;
+        };
+        let known = || names(keys::ACCOUNT).chain(names(keys::POLICY)).chain(own.iter().copied());
+        for (key, _) in table.iter() {
+            if !known().any(|known| known == key.get_ref()) {
+                self.faults.unknown(key, &format!("for an account of the platform {name:?}"), known());
+            }
+        }
+        Some(name.to_string())
+    }
+
+    fn slots(&mut self, table: &DeTable<'t>, whole: &Value<'t>) -> Vec<crate::domain::policy::Cron> {
+        let mut slots = Vec::new();
+        let value = table.get("slots");
+        if let Some(value) = value {
+            let Some(list) = self.faults.list("slots", value, "texts") else { return slots };
+            for item in list.iter() {
+                let Some(text) = self.faults.text("slots", item) else { continue };
+                slots.extend(self.take(item, values::cron(text)));
+            }
+            if !list.is_empty() {
+                return slots;
+            }
+        }
+        let place = value.map_or(whole.span(), |value| value.span());
+        let reason = "the account has no slots: only posts with a fixed time and replies go out";
+        self.faults.warning(place, reason, "write slots = [\"0 9 * * *\"]".to_owned());
+        slots
+    }
+
+    fn identity(&mut self, table: &DeTable<'t>) -> Option<String> {
+        let value = table.get("identity")?;
+        let text = self.faults.text("identity", value)?;
+        if text.is_empty() || text.chars().any(char::is_control) {
+            self.faults.error(value.span(), "\"identity\" is no id of an account", None);
+            return None;
+        }
+        Some(text.to_string())
+    }
+
+    fn zone(&mut self, value: &Value<'t>) -> Option<TimeZone> {
+        let text = self.faults.text("timezone", value)?;
+        self.take(value, values::zone(text))
+    }
+
+    /// A path; a relative one is relative to the file.
+    fn path(&mut self, table: &DeTable<'t>, key: &str) -> Option<PathBuf> {
+        let value = table.get(key)?;
+        let text = self.faults.text(key, value)?;
+        if text.is_empty() || text.chars().any(char::is_control) {
+            self.faults.error(value.span(), format!("{key:?} is no path"), None);
+            return None;
+        }
+        Some(self.base.join(&**text))
+    }
+
+    fn count(&mut self, table: &DeTable<'t>, key: &str, least: i64) -> Option<u32> {
+        let number = self.faults.integer(key, table.get(key)?, least..=i64::from(u32::MAX))?;
+        u32::try_from(number).ok()
+    }
+
+    fn span(&mut self, table: &DeTable<'t>, key: &str) -> Option<Duration> {
+        let value = table.get(key)?;
+        let text = match value.get_ref() {
+            DeValue::String(text) => text,
+            DeValue::Integer(number) => {
+                let hint = format!("write {key} = \"{}s\" for seconds", number.as_str());
+                self.faults.wrong(key, value, "a span of time in quotes", hint);
+                return None;
+            }
+            _ => {
+                self.faults.wrong(key, value, "a span of time in quotes", "write \"90s\", \"2h\" or \"7d\"".to_owned());
+                return None;
+            }
+        };
+        match parse_span(text) {
+            Ok(span) => Some(span),
+            Err(why) => {
+                self.faults.error(value.span(), format!("{key:?} cannot be {}", quoted(text)), why.to_owned());
+                None
+            }
+        }
+    }
+
+    /// A span that must not be zero.
+    fn positive(&mut self, table: &DeTable<'t>, key: &str) -> Option<Duration> {
+        let span = self.span(table, key)?;
+        if span.is_zero()
+            && let Some(value) = table.get(key)
+        {
+            self.faults.error(value.span(), format!("{key:?} must be longer than nothing"), None);
+            return None;
+        }
+        Some(span)
+    }
+
+    fn take<T>(&mut self, value: &Value<'t>, result: Result<T, Refused>) -> Option<T> {
+        match result {
+            Ok(good) => Some(good),
+            Err(Refused { reason, hint }) => {
+                self.faults.error(value.span(), reason, hint);
+                None
+            }
+        }
+    }
+
+    /// The value without its place.
+    fn owned(&mut self, value: &Value<'t>) -> Option<toml::Value> {
+        Some(match value.get_ref() {
+            DeValue::String(text) => toml::Value::String(text.to_string()),
+            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+                Ok(number) => toml::Value::Integer(number),
+                Err(_) => {
+                    self.faults.error(value.span(), "the number is too large", None);
+                    return None;
+                }
+            },
+            DeValue::Float(number) => toml::Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
+            DeValue::Boolean(flag) => toml::Value::Boolean(*flag),
+            DeValue::Datetime(moment) => toml::Value::Datetime(*moment),
+            DeValue::Array(list) => toml::Value::Array(list.iter().filter_map(|item| self.owned(item)).collect()),
+            DeValue::Table(table) => toml::Value::Table(
+                table.iter().filter_map(|(key, value)| Some((key.get_ref().to_string(), self.owned(value)?))).collect(),
+            ),
+        })
+    }
+}
+
+/// systemd may name several folders, with colons between; the first is ours.
+fn first_folder(folders: Option<&str>) -> Option<PathBuf> {
+    let first = folders?.split(':').next()?;
+    (!first.is_empty()).then(|| PathBuf::from(first))
+}
+
+/// Whether a line of the configuration may be shown to people and logs: nothing in it can be a secret.
+pub fn may_show(line: &str) -> bool {
+    const NO_SECRETS: &[&[Key]] = &[
+        keys::QUEUE,
+        keys::STORE,
+        keys::LOG,
+        keys::POLICY,
+        keys::PROMOTION,
+        keys::UNANSWERED,
+        keys::DELIVERY,
+        keys::RETRY,
+        keys::CHORES,
+    ];
+    let line = line.trim_start_matches('\u{feff}').trim();
+    if line.starts_with('[') && !line.contains('=') {
+        return true;
+    }
+    let Some((key, value)) = line.split_once('=') else { return false };
+    let key = key.trim();
+    let known = NO_SECRETS.iter().flat_map(|keys| keys.iter()).any(|known| known.name == key)
+        || ["timezone", "platform", "slots", "paused", "identity", "socket", "listen", "allow_remote"].contains(&key);
+    known && (!value.contains('{') || ["promotion", "unanswered", "retry"].contains(&key))
+}
