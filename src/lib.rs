@@ -1,5 +1,7 @@
 //! cadenced
 pub mod config;
+pub mod control;
+pub mod daemon;
 pub mod deliver;
 pub mod domain;
 pub mod engine;

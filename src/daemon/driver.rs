@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::control::protocol::{Answer, Question};
+use crate::control::protocol::{Answer, DaemonReport, Decision, ErrorKind, Problem, Question, Resolved, Stage as StateName};
 use crate::domain::{Timestamp, time};
 use crate::engine::{Command, Engine, Event, ResolveError, Ticket};
 use crate::ledger::store::Ledger;
@@ -99,8 +99,9 @@ pub async fn run(
     handle: Handle,
     mut inputs: mpsc::UnboundedReceiver<Input>,
     until: Until,
+    report: DaemonReport,
 ) -> Ended {
-    let mut driver = Driver { asked: Vec::new(), ready: false, stopping: None, broken: None };
+    let mut driver = Driver { asked: Vec::new(), report, ready: false, stopping: None, broken: None };
     let started = parts.clock.boot();
     let mut looked = Looked { wall: parts.clock.now(), boot: started };
     let mut room_asked = started;
@@ -179,9 +180,16 @@ impl Looked {
     }
 }
 
+/// A decision on its way into the ledger, and who waits for it.
+struct Asked {
+    ticket: Ticket,
+    resolved: Resolved,
+    answer: oneshot::Sender<Answer>,
+}
+
 struct Driver {
-    /// Decisions on their way into the ledger, and who waits for them.
-    asked: Vec<(Ticket, oneshot::Sender<Answer>)>,
+    asked: Vec<Asked>,
+    report: DaemonReport,
     ready: bool,
     /// When a stop no longer waits, on the clock of passing time.
     stopping: Option<Duration>,
@@ -201,31 +209,46 @@ impl Driver {
                     engine.handle(Event::Stop, now);
                 }
             }
-            Input::Ask { question, answer } => self.ask(engine, parts, question, answer, now),
+            Input::Ask { question, answer } => self.ask(engine, question, answer, now),
         }
     }
 
     fn ask(
         &mut self,
         engine: &mut Engine,
-        parts: &mut Parts,
         question: Question,
         answer: oneshot::Sender<Answer>,
         now: Timestamp,
     ) {
-        match question {
+        let reply = match question {
+            Question::Ping => Answer::Pong(self.report.clone()),
+            _ if !engine.is_read() => {
+                let hint = "ask again when the queue has been read".to_owned();
+                problem(ErrorKind::NotReady, "the daemon is still reading the queue", Some(hint))
+            }
+            Question::Status { which } => {
+                Answer::Status(Box::new(engine.status(which.as_ref(), self.report.clone(), now)))
+            }
+            Question::Plan { days } => {
+                let until = time::after(now, Duration::from_secs(u64::from(days) * 86_400));
+                Answer::Plan(engine.plan(now, until))
+            }
             Question::Resolve { delivery, decision, by } => {
-                match engine.resolve(&delivery, decision.into(), &by, now) {
-                    Ok(ticket) => self.asked.push((ticket, answer)),
-                    Err(error) => {
-                        let _ = answer.send(Answer::refused(error.to_string()));
+                let before = engine.view().entry(&delivery).map(|entry| StateName::from(&entry.state));
+                match (engine.resolve(&delivery, recorded(&decision), &by, now), before) {
+                    (Ok(ticket), Some(before)) => {
+                        let resolved = Resolved { delivery, decision, by, before, after: before };
+                        self.asked.push(Asked { ticket, resolved, answer });
+                        return;
                     }
+                    (Err(error), _) => refused(&error),
+                    (Ok(_), None) => problem(ErrorKind::Unknown, "there is no such delivery", None),
                 }
             }
-            other => {
-                let _ = answer.send(engine.answer(&other, &*parts.ledger, now));
-            }
-        }
+            Question::Export => problem(ErrorKind::Garbled, "records are read from the ledger itself", None),
+        };
+        // Who asked may have gone; then nobody misses the answer.
+        let _ = answer.send(reply);
     }
 
     fn carry_out(&mut self, engine: &mut Engine, parts: &mut Parts, handle: &Handle) {
@@ -251,13 +274,38 @@ impl Driver {
             }
         }
         while let Some((ticket, result)) = engine.next_resolved() {
-            if let Some(place) = self.asked.iter().position(|(asked, _)| *asked == ticket) {
-                let (_, answer) = self.asked.swap_remove(place);
-                let _ = answer.send(match result {
-                    Ok(()) => Answer::Done,
-                    Err(error) => Answer::refused(ResolveError::to_string(&error)),
-                });
-            }
+            let Some(place) = self.asked.iter().position(|asked| asked.ticket == ticket) else { continue };
+            let Asked { mut resolved, answer, .. } = self.asked.swap_remove(place);
+            let _ = answer.send(match result {
+                Ok(()) => {
+                    let entry = engine.view().entry(&resolved.delivery);
+                    resolved.after = entry.map_or(resolved.before, |entry| StateName::from(&entry.state));
+                    Answer::Resolved(resolved)
+                }
+                Err(error) => refused(&error),
+            });
         }
     }
+}
+
+/// The decision as the ledger keeps it.
+pub fn recorded(decision: &Decision) -> crate::ledger::record::Decision {
+    match decision {
+        Decision::Delivered { url } => crate::ledger::record::Decision::Delivered { url: url.clone() },
+        Decision::Retry => crate::ledger::record::Decision::Retry,
+        Decision::Drop => crate::ledger::record::Decision::Drop,
+    }
+}
+
+fn problem(kind: ErrorKind, message: &str, hint: Option<String>) -> Answer {
+    Answer::Error(Problem { kind, message: message.into(), hint })
+}
+
+fn refused(error: &ResolveError) -> Answer {
+    let (kind, hint) = match error {
+        ResolveError::Unknown(_) => (ErrorKind::Unknown, Some("cadenced status lists all deliveries".to_owned())),
+        ResolveError::NotOpen { .. } | ResolveError::Busy(_) => (ErrorKind::WrongState, None),
+        ResolveError::Commit(_) => (ErrorKind::Store, None),
+    };
+    problem(kind, &error.to_string(), hint)
 }

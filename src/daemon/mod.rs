@@ -5,4 +5,4 @@
 
 pub mod driver;
 
-pub use driver::{Ended, Handle, Input, Parts, run};
+pub use driver::{Ended, Handle, Input, Parts, Stage, Until, run};

@@ -57,6 +57,8 @@ pub struct Engine {
     pub(super) clock_behind: bool,
     pub(super) full: bool,
     pub(super) stopping: bool,
+    /// Queue files that cannot be used, and the first thing that is wrong with each.
+    pub(super) broken: BTreeMap<Arc<str>, String>,
     pending: BTreeMap<Ticket, Pending>,
     again: BTreeMap<Timestamp, Vec<Ticket>>,
     resolving: BTreeSet<DeliveryId>,
@@ -120,6 +122,7 @@ impl Engine {
             clock_behind: false,
             full: false,
             stopping: false,
+            broken: BTreeMap::new(),
             pending: BTreeMap::new(),
             again: BTreeMap::new(),
             resolving: BTreeSet::new(),
@@ -136,6 +139,11 @@ impl Engine {
     /// The post in force under this id.
     pub fn post(&self, id: &PostId) -> Option<&Arc<Post>> {
         self.posts.get(id)
+    }
+
+    /// Queue files that cannot be used, each with the place of the first thing that is wrong.
+    pub(super) fn broken_files(&self) -> impl Iterator<Item = &String> {
+        self.broken.values()
     }
 
     pub fn posts(&self) -> impl Iterator<Item = &Arc<Post>> {
@@ -187,6 +195,11 @@ impl Engine {
     /// Whether the queue has been read and every record it caused is durable.
     pub fn is_ready(&self) -> bool {
         self.folder != Folder::Reading && self.pending.is_empty() && self.desks.values().all(|desk| !desk.planning)
+    }
+
+    /// Whether the queue folder has been looked at.
+    pub fn is_read(&self) -> bool {
+        self.folder != Folder::Reading
     }
 
     /// Whether nothing is sending, retrying or scheduled any more.

@@ -5,7 +5,7 @@
 //! knows no runtime: the daemon and the simulation drive the very same code.
 //!
 //! `engine` holds the state and sorts what happens; `planning` keeps the lanes true to queue and ledger; `attempts`
-//! begins attempts and carries them on; `announce` says in the log what has become durable; `desk` is one account.
+//! begins attempts and carries them on; `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one account.
 //!
 //! Invariants:
 //! - A record is applied to the view, and announced, only when it is durable.
@@ -13,6 +13,7 @@
 //! - The first call of an attempt follows its durable intent; the next call follows the durable checkpoint.
 
 mod announce;
+pub mod answers;
 mod attempts;
 pub mod command;
 mod desk;

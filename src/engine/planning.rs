@@ -24,6 +24,10 @@ impl Engine {
         match inbox {
             Inbox::File { file, posts, faults } => {
                 self.log_faults(&faults, posts.is_some());
+                match (faults.first(), &posts) {
+                    (Some(fault), None) => self.broken.insert(file.clone(), fault.place.to_string()),
+                    _ => self.broken.remove(&file),
+                };
                 if let Some(posts) = posts {
                     self.log(LogEvent::QueueLoaded { file: quote(&file), posts: posts.len() });
                     let changes = self.queue.file(&file, posts);
@@ -32,6 +36,7 @@ impl Engine {
             }
             Inbox::Gone { file } => {
                 self.log(LogEvent::QueueFileGone { file: quote(&file) });
+                self.broken.remove(&file);
                 let changes = self.queue.gone(&file);
                 self.changed(changes, now);
             }

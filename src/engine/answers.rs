@@ -1,0 +1,286 @@
+//! What the engine knows, as the reports that people and programs ask for.
+
+use std::time::Duration;
+
+use crate::control::protocol::{
+    AccountReport, AccountState, Attention, AttentionKind, DaemonReport, DeliveryReport, HistoryLine, PlanLine,
+    PlanReport, PlanState, Stage, StatusReport, Which, attention,
+};
+use crate::domain::{AccountId, DeliveryId, Held, State, Timestamp, time};
+use crate::ledger::Record;
+use crate::ledger::record::{Decision, Fact, Outcome};
+use crate::ledger::view::{Account, Entry};
+use crate::plan::{Brakes, Projected};
+use crate::telemetry::events::quote;
+
+use super::Engine;
+use super::desk::Desk;
+use super::engine::Folder;
+
+/// How far ahead slots are looked up for `status`; a post with a later slot is scheduled without one.
+const AHEAD: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+/// How far ahead the runway is looked for; longer is long enough.
+const RUNWAY: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+impl Engine {
+    /// Where everything stands, or what `which` covers. Histories are added by who can read the ledger.
+    pub fn status(&self, which: Option<&Which>, daemon: DaemonReport, now: Timestamp) -> StatusReport {
+        let mut accounts = Vec::new();
+        let mut deliveries = Vec::new();
+        let gone = self.view.accounts().filter(|(id, _)| !self.desks.contains_key(*id));
+        for (id, desk) in &self.desks {
+            let held = self.view.account(id);
+            let plan = self.projected(id, desk, now, time::after(now, AHEAD));
+            accounts.push(self.account_report(id, desk, &plan, now));
+            let platform = desk.setup.adapter.platform();
+            let slots: std::collections::BTreeMap<_, _> = plan
+                .iter()
+                .filter(|line| line.held.is_none())
+                .filter_map(|line| Some((line.post.clone()?, line.at?)))
+                .collect();
+            for (post, entry) in held.into_iter().flat_map(Account::deliveries) {
+                let delivery = DeliveryId::new(post.clone(), id.clone());
+                if which.is_none_or(|which| which.covers(&delivery)) {
+                    let slot = slots.get(post).copied();
+                    deliveries.push(self.delivery_report(delivery, platform, entry, slot, Some(desk)));
+                }
+            }
+        }
+        for (id, held) in gone {
+            accounts.push(gone_report(id));
+            for (post, entry) in held.deliveries() {
+                let delivery = DeliveryId::new(post.clone(), id.clone());
+                if which.is_none_or(|which| which.covers(&delivery)) {
+                    deliveries.push(self.delivery_report(delivery, "", entry, None, None));
+                }
+            }
+        }
+        accounts.sort_by(|a, b| a.account.cmp(&b.account));
+        deliveries.sort_by(|a, b| a.delivery.cmp(&b.delivery));
+        let mut attention = attention(&deliveries, &accounts);
+        attention.extend(self.own_troubles());
+        StatusReport { now, daemon, accounts, deliveries, attention }
+    }
+
+    /// What goes out until `until`, and what does not and why.
+    pub fn plan(&self, now: Timestamp, until: Timestamp) -> PlanReport {
+        let mut lines = Vec::new();
+        for (id, desk) in &self.desks {
+            for (post, entry) in self.view.account(id).into_iter().flat_map(Account::deliveries) {
+                let delivery = DeliveryId::new(post.clone(), id.clone());
+                let (at, state, reason) = match &entry.state {
+                    State::Sending { .. } => (Some(now), PlanState::Sending, None),
+                    State::Retrying { at, .. } => (Some((*at).max(now)), PlanState::Sending, None),
+                    State::Uncertain { why, .. } => (None, PlanState::Uncertain, Some(why.to_string())),
+                    _ => continue,
+                };
+                lines.push(PlanLine { at, delivery: Some(delivery), account: None, state, reason });
+            }
+            lines.extend(self.projected(id, desk, now, until).into_iter().map(|line| plan_line(id, line)));
+        }
+        lines.sort_by(|a, b| {
+            let key = |line: &PlanLine| (line.at.is_none(), line.at);
+            key(a).cmp(&key(b)).then_with(|| a.account().cmp(&b.account())).then_with(|| a.delivery.cmp(&b.delivery))
+        });
+        lines
+    }
+
+    /// The plan of one account; all of it held when the account as a whole is.
+    fn projected(&self, id: &AccountId, desk: &Desk, now: Timestamp, until: Timestamp) -> Vec<Projected> {
+        let lines = desk.lane.project(self.view.account(id), Brakes::default(), now, until);
+        let Some(reason) = self.held_as_a_whole(id, desk) else { return lines };
+        let posts = lines.into_iter().filter(|line| line.post.is_some());
+        posts
+            .map(|line| Projected { at: None, held: line.held.or(Some((reason, None))), empty: None, ..line })
+            .collect()
+    }
+
+    fn held_as_a_whole(&self, id: &AccountId, desk: &Desk) -> Option<Held> {
+        let stopped = self.view.account(id).is_some_and(|account| account.head.stopped.is_some());
+        match (stopped, desk.setup.paused) {
+            (true, _) => Some(Held::AccountAuth),
+            (false, true) => Some(Held::AccountPaused),
+            (false, false) => None,
+        }
+    }
+
+    fn account_report(&self, id: &AccountId, desk: &Desk, plan: &[Projected], now: Timestamp) -> AccountReport {
+        let held = self.view.account(id);
+        let (state, reason) = match self.held_as_a_whole(id, desk) {
+            Some(Held::AccountAuth) => (AccountState::Auth, held.and_then(|account| account.head.stopped.clone())),
+            Some(_) => (AccountState::Paused, None),
+            None => (AccountState::Ready, None),
+        };
+        let days = |span: Duration| span.as_secs_f64() / 86_400.0;
+        let has_slots = !desk.setup.schedule.slots.is_empty();
+        let ends = has_slots.then(|| desk.lane.runway(held, now, time::after(now, RUNWAY))).flatten();
+        AccountReport {
+            account: id.clone(),
+            platform: desk.setup.adapter.platform().into(),
+            state,
+            reason,
+            next: plan.iter().filter(|line| line.post.is_some() && line.held.is_none()).filter_map(|l| l.at).min(),
+            runway_days: ends.map(|ends| (days(time::since(ends, now)) * 10.0).round() / 10.0),
+            warn_days: has_slots.then(|| days(desk.setup.policy.runway_warn)),
+            identity: held.and_then(|account| account.head.pinned.clone()),
+        }
+    }
+
+    fn delivery_report(
+        &self,
+        delivery: DeliveryId,
+        platform: &str,
+        entry: &Entry,
+        slot: Option<Timestamp>,
+        desk: Option<&Desk>,
+    ) -> DeliveryReport {
+        let whole = desk.and_then(|desk| self.held_as_a_whole(&delivery.account, desk));
+        let sent = entry.sent.as_deref();
+        let (mut state, mut reason, mut at) = (Stage::from(&entry.state), None, None);
+        match &entry.state {
+            State::Held { reason: why, detail } => {
+                reason = Some(match detail {
+                    Some(detail) => format!("{why}: {detail}"),
+                    None => why.to_string(),
+                });
+            }
+            State::Scheduled if let Some(whole) = whole => {
+                state = Stage::Held;
+                reason = Some(whole.to_string());
+            }
+            State::Scheduled => at = slot,
+            State::Retrying { at: next, .. } => at = Some(*next),
+            State::Uncertain { why, .. } | State::Refused { why, .. } => reason = Some(why.to_string()),
+            State::Delivered { .. } => at = sent.map(|sent| sent.to.unwrap_or(sent.from)),
+            State::Sending { .. } => at = sent.map(|sent| sent.from),
+            State::Missed | State::Expired | State::Withdrawn => {}
+        }
+        let waiting = matches!(entry.state, State::Scheduled | State::Held { .. });
+        let fixed = self.posts.get(&delivery.post).and_then(|post| post.at);
+        let remote = entry.remote();
+        DeliveryReport {
+            post: delivery.post.clone(),
+            account: delivery.account.clone(),
+            delivery,
+            platform: entry.open.as_ref().map_or_else(|| platform.to_owned(), |open| open.intent.platform.clone()),
+            state,
+            reason,
+            slot: if waiting { slot.or(fixed) } else { sent.and_then(|sent| sent.slot).or(fixed) },
+            at,
+            attempts: entry.attempts,
+            remote_id: remote.map(|remote| remote.id.clone()),
+            url: remote.and_then(|remote| remote.url.clone()),
+            digest: entry.digest,
+            history: None,
+        }
+    }
+
+    /// What waits for a person beside deliveries and accounts.
+    fn own_troubles(&self) -> Vec<Attention> {
+        let item = |kind, reason: &str, hint: &str| Attention {
+            kind,
+            delivery: None,
+            account: None,
+            reason: reason.into(),
+            hint: Some(hint.into()),
+        };
+        let mut items = Vec::new();
+        if self.folder == Folder::Lost {
+            let hint = "put the folder back; nothing new is begun until then";
+            items.push(item(AttentionKind::Queue, "the queue folder cannot be read", hint));
+        }
+        for place in self.broken_files() {
+            let hint = "mend the file: cadenced check says how; its last good version stays in force";
+            items.push(item(AttentionKind::Queue, &format!("{place} cannot be used"), hint));
+        }
+        if self.clock_behind {
+            let hint = "set the clock; if it is right, restart with --confirm-clock";
+            items.push(item(AttentionKind::Clock, "the wall clock is behind what the store has seen", hint));
+        }
+        if self.full {
+            let hint = "make room on the disk of the store; it goes on by itself";
+            items.push(item(AttentionKind::Store, "the store has no room for new attempts", hint));
+        }
+        items
+    }
+}
+
+fn gone_report(id: &AccountId) -> AccountReport {
+    AccountReport {
+        account: id.clone(),
+        platform: String::new(),
+        state: AccountState::Gone,
+        reason: Some("it is not in the configuration".into()),
+        next: None,
+        runway_days: None,
+        warn_days: None,
+        identity: None,
+    }
+}
+
+fn plan_line(account: &AccountId, line: Projected) -> PlanLine {
+    let delivery = line.post.map(|post| DeliveryId::new(post, account.clone()));
+    let account = delivery.is_none().then(|| account.clone());
+    let (state, reason) = match (&delivery, line.held) {
+        (None, _) => (PlanState::Empty, line.empty),
+        (Some(_), None) => (PlanState::Scheduled, None),
+        (Some(_), Some((held, Some(detail)))) => (PlanState::Held, Some(format!("{held}: {detail}"))),
+        (Some(_), Some((held, None))) => (PlanState::Held, Some(held.to_string())),
+    };
+    PlanLine { at: line.at, delivery, account, state, reason }
+}
+
+/// The records of one delivery, in words.
+pub fn history(records: &[Record]) -> Vec<HistoryLine> {
+    records.iter().map(history_line).collect()
+}
+
+fn history_line(record: &Record) -> HistoryLine {
+    let (what, attempt, detail) = match &record.fact {
+        Fact::Planned { held: None, .. } => ("scheduled", None, None),
+        Fact::Planned { held: Some(held), detail, .. } => {
+            let detail = detail.as_deref().map(|detail| format!("{held}: {detail}"));
+            ("held", None, Some(detail.unwrap_or_else(|| held.to_string())))
+        }
+        Fact::Intent(intent) => {
+            ("intent", Some(intent.attempt), intent.slot.map(|slot| format!("for the slot at {slot}")))
+        }
+        Fact::Checkpoint { attempt, step, reconciled, .. } => {
+            let found = if *reconciled { " (found by looking)" } else { "" };
+            ("checkpoint", Some(*attempt), Some(format!("{step}{found}")))
+        }
+        Fact::Outcome { attempt, outcome, .. } => {
+            let (what, detail) = outcome_in_words(outcome);
+            (what, Some(*attempt), detail)
+        }
+        Fact::Missed { slot, .. } => ("missed", None, Some(format!("its time was {slot}"))),
+        Fact::Expired { .. } => ("expired", None, None),
+        Fact::Withdrawn { by, .. } => ("withdrawn", None, by.as_ref().map(|by| format!("by {by}"))),
+        Fact::Resolved { decision, by, .. } => {
+            let decision = match decision {
+                Decision::Delivered { url } => format!("delivered, at {url}"),
+                Decision::Retry => "retry".into(),
+                Decision::Drop => "drop".into(),
+            };
+            ("resolved", None, Some(format!("{decision}; by {by}")))
+        }
+        _ => ("other", None, None),
+    };
+    HistoryLine { at: record.at, what: what.into(), attempt, detail: detail.map(|text| quote(&text)) }
+}
+
+fn outcome_in_words(outcome: &Outcome) -> (&'static str, Option<String>) {
+    match outcome {
+        Outcome::Delivered { remote, reconciled } => {
+            let place = remote.url.clone().unwrap_or_else(|| remote.id.clone());
+            ("delivered", Some(if *reconciled { format!("{place} (found by looking)") } else { place }))
+        }
+        Outcome::Retry { until, why, .. } => ("retry", Some(format!("{why}; again at {until}"))),
+        Outcome::RateLimited { until, why } => ("rate-limited", Some(format!("{why}; until {until}"))),
+        Outcome::Auth { why } => ("auth", Some(why.clone())),
+        Outcome::Refused { why } => ("refused", Some(why.clone())),
+        Outcome::Ambiguous { why, settle } => ("ambiguous", Some(format!("{why}; to be settled from {settle} on"))),
+        Outcome::Uncertain { why } => ("uncertain", Some(why.clone())),
+        Outcome::Abandoned { why } => ("abandoned", Some(why.clone())),
+    }
+}
