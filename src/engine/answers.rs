@@ -46,6 +46,7 @@ impl Engine {
                 }
             }
         }
+        deliveries.extend(self.unrecorded(which));
         for (id, held) in gone {
             accounts.push(gone_report(id));
             for (post, entry) in held.deliveries() {
@@ -173,6 +174,23 @@ impl Engine {
             digest: entry.digest,
             history: None,
         }
+    }
+
+    /// Deliveries that are new, and whose first state is not in the ledger yet.
+    fn unrecorded(&self, which: Option<&Which>) -> Vec<DeliveryReport> {
+        let pairs = self.posts.values().flat_map(|post| {
+            post.to.iter().map(|account| DeliveryId::new(post.id.clone(), account.clone()))
+        });
+        let new = pairs.filter(|delivery| which.is_none_or(|which| which.covers(delivery)));
+        let new = new.filter(|delivery| self.desks.contains_key(&delivery.account) && self.entry(delivery).is_none());
+        new.map(|delivery| {
+            let desk = self.desks.get(&delivery.account);
+            let platform = desk.map(|desk| desk.setup.adapter.platform()).unwrap_or_default();
+            let mut report = self.delivery_report(delivery, platform, &Entry::default(), None, desk);
+            report.reason = Some("new; not in the ledger yet".into());
+            report
+        })
+        .collect()
     }
 
     /// What waits for a person beside deliveries and accounts.

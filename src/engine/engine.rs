@@ -197,6 +197,11 @@ impl Engine {
         self.folder != Folder::Reading && self.pending.is_empty() && self.desks.values().all(|desk| !desk.planning)
     }
 
+    /// Whether every delivery's state is in the ledger: nothing is on its way, and nothing waits for the disk.
+    pub fn is_recorded(&self) -> bool {
+        self.is_ready() && !self.full && self.desks.values().all(|desk| desk.pause_until.is_none())
+    }
+
     /// Whether the queue folder has been looked at.
     pub fn is_read(&self) -> bool {
         self.folder != Folder::Reading

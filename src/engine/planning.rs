@@ -263,6 +263,10 @@ impl Engine {
         }
         let step = desk.lane.step(view.account(account), Brakes { no_send, unanswered: false }, now);
         if !step.verdicts.is_empty() {
+            if self.full {
+                // They are said again when there is room.
+                return None;
+            }
             desk.planning = true;
             self.record_verdicts(account, step.verdicts, now);
             return None;

@@ -119,7 +119,7 @@ impl Oracle {
 
     /// I3: when nothing is on its way into the ledger, each delivery of the queue is in exactly one state.
     pub fn after_each_step(&self, engine: &Engine) -> Result<(), String> {
-        if !engine.is_ready() {
+        if !engine.is_recorded() {
             return Ok(());
         }
         for post in engine.posts() {

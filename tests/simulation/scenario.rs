@@ -38,7 +38,6 @@ pub struct AccountPlan {
 
 #[derive(Debug, Clone)]
 pub struct PostPlan {
-    pub id: String,
     pub toml: String,
     pub approved: bool,
     pub version: u32,
@@ -225,7 +224,7 @@ pub fn post(chance: &mut Chance, number: u64, start: Timestamp, accounts: &[Acco
         "[[post]]\nid = \"{id}\"\nto = [{}]\naudience = \"all\"\ngoal = \"{goal}\"\ntext = \"{text}\"\n{keys}\n",
         to.join(", ")
     );
-    PostPlan { id, toml, approved: chance.permille(930), version: 1 }
+    PostPlan { toml, approved: chance.permille(930), version: 1 }
 }
 
 /// What stands in the text of a part.

@@ -99,16 +99,37 @@ enum Coming {
     Operator,
 }
 
+fn call_text(call: &Call) -> String {
+    match call {
+        Call::Http(request) => {
+            let body = String::from_utf8_lossy(&request.body.concat()).chars().take(300).collect::<String>();
+            format!("{} {} {body:?}", request.method.name(), request.url.as_str())
+        }
+        Call::File(file) => format!("{:?}", file.work).chars().take(200).collect(),
+    }
+}
+
+fn reply_text(reply: &Reply) -> String {
+    match reply {
+        Reply::Http(reply) => {
+            let body = String::from_utf8_lossy(&reply.body).chars().take(300).collect::<String>();
+            format!("{} {body}", reply.status)
+        }
+        Reply::File(files) => format!("{} files", files.len()),
+    }
+}
+
 /// The twins of a run: every platform, and the servers that speak Mastodon's language otherwise.
 fn twins() -> Vec<(&'static platform::contract::Entry, Box<dyn Twin>)> {
     let mut twins: Vec<(&'static platform::contract::Entry, Box<dyn Twin>)> =
-        platform::REGISTRY.iter().map(|entry| (*entry, (entry.twin)())).collect();
+        platform::REGISTRY.iter().filter(|e| !e.keys.is_empty()).map(|entry| (*entry, (entry.twin)())).collect();
     twins.extend(extra_twins());
     twins
 }
 
 fn extra_twins() -> Vec<(&'static platform::contract::Entry, Box<dyn Twin>)> {
-    Vec::new()
+    use platform::mastodon::{ENTRY, twin::MastodonTwin};
+    vec![(&ENTRY, Box::new(MastodonTwin::gotosocial())), (&ENTRY, Box::new(MastodonTwin::pleroma()))]
 }
 
 pub fn twin_count() -> usize {
@@ -547,7 +568,7 @@ impl World {
         durable: usize,
     ) -> Result<(), String> {
         let answer = self.twins[twin].answer(call, self.now);
-        self.say(|| format!("arrives {call:?} -> {answer:?}"));
+        self.say(|| format!("arrives {} -> {}", call_text(call), reply_text(&answer)));
         self.oracle.published(twin, &*self.twins[twin], &self.durable[..durable], &self.scenario)?;
         if let Some((life, ticket)) = reply {
             let span = self.millis(1000);
@@ -588,7 +609,8 @@ impl World {
             self.tell(Event::Room)?;
         }
         if self.chance.permille(500) {
-            self.tell(Event::Chore(if self.chance.permille(500) { Chore::Accounts } else { Chore::Runway }))?;
+            let chore = if self.chance.permille(500) { Chore::Accounts } else { Chore::Runway };
+            self.tell(Event::Chore(chore))?;
         }
         if self.weather.clock_jumps && self.chance.permille(15) && self.engine.is_some() {
             self.jump()?;

@@ -25,8 +25,6 @@ use super::{Situation, harmless, identity_of, text};
 
 /// How much earlier than the delivery's begin, by the server's clock, its post may be dated.
 const SKEW: Duration = Duration::from_secs(120);
-/// Most that the server's clock is believed to be behind ours.
-const BEHIND: Duration = Duration::from_secs(24 * 3600);
 /// Most pages that are read: four hundred posts.
 const PAGES: u32 = 10;
 /// Most posts whose source is asked for.
@@ -115,6 +113,7 @@ pub(super) fn read_page(answer: &Answer<'_>, page: usize) -> Reading {
             Judgement::Perhaps(candidate) if look.open.len() < SOURCES => look.open.push(candidate),
             Judgement::Perhaps(_) => look.doubt("too many posts could be ours"),
             Judgement::Alike => look.doubt("a post with nothing but media could be ours"),
+            Judgement::Earlier => look.doubt("a post from before this delivery began says the same"),
         }
     }
     let last = items.last().and_then(|item| Id::read(&item["id"]));
@@ -219,9 +218,14 @@ impl Look {
     }
 }
 
-/// The earliest time, by the server's clock, that the post we look for can be dated.
+/// The earliest time, by the server's clock, that the post we look for can be dated. Our own clock may have been wrong
+/// when the delivery began: by as much as it is wrong now, or, when it has been set back since, by nobody knows how
+/// much, and then every post is looked at.
 fn floor(attempt: &Attempt<'_>, server: Option<Timestamp>) -> Timestamp {
-    let behind = server.map_or(Duration::ZERO, |server| time::since(attempt.now, server).min(BEHIND));
+    let behind = server.map_or(Duration::ZERO, |server| time::since(attempt.now, server));
+    if attempt.job.started > time::after(attempt.now, SKEW) {
+        return Timestamp::MIN;
+    }
     time::before(time::before(attempt.job.started, behind), SKEW)
 }
 
@@ -248,6 +252,8 @@ enum Judgement {
     Perhaps(Candidate),
     /// As many media as ours without a word, and not our uploads: neither ours for sure nor not.
     Alike,
+    /// It says the same, but is dated before the delivery began. Either somebody said it before, or a clock was wrong.
+    Earlier,
 }
 
 impl Wanted {
@@ -296,7 +302,7 @@ impl Wanted {
         let known = attempt.job.taken.contains(&status.id)
             || Done::of(attempt.done).posts.iter().any(|post| post.id == status.id);
         let early = created(item).is_some_and(|at| at < floor);
-        if known || early || item["reblog"].is_object() {
+        if known || item["reblog"].is_object() {
             return Judgement::Other;
         }
         let edited = item["edited_at"].is_string();
@@ -324,6 +330,11 @@ impl Wanted {
             self.said.iter().filter(|(held, _)| *held == warning || edited).map(|(_, text)| text.clone()).collect();
         if !(same_place && seen_by) || texts.is_empty() || !(same_media || edited) {
             return Judgement::Other;
+        }
+        if early {
+            let said = item["text"].as_str().map(|said| texts.contains(&text::comparable(said)));
+            let shown = || item["content"].as_str().is_some_and(|html| texts.iter().any(|t| text::shows(html, t)));
+            return if said.unwrap_or_else(shown) { Judgement::Earlier } else { Judgement::Other };
         }
         let wordless = self.alts.iter().chain(&texts).all(String::is_empty);
         if wordless && !attached.is_empty() {
