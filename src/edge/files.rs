@@ -10,6 +10,7 @@
 //!
 //! It does not lock: one account writes to one folder, one delivery at a time.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -46,6 +47,8 @@ pub fn carry_out(call: &FileCall) -> Result<Reply, Failure> {
 enum FileError {
     #[error("{0:?} is no path inside the folder")]
     Path(String),
+    #[error("{0:?} is to be written twice")]
+    Twice(String),
     #[error("failed to open the folder {path}: {source}", path = .path.display())]
     Root { path: PathBuf, source: io::Error },
     #[error("failed to {what} {path}: {source}")]
@@ -97,7 +100,11 @@ struct Aside<'a> {
 fn write(root: &Path, files: &[(String, Arc<[u8]>)]) -> Result<Reply, Failure> {
     let mut staged = Vec::new();
     let all_staged = make_root(root).and_then(|folder| {
+        let mut paths = BTreeSet::new();
         for (path, bytes) in files {
+            if !paths.insert(path) {
+                return Err(FileError::Twice(path.clone()));
+            }
             staged.extend(stage(&folder, path, bytes)?);
         }
         Ok(())
@@ -183,7 +190,7 @@ fn split(path: &str) -> Result<(Vec<&str>, &str), FileError> {
     let mut parts: Vec<&str> = path.split('/').collect();
     let plain = |part: &&str| !part.is_empty() && *part != "." && *part != ".." && !part.contains('\0');
     match parts.pop() {
-        Some(name) if plain(&name) && parts.iter().all(|part| plain(&part)) => Ok((parts, name)),
+        Some(name) if plain(&name) && parts.iter().all(plain) => Ok((parts, name)),
         _ => Err(FileError::Path(path.into())),
     }
 }
@@ -389,6 +396,13 @@ mod tests {
         assert_eq!(names(place.path()), ["a"], "in order, and nothing is left aside");
         writes(place.path(), &[("a", "a"), ("b/c", "c"), ("d", "d")]).unwrap();
         assert_eq!(names(place.path()), ["a", "b/c", "d"]);
+    }
+
+    #[test]
+    fn one_path_is_written_once() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(matches!(writes(place.path(), &[("a", "1"), ("a", "2")]), Err(Failure::NeverLeft(_))));
+        assert_eq!(names(place.path()), [""; 0]);
     }
 
     #[test]
