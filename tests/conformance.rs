@@ -40,7 +40,7 @@ fn for_each_platform(check: impl Fn(&Entry)) {
 }
 
 fn now() -> Timestamp {
-    "2026-12-01T08:00:00Z".parse().unwrap()
+    "2026-12-01T08:00:00Z".parse().expect("a moment")
 }
 
 fn adapter(entry: &Entry, twin: &dyn Twin, account: u32) -> Arc<dyn Adapter> {
@@ -49,7 +49,7 @@ fn adapter(entry: &Entry, twin: &dyn Twin, account: u32) -> Arc<dyn Adapter> {
     for key in values.keys() {
         assert!(known.contains(&key.as_str()), "the key {key:?} is not declared");
     }
-    let mut table = Table::new(AccountId::new(&format!("a{account}")).unwrap(), values, PathBuf::from("/base"));
+    let mut table = Table::new(AccountId::new(&format!("a{account}")).expect("an id"), values, PathBuf::from("/base"));
     let built = (entry.build)(&mut table);
     assert_eq!(table.into_complaints(), []);
     built.expect("there are no complaints")
@@ -112,7 +112,7 @@ fn job(adapter: &dyn Adapter, id: &str, mut content: Content) -> Job {
         bytes: png::tiny(shade(item)).into(),
     };
     Job {
-        delivery: DeliveryId::new(PostId::new(id).unwrap(), AccountId::new("a0").unwrap()),
+        delivery: DeliveryId::new(PostId::new(id).expect("an id"), AccountId::new("a0").expect("an id")),
         attempt: 1,
         key: Digest::of(id.as_bytes()).hex()[..32].to_owned(),
         digest,
