@@ -104,6 +104,8 @@ fn job(adapter: &dyn Adapter, id: &str, mut content: Content) -> Job {
     }
     assert_eq!(adapter.check(&content, &Session::default()), [], "nothing is wrong with {content:?}");
     let digest = Digest::of(format!("{content:?}").as_bytes());
+    // The same whenever this delivery asks, and another for every delivery.
+    let draw = id.bytes().fold(7, |draw: u64, byte| draw.wrapping_mul(0x0100_0000_01b3).wrapping_add(byte.into()));
     let shade = |item: &MediaItem| if item.file.contains('1') { 1 } else { 2 };
     let media = |item: &MediaItem| Media {
         item: item.clone(),
@@ -117,7 +119,7 @@ fn job(adapter: &dyn Adapter, id: &str, mut content: Content) -> Job {
         key: Digest::of(id.as_bytes()).hex()[..32].to_owned(),
         digest,
         media: content.media.iter().map(media).collect(),
-        frozen: adapter.freeze(&content, now(), 7),
+        frozen: adapter.freeze(&content, now(), draw),
         content,
         started: now(),
         answers: None,
@@ -595,6 +597,15 @@ fn a_strange_reply_at_any_call_is_never_a_result() {
                         Wire::Instead(Reply::Http(reply.clone()))
                     });
                     let Some(effect) = effect else { break };
+                    if calls > call + 1 {
+                        // It was about the account and did no harm (limits that were not told, a login that was
+                        // lost); what came after it was genuine.
+                        assert_eq!(effect, Effect::Harmless, "{name} at call {call} of {purpose:?}");
+                        if let End::Done(remote) = end {
+                            assert_once(&*twin, &job, &remote);
+                        }
+                        continue;
+                    }
                     let reading = match end {
                         End::Read(reading) => reading,
                         End::Auth(_) | End::CannotTell(_) => continue,
