@@ -5,6 +5,7 @@ pub mod control;
 pub mod daemon;
 pub mod deliver;
 pub mod domain;
+pub mod edge;
 pub mod engine;
 pub mod ledger;
 pub mod parts;
