@@ -1,5 +1,7 @@
 //! cadenced
+pub mod cli;
 pub mod config;
+pub mod control;
 pub mod domain;
 pub mod ledger;
 pub mod parts;
