@@ -45,7 +45,8 @@ pub fn json(at: Timestamp, event: &Event) -> Vec<u8> {
     // Events are made of texts and numbers, which serde_json always takes; were that to change, the line still says
     // which event it was.
     if let Err(cause) = written {
-        bytes = format!("{{\"timestamp\":\"{}\",\"level\":\"error\",\"event\":\"{}\",", moment(at), event.name()).into();
+        bytes =
+            format!("{{\"timestamp\":\"{}\",\"level\":\"error\",\"event\":\"{}\",", moment(at), event.name()).into();
         bytes.extend(format!("\"unprintable\":{}}}", Value::from(cause.to_string())).bytes());
     }
     bytes.push(b'\n');

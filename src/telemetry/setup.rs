@@ -185,10 +185,8 @@ impl<S: Subscriber> Layer<S> for Libraries {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         let mut message = Message::default();
         event.record(&mut message);
-        self.printer.emit(&Event::LibraryMessage {
-            target: quote(event.metadata().target()),
-            message: quote(&message.0),
-        });
+        self.printer
+            .emit(&Event::LibraryMessage { target: quote(event.metadata().target()), message: quote(&message.0) });
     }
 }
 
