@@ -1,0 +1,711 @@
+//! The types, and the lines they become.
+//!
+//! A connection carries one question: one line of JSON, at most [`QUESTION_BYTES`] long. The answer is one line or
+//! more, each a [`Line`]; `more` says that another one follows, which is put together with [`Answer::append`]. So a
+//! daemon with a million deliveries answers in portions and never holds the whole answer.
+//!
+//! The reports are the contract of `--format json`: names of fields are kept, new ones are added, times are RFC 3339.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::{AccountId, DeliveryId, Digest, IdError, PostId, State, Timestamp};
+
+/// Longest question, in bytes with its newline. The longest there is holds a URL and a name.
+pub const QUESTION_BYTES: usize = 64 * 1024;
+
+/// How many rows of a long answer go into one line. A row has some 500 bytes, so a line stays below a megabyte.
+pub const PORTION: usize = 1_000;
+
+/// What a command asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "question", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Question {
+    /// Is somebody there?
+    Ping,
+    /// Where everything stands, or the history of one.
+    Status {
+        /// `None`: every delivery, without histories.
+        which: Option<Which>,
+    },
+    /// What goes out when.
+    Plan {
+        /// How far ahead, from now.
+        days: u32,
+    },
+    /// A person's decision on a delivery that is `uncertain`, `refused` or `missed`.
+    Resolve { delivery: DeliveryId, decision: Decision, by: String },
+    /// Every record, oldest first. The command makes its tables from them, so that the daemon need not.
+    Export,
+}
+
+/// One post on all its accounts, or one delivery; written `POST` or `POST@ACCOUNT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    Post(PostId),
+    Delivery(DeliveryId),
+}
+
+impl Which {
+    /// Whether `delivery` is meant.
+    pub fn covers(&self, delivery: &DeliveryId) -> bool {
+        match self {
+            Self::Post(post) => delivery.post == *post,
+            Self::Delivery(one) => delivery == one,
+        }
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Post(post) => post.fmt(f),
+            Self::Delivery(delivery) => delivery.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Which {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.contains('@') { text.parse().map(Self::Delivery) } else { PostId::new(text).map(Self::Post) }
+    }
+}
+
+impl Serialize for Which {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Which {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a person has decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// It is there: this is its URL or URI.
+    Delivered { url: String },
+    /// It is surely not there: send it.
+    Retry,
+    /// Never send it.
+    Drop,
+}
+
+impl Decision {
+    /// The stable name, as in logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Delivered { .. } => "delivered",
+            Self::Retry => "retry",
+            Self::Drop => "drop",
+        }
+    }
+}
+
+/// One line of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    #[serde(flatten)]
+    pub answer: Answer,
+    /// Whether another line follows.
+    #[serde(default)]
+    pub more: bool,
+}
+
+/// What the daemon says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", content = "body", rename_all = "kebab-case")]
+pub enum Answer {
+    /// To [`Question::Ping`].
+    Pong(DaemonReport),
+    /// To [`Question::Status`]; further deliveries come as [`Answer::Deliveries`].
+    Status(Box<StatusReport>),
+    /// More deliveries of the status before it.
+    Deliveries(Vec<DeliveryReport>),
+    /// To [`Question::Plan`].
+    Plan(PlanReport),
+    /// To [`Question::Resolve`].
+    Resolved(Resolved),
+    /// To [`Question::Export`]: records of the ledger as it keeps them.
+    Records(Vec<Value>),
+    /// It was not done.
+    Error(Problem),
+}
+
+impl Answer {
+    /// Adds a later line of the same answer. An error in the middle takes the place of what came before it: half an
+    /// answer must not look like a whole one.
+    ///
+    /// # Errors
+    /// Gives back a line that does not continue this answer.
+    pub fn append(&mut self, later: Self) -> Result<(), Box<Self>> {
+        match (&mut *self, later) {
+            (Self::Status(status), Self::Deliveries(more)) => status.deliveries.extend(more),
+            (Self::Plan(lines), Self::Plan(more)) => lines.extend(more),
+            (Self::Records(records), Self::Records(more)) => records.extend(more),
+            (_, error @ Self::Error(_)) => *self = error,
+            (_, other) => return Err(Box::new(other)),
+        }
+        Ok(())
+    }
+}
+
+/// A question or a line of an answer as it goes over the socket, with its newline.
+///
+/// # Errors
+/// None for the types of this room; the signature is serde_json's.
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = serde_json::to_vec(value)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    pub kind: ErrorKind,
+    /// A lower-case fragment.
+    pub message: String,
+    /// What to do instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// What kind of error an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorKind {
+    /// The question cannot be read: another version, or no question at all.
+    Garbled,
+    /// There is no such post, delivery or account.
+    Unknown,
+    /// It is there, but its state does not allow this.
+    WrongState,
+    /// The daemon is not ready yet, or is stopping.
+    NotReady,
+    /// The store could not take or give it.
+    Store,
+}
+
+/// Where everything stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// The moment of which the rest is true.
+    pub now: Timestamp,
+    pub daemon: DaemonReport,
+    /// In the order of their names.
+    pub accounts: Vec<AccountReport>,
+    /// In the order of their names.
+    pub deliveries: Vec<DeliveryReport>,
+    /// What waits for a person; nothing when all is well. See [`attention`].
+    pub attention: Vec<Attention>,
+}
+
+/// Who holds the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaemonReport {
+    /// Whether the daemon answered. `false`: the command has read the store itself.
+    pub running: bool,
+    /// The daemon's process id; `null` when it is not running.
+    pub pid: Option<u32>,
+    /// Version of the program that answered.
+    pub version: String,
+}
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AccountReport {
+    pub account: AccountId,
+    /// As in `platform = "…"`.
+    pub platform: String,
+    pub state: AccountState,
+    /// Why it is not `ready`.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// When the next post goes out; `null` when nothing is in line.
+    #[serde(default)]
+    pub next: Option<Timestamp>,
+    /// Days until the approved posts run out; `null` when they last longer than was looked ahead.
+    #[serde(default)]
+    pub runway_days: Option<f64>,
+    /// `policy.runway_warn` in days.
+    #[serde(default)]
+    pub warn_days: Option<f64>,
+    /// The remote account's stable id, once known.
+    #[serde(default)]
+    pub identity: Option<String>,
+}
+
+/// Whether an account publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountState {
+    /// It publishes.
+    Ready,
+    /// The configuration pauses it.
+    Paused,
+    /// Its token is not accepted.
+    Auth,
+    /// It has deliveries, but is not in the configuration any more.
+    Gone,
+}
+
+impl AccountState {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Paused => "paused",
+            Self::Auth => "auth",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// One delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryReport {
+    pub delivery: DeliveryId,
+    pub post: PostId,
+    pub account: AccountId,
+    /// Empty when the account left the configuration before anything was sent.
+    pub platform: String,
+    pub state: Stage,
+    /// Why it is in this state, where there is more to say than the state's name. For `held` it begins with the
+    /// reason's stable name.
+    pub reason: Option<String>,
+    /// The moment of the schedule it keeps or kept, or the post's own fixed time.
+    pub slot: Option<Timestamp>,
+    /// When the state's next or last thing happens or happened: sent (`delivered`), tried again (`retrying`), due
+    /// (`scheduled`).
+    pub at: Option<Timestamp>,
+    pub attempts: u32,
+    /// What the platform calls it, once delivered.
+    pub remote_id: Option<String>,
+    /// Where a person can see it.
+    pub url: Option<String>,
+    /// Digest of what was planned last, or sent.
+    pub digest: Option<Digest>,
+    /// Oldest first; there only when one post or delivery was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<HistoryLine>>,
+}
+
+/// A state's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    Held,
+    Scheduled,
+    Sending,
+    Retrying,
+    Uncertain,
+    Delivered,
+    Refused,
+    Missed,
+    Expired,
+    Withdrawn,
+}
+
+impl Stage {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Scheduled => "scheduled",
+            Self::Sending => "sending",
+            Self::Retrying => "retrying",
+            Self::Uncertain => "uncertain",
+            Self::Delivered => "delivered",
+            Self::Refused => "refused",
+            Self::Missed => "missed",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// Whether nothing more happens to it by itself.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Delivered | Self::Refused | Self::Missed | Self::Expired | Self::Withdrawn)
+    }
+}
+
+impl From<&State> for Stage {
+    fn from(state: &State) -> Self {
+        match state {
+            State::Held { .. } => Self::Held,
+            State::Scheduled => Self::Scheduled,
+            State::Sending { .. } => Self::Sending,
+            State::Retrying { .. } => Self::Retrying,
+            State::Uncertain { .. } => Self::Uncertain,
+            State::Delivered { .. } => Self::Delivered,
+            State::Refused { .. } => Self::Refused,
+            State::Missed => Self::Missed,
+            State::Expired => Self::Expired,
+            State::Withdrawn => Self::Withdrawn,
+        }
+    }
+}
+
+/// One thing that happened to a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryLine {
+    pub at: Timestamp,
+    /// Stable name of the record or outcome: `planned`, `intent`, `checkpoint`, `delivered`, `retry`, …
+    pub what: String,
+    pub attempt: Option<u32>,
+    /// In words: the reason, the step, who decided.
+    pub detail: Option<String>,
+}
+
+/// Something that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attention {
+    pub kind: AttentionKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+    pub reason: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// What kind of thing waits for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttentionKind {
+    /// A delivery may or may not have arrived.
+    Uncertain,
+    /// A delivery was given up.
+    Refused,
+    /// A delivery's time passed.
+    Missed,
+    /// A delivery is held for something that only a person can mend.
+    Held,
+    /// An account's token is not accepted.
+    AccountAuth,
+    /// A queue file cannot be used, or the folder cannot be read.
+    Queue,
+    /// Approved posts run out.
+    QueueLow,
+    /// A changed configuration cannot be used.
+    Config,
+    /// The wall clock is behind what the store has seen.
+    Clock,
+    /// The store has no room, or cannot be written.
+    Store,
+}
+
+impl AttentionKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uncertain => "uncertain",
+            Self::Refused => "refused",
+            Self::Missed => "missed",
+            Self::Held => "held",
+            Self::AccountAuth => "account-auth",
+            Self::Queue => "queue",
+            Self::QueueLow => "queue-low",
+            Self::Config => "config",
+            Self::Clock => "clock",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// What of these deliveries and accounts waits for a person, worst first. The daemon and a command without one ask
+/// the same function, and add what only they can know (files, clock, store).
+pub fn attention(deliveries: &[DeliveryReport], accounts: &[AccountReport]) -> Vec<Attention> {
+    let mut all: Vec<_> =
+        deliveries.iter().filter_map(of_delivery).chain(accounts.iter().flat_map(of_account)).collect();
+    // Stable: within a kind the order of names stays.
+    all.sort_by_key(|item| item.kind);
+    all
+}
+
+fn of_delivery(report: &DeliveryReport) -> Option<Attention> {
+    let reason = report.reason.as_deref();
+    let id = &report.delivery;
+    let (kind, why, hint) = match report.state {
+        Stage::Uncertain => (
+            AttentionKind::Uncertain,
+            "it may or may not have arrived",
+            format!("look at the account, then: cadenced resolve {id} --delivered URL, --retry or --drop"),
+        ),
+        Stage::Refused => (
+            AttentionKind::Refused,
+            "it was given up",
+            format!("mend what is said, then: cadenced resolve {id} --retry, or --drop"),
+        ),
+        Stage::Missed => (
+            AttentionKind::Missed,
+            "its time passed",
+            format!("send it late: cadenced resolve {id} --retry; or not at all: --drop"),
+        ),
+        Stage::Held => (AttentionKind::Held, "", held_hint(reason?)?.to_owned()),
+        _ => return None,
+    };
+    Some(Attention {
+        kind,
+        delivery: Some(id.clone()),
+        account: None,
+        reason: reason.filter(|text| !text.is_empty()).unwrap_or(why).to_owned(),
+        hint: Some(hint),
+    })
+}
+
+/// What a person can do about a held delivery; `None` for reasons that pass by themselves, or that another line of
+/// the list stands for.
+fn held_hint(reason: &str) -> Option<&'static str> {
+    let name = reason.find(|c: char| !c.is_ascii_lowercase() && c != '-').map_or(reason, |end| &reason[..end]);
+    match name {
+        "approval-stale" => Some("look at the change, then: cadenced approve"),
+        "invalid" | "duplicate" => Some("mend the post: cadenced check says where"),
+        "media-missing" => Some("put the approved file back, or approve the new one: cadenced check says where"),
+        _ => None,
+    }
+}
+
+fn of_account(report: &AccountReport) -> Vec<Attention> {
+    let item = |kind, reason: String, hint: &str| Attention {
+        kind,
+        delivery: None,
+        account: Some(report.account.clone()),
+        reason,
+        hint: Some(hint.to_owned()),
+    };
+    let mut items = Vec::new();
+    if report.state == AccountState::Auth {
+        let reason = report.reason.clone().unwrap_or_else(|| "its token is not accepted".into());
+        items.push(item(AttentionKind::AccountAuth, reason, "give the account a new token and reload"));
+    }
+    if let (AccountState::Ready, Some(days), Some(warn)) = (report.state, report.runway_days, report.warn_days)
+        && days < warn
+    {
+        let reason = format!("approved posts for {days:.1} days are left, {warn:.1} are wanted");
+        items.push(item(AttentionKind::QueueLow, reason, "approve more posts"));
+    }
+    items
+}
+
+/// What goes out when, and what does not and why; by time, those that nobody can date last.
+pub type PlanReport = Vec<PlanLine>;
+
+/// One line of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanLine {
+    /// `null` when nobody can say.
+    pub at: Option<Timestamp>,
+    /// None for an empty slot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryId>,
+    /// Whose slot is empty; deliveries name their account themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+    pub state: PlanState,
+    /// Why it is held, or why the slot is empty.
+    pub reason: Option<String>,
+}
+
+impl PlanLine {
+    /// The account it is about.
+    pub fn account(&self) -> Option<&AccountId> {
+        self.account.as_ref().or(self.delivery.as_ref().map(|delivery| &delivery.account))
+    }
+}
+
+/// What becomes of a line of the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlanState {
+    /// It goes out then.
+    Scheduled,
+    /// It is under way, or is tried again then.
+    Sending,
+    /// It does not go out as things are.
+    Held,
+    /// It may have arrived; a person decides.
+    Uncertain,
+    /// A slot with nothing to send.
+    Empty,
+}
+
+impl PlanState {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Sending => "sending",
+            Self::Held => "held",
+            Self::Uncertain => "uncertain",
+            Self::Empty => "empty",
+        }
+    }
+}
+
+/// A decision that is on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    pub delivery: DeliveryId,
+    pub decision: Decision,
+    pub by: String,
+    /// State before it.
+    pub before: Stage,
+    /// State after it.
+    pub after: Stage,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn delivery(id: &str, state: Stage, reason: Option<&str>) -> DeliveryReport {
+        let delivery: DeliveryId = id.parse().unwrap();
+        DeliveryReport {
+            post: delivery.post.clone(),
+            account: delivery.account.clone(),
+            delivery,
+            platform: "mastodon".into(),
+            state,
+            reason: reason.map(ToOwned::to_owned),
+            slot: None,
+            at: None,
+            attempts: 0,
+            remote_id: None,
+            url: None,
+            digest: None,
+            history: None,
+        }
+    }
+
+    fn account(state: AccountState, runway_days: Option<f64>) -> AccountReport {
+        AccountReport {
+            account: "fedi".parse().unwrap(),
+            platform: "mastodon".into(),
+            state,
+            reason: None,
+            next: None,
+            runway_days,
+            warn_days: Some(7.0),
+            identity: None,
+        }
+    }
+
+    #[test]
+    fn questions_read_back_what_they_write() {
+        let resolve = Question::Resolve {
+            delivery: "a@fedi".parse().unwrap(),
+            decision: Decision::Delivered { url: "https://x.example/1".into() },
+            by: "me".into(),
+        };
+        let status = Question::Status { which: Some("a@fedi".parse().unwrap()) };
+        for question in [Question::Ping, status, Question::Plan { days: 14 }, resolve, Question::Export] {
+            let line = encode(&question).unwrap();
+            assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
+            assert_eq!(serde_json::from_slice::<Question>(&line).unwrap(), question);
+        }
+        assert_eq!(
+            serde_json::to_value(Question::Status { which: Some("a".parse().unwrap()) }).unwrap(),
+            json!({"question": "status", "which": "a"})
+        );
+    }
+
+    #[test]
+    fn what_is_no_question_is_refused() {
+        for text in [
+            r#"{"question":"format-disk"}"#,
+            r#"{"question":"resolve","delivery":"A B","decision":"retry","by":"x"}"#,
+            r#"{"question":"plan","days":-1}"#,
+            r#"{"question":"plan","days":1,"extra":true}"#,
+            "[]",
+            "",
+        ] {
+            assert!(serde_json::from_str::<Question>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_long_answer_is_put_together_from_its_lines() {
+        let first = Line {
+            answer: Answer::Status(Box::new(StatusReport {
+                now: "2026-12-01T08:00:00Z".parse().unwrap(),
+                daemon: DaemonReport { running: true, pid: Some(7), version: "0.1.0".into() },
+                accounts: vec![],
+                deliveries: vec![delivery("a@fedi", Stage::Scheduled, None)],
+                attention: vec![],
+            })),
+            more: true,
+        };
+        let second = Line { answer: Answer::Deliveries(vec![delivery("b@fedi", Stage::Missed, None)]), more: false };
+        let read = |line: &Line| serde_json::from_slice::<Line>(&encode(line).unwrap()).unwrap();
+        let mut answer = read(&first).answer;
+        answer.append(read(&second).answer).unwrap();
+        let Answer::Status(status) = &answer else { panic!("{answer:?}") };
+        assert_eq!(status.deliveries.len(), 2);
+        assert!(answer.clone().append(Answer::Records(vec![])).is_err());
+        let problem = Problem { kind: ErrorKind::Store, message: "failed to read".into(), hint: None };
+        answer.append(Answer::Error(problem.clone())).unwrap();
+        assert_eq!(answer, Answer::Error(problem));
+    }
+
+    #[test]
+    fn a_report_has_the_fields_that_were_promised() {
+        let value = serde_json::to_value(delivery("a@fedi", Stage::Delivered, None)).unwrap();
+        let keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        let promised = [
+            "delivery",
+            "post",
+            "account",
+            "platform",
+            "state",
+            "reason",
+            "slot",
+            "at",
+            "attempts",
+            "remote_id",
+            "url",
+            "digest",
+        ];
+        assert!(promised.iter().all(|key| keys.contains(key)), "{keys:?}");
+        assert_eq!(keys.len(), promised.len(), "history is there only when asked for: {keys:?}");
+        let empty = PlanLine {
+            at: Some("2026-12-01T08:00:00Z".parse().unwrap()),
+            delivery: None,
+            account: Some("fedi".parse().unwrap()),
+            state: PlanState::Empty,
+            reason: Some("nothing approved".into()),
+        };
+        assert_eq!(
+            serde_json::to_value(&empty).unwrap(),
+            json!({"at": "2026-12-01T08:00:00Z", "account": "fedi", "state": "empty", "reason": "nothing approved"})
+        );
+    }
+
+    #[test]
+    fn attention_is_what_only_a_person_can_settle() {
+        let deliveries = [
+            delivery("a@fedi", Stage::Held, Some("not-before")),
+            delivery("b@fedi", Stage::Held, Some("media-missing: img/desk.jpg")),
+            delivery("c@fedi", Stage::Uncertain, Some("the reply was lost")),
+            delivery("d@fedi", Stage::Delivered, None),
+            delivery("e@fedi", Stage::Missed, None),
+        ];
+        let found = attention(&deliveries, &[account(AccountState::Ready, Some(2.0))]);
+        let kinds: Vec<_> = found.iter().map(|item| item.kind.name()).collect();
+        assert_eq!(kinds, ["uncertain", "missed", "held", "queue-low"]);
+        assert_eq!(found[0].reason, "the reply was lost");
+        assert!(found[0].hint.as_deref().unwrap().contains("cadenced resolve c@fedi"));
+        assert_eq!(attention(&[], &[account(AccountState::Ready, None)]), []);
+        assert_eq!(attention(&[], &[account(AccountState::Auth, None)])[0].kind, AttentionKind::AccountAuth);
+    }
+}
