@@ -1,7 +1,7 @@
 //! One record in words: for histories and exports. The words for a kind of record are stable names, like the records'
 //! own; what is said beside them is for people.
 
-use crate::domain::Held;
+use crate::domain::{Held, State};
 
 use super::record::{Decision, Fact, Outcome};
 
@@ -88,8 +88,25 @@ impl Outcome {
             }
             Self::Retry { until, why, .. } | Self::RateLimited { until, why } => format!("again at {until}: {why}"),
             Self::Ambiguous { why, settle } => format!("\"not there\" counts from {settle}: {why}"),
-            Self::Auth { why } | Self::Refused { why } | Self::Uncertain { why } | Self::Abandoned { why } => why.clone(),
+            Self::Auth { why } | Self::Refused { why } | Self::Uncertain { why } | Self::Abandoned { why } => {
+                why.clone()
+            }
         }
+    }
+}
+
+/// Why a delivery is in its state, where there is more to say than the state's name.
+pub fn reason(state: &State) -> Option<String> {
+    match state {
+        State::Held { reason, detail } => Some(held(*reason, detail.as_deref())),
+        State::Uncertain { why, .. } | State::Refused { why, .. } => Some(why.to_string()),
+        State::Scheduled
+        | State::Sending { .. }
+        | State::Retrying { .. }
+        | State::Delivered { .. }
+        | State::Missed
+        | State::Expired
+        | State::Withdrawn => None,
     }
 }
 
