@@ -86,6 +86,9 @@ fn every_room_imports_only_what_it_may() {
     assert!(files.len() > 20, "the sources were not found");
     let mut wrong = Vec::new();
     for file in files {
+        if is_test_file(&source, &file) {
+            continue;
+        }
         let text = fs::read_to_string(source.join(&file)).expect("a source file can be read");
         wrong.extend(violations(&file, &text));
     }
@@ -176,6 +179,13 @@ fn right_imports_are_left_alone() {
     }
 }
 
+#[test]
+fn a_file_of_tests_is_one_that_is_declared_so() {
+    let declared = |text: &str| declares_tests(&without_tests(tokens(&bare(text))));
+    assert!(!declared("mod wire;\n#[cfg(test)]\nmod tests;\n"));
+    assert!(declared("mod wire;\nmod tests;\n"), "it ships, so the rules hold for it");
+}
+
 /// What a file names that it may not. `file` is below `src`.
 fn violations(file: &Path, text: &str) -> Vec<String> {
     let shown = file.to_string_lossy().replace('\\', "/");
@@ -247,6 +257,17 @@ fn module_of(file: &Path) -> Vec<String> {
         module.push(stem);
     }
     module
+}
+
+/// Whether it is a `tests.rs` that its room declares for tests only.
+fn is_test_file(source: &Path, file: &Path) -> bool {
+    let declared_in = source.join(file).with_file_name("mod.rs");
+    file_stem(file) == "tests"
+        && fs::read_to_string(declared_in).is_ok_and(|text| !declares_tests(&without_tests(tokens(&bare(&text)))))
+}
+
+fn declares_tests(tokens: &[String]) -> bool {
+    tokens.windows(3).any(|three| three[0] == "mod" && three[1] == "tests" && three[2] == ";")
 }
 
 fn file_stem(file: &Path) -> String {
