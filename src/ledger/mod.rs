@@ -6,6 +6,7 @@
 pub mod record;
 pub mod store;
 pub mod view;
+pub mod words;
 
 pub use record::{Fact, Outcome, Record};
 pub use view::View;

@@ -16,6 +16,18 @@ pub enum Level {
     Debug,
 }
 
+impl Level {
+    /// As it stands in a line of the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
 /// Fields that every `delivery.*` event carries.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct About {
@@ -82,6 +94,9 @@ events! {
     DaemonStopped = "daemon.stopped", Info { in_flight: usize }
     /// The program has a fault of its own.
     DaemonPanicked = "daemon.panicked", Error { message: String, place: String }
+    /// A library that is built in warns of something. Its own word for how bad it is is not taken over: what somebody
+    /// must act on has an event of its own here.
+    LibraryMessage = "library.message", Warn { target: String, message: String }
 
     ConfigLoaded = "config.loaded", Info { file: String, accounts: usize }
     /// A changed configuration cannot be used; the running one stays in force.

@@ -1,0 +1,661 @@
+//! What can be asked on the command line. These types record the wish and carry nothing out.
+//!
+//! The doc comments are the `--help` texts: a first line that stands alone, then what the command does. `docs/commands.md`
+//! says the same for readers of the docs, and a test compares names and options.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::control::protocol::{Decision, Which};
+use crate::domain::DeliveryId;
+
+/// Publishes approved posts on a steady schedule: exactly once, and with a durable record of every step
+///
+/// cadenced reads a queue of approved posts from TOML files, publishes them on the schedule of each account, and records
+/// every step. Begin with `cadenced check` and `cadenced plan`: they show what would happen and send nothing.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "cadenced",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_long_help = TOP_HELP
+)]
+pub struct Cli {
+    /// The configuration file
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "CADENCED_CONFIG",
+        hide_env_values = true,
+        default_value = "/etc/cadenced/cadenced.toml"
+    )]
+    pub config: PathBuf,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const TOP_HELP: &str = "\
+Examples:
+  cadenced check                       what is wrong with the configuration and the queue, and where
+  cadenced approve queue/week.toml --by editor@example.org
+  cadenced plan --days 7               what goes out when, and what does not and why
+  cadenced run                         the daemon, in the foreground
+  cadenced status --strict             for a monitor: exit 1 when a person is needed
+
+Exit codes:
+  0   done
+  1   done, and there is something to mend; or not done, for a reason that is said
+  2   the command cannot be used like this
+  77  the store is refused: locked, corrupt, or of another machine
+  78  the configuration is refused";
+
+/// The verbs.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Run the daemon in the foreground
+    ///
+    /// Reads the queue, plans, publishes and records until it is told to stop (SIGTERM, SIGINT). SIGHUP reads the
+    /// configuration again. Edits of queue files are in force within two seconds, without a signal. One daemon holds the
+    /// store; a second one is refused.
+    #[command(after_long_help = RUN_HELP)]
+    Run(RunArgs),
+    /// Find what is wrong with the configuration, the queue and its media
+    ///
+    /// Reports every problem at file:line:column, with what to write instead: syntax, unknown keys, media that are missing
+    /// or changed, texts that a platform would refuse. Sends nothing, asks no platform.
+    #[command(after_long_help = CHECK_HELP)]
+    Check(CheckArgs),
+    /// Show what goes out when, and what is held and why
+    ///
+    /// Runs the schedule ahead from now, with the rules of the configuration and what is on record. Works with and without
+    /// the daemon, and changes nothing.
+    #[command(after_long_help = PLAN_HELP)]
+    Plan(PlanArgs),
+    /// Approve posts: exactly as they stand now
+    ///
+    /// Shows what would be published on each account, asks, and writes the approval into the queue file, keeping its
+    /// comments and layout. The approval is bound to text, links, media bytes, accounts and time; one changed letter voids
+    /// it.
+    #[command(after_long_help = APPROVE_HELP)]
+    Approve(ApproveArgs),
+    /// Show where everything stands
+    ///
+    /// First what waits for a person, then accounts and deliveries. With a post or a delivery: its whole history.
+    #[command(after_long_help = STATUS_HELP)]
+    Status(StatusArgs),
+    /// Decide on a delivery that is uncertain, refused or missed
+    ///
+    /// `uncertain` means: it may have been published, and neither we nor the platform's API can tell. Look at the account,
+    /// then say what you saw. The decision is recorded with your name.
+    #[command(after_long_help = RESOLVE_HELP)]
+    Resolve(ResolveArgs),
+    /// Write out everything that is recorded
+    ///
+    /// `deliveries` has one row for each delivery with its present state; `attempts` has one row for each record, oldest
+    /// first. Secrets are in neither: the store holds none in plain text.
+    #[command(after_long_help = EXPORT_HELP)]
+    Export(ExportArgs),
+    /// Print the JSON Schema of a kind of file
+    ///
+    /// For editors that check and complete TOML. Begin a file with `#:schema PATH` to have it used.
+    #[command(after_long_help = SCHEMA_HELP)]
+    Schema(SchemaArgs),
+    /// Print completions for a shell
+    #[command(after_long_help = COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// Print the manual page, all commands in one
+    #[command(after_long_help = MAN_HELP)]
+    Man,
+}
+
+/// `cadenced run`
+#[derive(Debug, Clone, Copy, Args)]
+pub struct RunArgs {
+    /// End when nothing is sending, retrying or scheduled any more
+    #[arg(long)]
+    pub until_idle: bool,
+    /// Publish nothing; say what would be sent
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+const RUN_HELP: &str = "\
+Examples:
+  cadenced run
+  cadenced run --config ./cadenced.toml --dry-run
+  cadenced run --until-idle            send what is due and scheduled, then end
+
+Exit codes:
+  0   told to stop, or idle with --until-idle
+  2   the command cannot be used like this
+  77  the store is refused: locked, corrupt, or of another machine
+  78  the configuration is refused";
+
+/// `cadenced check`
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Queue files to look at; all of the queue when none is named
+    #[arg(value_name = "FILES")]
+    pub files: Vec<PathBuf>,
+    #[arg(long, value_enum, default_value_t, help = "How to print the findings")]
+    pub format: CheckFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum CheckFormat {
+    /// For people, with excerpts
+    #[default]
+    Text,
+    /// One JSON array
+    Json,
+}
+
+const CHECK_HELP: &str = "\
+Examples:
+  cadenced check
+  cadenced check queue/week.toml
+  cadenced check --format json | jq -r '.[].reason'
+
+Exit codes:
+  0  nothing found
+  1  something was found
+  2  the configuration or a named file cannot be used at all";
+
+/// `cadenced plan`
+#[derive(Debug, Clone, Copy, Args)]
+pub struct PlanArgs {
+    /// How many days to look ahead
+    #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub days: u32,
+    #[arg(long, value_enum, default_value_t, help = "How to print the plan")]
+    pub format: PlanFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum PlanFormat {
+    /// For people
+    #[default]
+    Table,
+    /// A list of {at, delivery, state, reason}
+    Json,
+    /// A calendar (RFC 5545)
+    Ics,
+}
+
+const PLAN_HELP: &str = "\
+Examples:
+  cadenced plan
+  cadenced plan --days 60 --format ics > posts.ics
+  cadenced plan --format json | jq '.[] | select(.state == \"held\")'
+
+Exit codes:
+  0   printed
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
+/// `cadenced approve`
+#[derive(Debug, Clone, Args)]
+pub struct ApproveArgs {
+    /// Queue files, or ids of posts
+    #[arg(required = true, value_name = "FILE|ID")]
+    pub items: Vec<String>,
+    /// Who approves
+    #[arg(long, value_name = "WHO", value_parser = person)]
+    pub by: String,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+const APPROVE_HELP: &str = "\
+Examples:
+  cadenced approve queue/week.toml --by editor@example.org
+  cadenced approve 2026-11-desk-story 2026-11-lamp --by me --yes
+
+Exit codes:
+  0   approved
+  1   not approved: refused by you, or a post cannot be approved as it stands
+  2   the command cannot be used like this
+  78  the configuration is refused";
+
+/// `cadenced status`
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    /// One post or one delivery, with its history
+    #[arg(value_name = "POST[@ACCOUNT]")]
+    pub which: Option<Which>,
+    #[arg(long, value_enum, default_value_t, help = "How to print it")]
+    pub format: StatusFormat,
+    /// Exit with 1 when something waits for a person
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum StatusFormat {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON object, every delivery in it
+    Json,
+}
+
+const STATUS_HELP: &str = "\
+Examples:
+  cadenced status
+  cadenced status 2026-11-desk-story@fedi
+  cadenced status --strict > /dev/null || echo 'somebody must look'
+  cadenced status --format json | jq '.attention'
+
+Exit codes:
+  0   printed
+  1   with --strict: something waits for a person; or there is no such post
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
+/// `cadenced resolve`
+#[derive(Debug, Clone, Args)]
+pub struct ResolveArgs {
+    /// The delivery
+    #[arg(value_name = "POST@ACCOUNT")]
+    pub delivery: DeliveryId,
+    #[command(flatten)]
+    decision: DecisionArgs,
+    /// Who decides
+    #[arg(long, value_name = "WHO", env = "USER", hide_env_values = true, value_parser = person)]
+    pub by: String,
+}
+
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+struct DecisionArgs {
+    /// It is there: under this URL (or at:// URI)
+    #[arg(long, value_name = "URL", value_parser = remote_url)]
+    delivered: Option<String>,
+    /// It is surely not there: send it
+    #[arg(long)]
+    retry: bool,
+    /// Never send it
+    #[arg(long)]
+    drop: bool,
+}
+
+impl ResolveArgs {
+    /// The one decision that was given.
+    pub fn decision(&self) -> Decision {
+        match &self.decision {
+            DecisionArgs { delivered: Some(url), .. } => Decision::Delivered { url: url.clone() },
+            DecisionArgs { retry: true, .. } => Decision::Retry,
+            // The parser asks for exactly one of the three. Were it to let none pass, the choice that sends nothing is
+            // the one that can be taken back.
+            DecisionArgs { .. } => Decision::Drop,
+        }
+    }
+}
+
+const RESOLVE_HELP: &str = "\
+Examples:
+  cadenced resolve desk@fedi --delivered https://mastodon.example/@me/115
+  cadenced resolve desk@fedi --retry --by editor@example.org
+  cadenced resolve desk@fedi --drop
+
+Exit codes:
+  0   recorded
+  1   not recorded: no such delivery, or nothing to decide in its state
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
+/// `cadenced export`
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    #[arg(long, value_enum, default_value_t, help = "Which table")]
+    pub what: ExportWhat,
+    #[arg(long, value_enum, default_value_t, help = "How to write it")]
+    pub format: ExportFormat,
+    /// Write to this file, aside first and then renamed; stdout when none is named
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ExportWhat {
+    /// One row for each delivery, as it stands now
+    Deliveries,
+    /// One row for each record, oldest first
+    Attempts,
+    /// Both
+    #[default]
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ExportFormat {
+    /// One JSON object a line
+    #[default]
+    Jsonl,
+    /// RFC 4180, with a header; cells that a spreadsheet would take for a formula begin with an apostrophe
+    Csv,
+}
+
+const EXPORT_HELP: &str = "\
+Examples:
+  cadenced export > cadenced.jsonl
+  cadenced export --what deliveries --format csv -o deliveries.csv
+
+Exit codes:
+  0   written
+  1   the file cannot be written
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
+/// `cadenced schema`
+#[derive(Debug, Clone, Copy, Args)]
+pub struct SchemaArgs {
+    #[arg(value_enum, value_name = "KIND", help = "Which kind of file")]
+    pub kind: SchemaKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// cadenced.toml
+    Config,
+    /// Queue files
+    Queue,
+}
+
+const SCHEMA_HELP: &str = "\
+Examples:
+  cadenced schema config > schema/cadenced.schema.json
+  cadenced schema queue > schema/queue.schema.json
+
+Exit codes:
+  0  printed
+  2  the command cannot be used like this";
+
+/// `cadenced completions`
+#[derive(Debug, Clone, Copy, Args)]
+pub struct CompletionsArgs {
+    #[arg(value_enum, value_name = "SHELL", help = "Which shell")]
+    pub shell: clap_complete::Shell,
+}
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  cadenced completions bash > /usr/share/bash-completion/completions/cadenced
+  cadenced completions fish > ~/.config/fish/completions/cadenced.fish
+
+Exit codes:
+  0  printed
+  2  the command cannot be used like this";
+
+const MAN_HELP: &str = "\
+Examples:
+  cadenced man > /usr/local/share/man/man8/cadenced.8
+  cadenced man | man -l -
+
+Exit codes:
+  0  printed
+  2  the command cannot be used like this";
+
+/// Longest name of a person, in characters; it is kept in every record of a decision.
+const PERSON_CHARS: usize = 200;
+
+/// Takes a name that can stand in a record and in a log as it is.
+fn person(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() {
+        return Err("say who, as a name or an address".into());
+    }
+    if name.chars().any(crate::telemetry::escape::is_unsafe) {
+        return Err("a name holds no control characters".into());
+    }
+    if name.chars().count() > PERSON_CHARS {
+        return Err(format!("a name has at most {PERSON_CHARS} characters"));
+    }
+    Ok(name.to_owned())
+}
+
+/// Takes the address of a published post. `at://` names hold colons that a URL parser takes for ports, so no more is
+/// asked than that it is an address and can stand on one line.
+fn remote_url(text: &str) -> Result<String, String> {
+    let rest = ["https://", "http://", "at://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    match rest {
+        Some(rest)
+            if !rest.is_empty()
+                && !text.chars().any(|c| c.is_whitespace() || crate::telemetry::escape::is_unsafe(c)) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err("give the post's address as the platform shows it: https://… or at://…".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use clap::CommandFactory as _;
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    const PAGE: &str = include_str!("../../docs/commands.md");
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_decision_is_exactly_one() {
+        for line in [
+            "cadenced resolve a@b --by me",
+            "cadenced resolve a@b --by me --retry --drop",
+            "cadenced resolve a@b --by me --retry --delivered https://x.example/1",
+            "cadenced resolve a@b --by me --delivered nonsense",
+            "cadenced resolve a@b --by me --delivered https://x.example/\u{202e}1",
+            "cadenced resolve nonsense --by me --drop",
+            "cadenced resolve a@b --drop --by \u{1b}[2J",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        let Command::Resolve(args) =
+            parse("cadenced resolve a@b --by me --delivered at://did:plc:x/y/z").unwrap().command
+        else {
+            panic!("another command")
+        };
+        assert_eq!(args.decision(), Decision::Delivered { url: "at://did:plc:x/y/z".into() });
+        let Command::Resolve(args) = parse("cadenced resolve a@b --by me --retry").unwrap().command else {
+            panic!("another command")
+        };
+        assert_eq!(args.decision(), Decision::Retry);
+    }
+
+    #[test]
+    fn the_configuration_may_be_named_before_and_after_the_verb() {
+        for line in ["cadenced --config x.toml plan", "cadenced plan --config x.toml"] {
+            assert_eq!(parse(line).unwrap().config, PathBuf::from("x.toml"));
+        }
+    }
+
+    #[test]
+    fn days_and_names_have_limits() {
+        assert!(parse("cadenced plan --days 0").is_err());
+        assert!(parse("cadenced plan --days 99999").is_err());
+        assert!(parse("cadenced approve a --by").is_err());
+        assert!(parse("cadenced approve a").is_err());
+        assert!(parse("cadenced status UPPER").is_err());
+    }
+
+    #[test]
+    fn every_command_teaches() {
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            let after = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.contains("Examples:\n  cadenced "), "{name} has no examples");
+            assert!(after.contains("Exit codes:\n  0 "), "{name} has no exit codes");
+            assert!(after.lines().all(|line| line.len() <= 80), "{name} does not fit an old terminal");
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{name} {} says nothing", argument.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn help_reads_well() {
+        let mut command = Cli::command().term_width(80);
+        command.build();
+        let help = command.find_subcommand_mut("resolve").unwrap().render_long_help().to_string();
+        let help: String = help.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        assert_snapshot!(help, @r#"
+        Decide on a delivery that is uncertain, refused or missed
+
+        `uncertain` means: it may have been published, and neither we nor the platform's
+        API can tell. Look at the account, then say what you saw. The decision is
+        recorded with your name.
+
+        Usage: cadenced resolve [OPTIONS] --by <WHO> <--delivered <URL>|--retry|--drop> <POST@ACCOUNT>
+
+        Arguments:
+          <POST@ACCOUNT>
+                  The delivery
+
+        Options:
+              --config <FILE>
+                  The configuration file
+
+                  [env: CADENCED_CONFIG]
+                  [default: /etc/cadenced/cadenced.toml]
+
+              --delivered <URL>
+                  It is there: under this URL (or at:// URI)
+
+              --retry
+                  It is surely not there: send it
+
+              --drop
+                  Never send it
+
+              --by <WHO>
+                  Who decides
+
+                  [env: USER]
+
+          -h, --help
+                  Print help (see a summary with '-h')
+
+        Examples:
+          cadenced resolve desk@fedi --delivered https://mastodon.example/@me/115
+          cadenced resolve desk@fedi --retry --by editor@example.org
+          cadenced resolve desk@fedi --drop
+
+        Exit codes:
+          0   recorded
+          1   not recorded: no such delivery, or nothing to decide in its state
+          2   the command cannot be used like this
+          77  the store is refused
+          78  the configuration is refused
+        "#);
+        assert_snapshot!(command.render_help(), @r#"
+        Publishes approved posts on a steady schedule: exactly once, and with a durable
+        record of every step
+
+        Usage: cadenced [OPTIONS] <COMMAND>
+
+        Commands:
+          run          Run the daemon in the foreground
+          check        Find what is wrong with the configuration, the queue and its
+                       media
+          plan         Show what goes out when, and what is held and why
+          approve      Approve posts: exactly as they stand now
+          status       Show where everything stands
+          resolve      Decide on a delivery that is uncertain, refused or missed
+          export       Write out everything that is recorded
+          schema       Print the JSON Schema of a kind of file
+          completions  Print completions for a shell
+          man          Print the manual page, all commands in one
+
+        Options:
+              --config <FILE>  The configuration file [env: CADENCED_CONFIG] [default:
+                               /etc/cadenced/cadenced.toml]
+          -h, --help           Print help (see more with '--help')
+          -V, --version        Print version
+        "#);
+    }
+
+    #[test]
+    fn the_page_has_the_same_commands_and_options() {
+        let mut page: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut current = None;
+        for line in PAGE.lines() {
+            if let Some(heading) = line.strip_prefix("## ") {
+                current = heading.strip_prefix("cadenced ").map(|rest| rest.split(' ').next().unwrap().to_owned());
+                if let Some(name) = &current {
+                    page.insert(name.clone(), BTreeSet::new());
+                }
+            } else if let (Some(name), Some(option)) = (&current, line.strip_prefix("- `")) {
+                let option = option.split('`').next().unwrap();
+                page.get_mut(name).unwrap().insert(option.to_owned());
+            }
+        }
+        let mut built_in = BTreeMap::new();
+        for command in Cli::command().get_subcommands() {
+            let options = command.get_arguments().filter(|argument| argument.get_id() != "config");
+            built_in.insert(command.get_name().to_owned(), options.map(written).collect::<BTreeSet<_>>());
+        }
+        assert_eq!(page, built_in);
+    }
+
+    /// An argument as the page writes it: `--days N`, `FILES`, `--format table|json`.
+    fn written(argument: &clap::Arg) -> String {
+        let values: Vec<_> = argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+        let takes_value = argument.get_action().takes_values();
+        let value = match argument.get_value_names() {
+            _ if takes_value && !values.is_empty() => values.join("|"),
+            Some(names) if takes_value => names[0].to_string(),
+            _ => String::new(),
+        };
+        let name = argument.get_long().map(|long| format!("--{long}")).unwrap_or_default();
+        let short = argument.get_short().map(|short| format!("-{short}, ")).unwrap_or_default();
+        format!("{short}{name} {value}").trim().to_owned()
+    }
+
+    #[test]
+    fn examples_on_the_page_and_in_help_can_be_parsed() {
+        let mut examples: Vec<String> = PAGE.lines().map(ToOwned::to_owned).collect();
+        for command in Cli::command().get_subcommands().chain([&Cli::command()]) {
+            let after = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            examples.extend(after.lines().map(|line| line.trim().to_owned()));
+        }
+        let mut tried = 0;
+        for example in examples.iter().filter(|line| line.starts_with("cadenced ")) {
+            let words: Vec<_> = example
+                .split("  ")
+                .next()
+                .unwrap()
+                .split(' ')
+                .take_while(|word| !matches!(*word, ">" | "|" | "||" | "#"))
+                .collect();
+            // `--by` falls back to $USER, which a build machine may not have.
+            let mut words = words;
+            if words[1] == "resolve" && !words.contains(&"--by") {
+                words.extend(["--by", "me"]);
+            }
+            Cli::try_parse_from(&words).unwrap_or_else(|error| panic!("{example}: {error}"));
+            tried += 1;
+        }
+        assert!(tried > 20, "{tried}");
+    }
+}
