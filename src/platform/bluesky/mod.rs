@@ -493,14 +493,15 @@ fn read_target(attempt: &Attempt<'_>, reply: &HttpReply) -> Reading {
         }
         Err(trouble) => return settle(attempt, Effect::Leaves, trouble),
     };
-    let parent = StrongRef::deserialize(&value).ok();
-    let Some(parent) =
-        parent.filter(|parent| PostAddress::parse(&parent.uri).is_some_and(|at| syntax::is_did(&at.repo)))
-    else {
-        return again("the reply holds no post to answer");
+    let Target::At(asked) = target(attempt.job, &[]) else { return again("an answer to no question") };
+    let parent = StrongRef::deserialize(&value).ok().filter(|parent| {
+        PostAddress::parse(&parent.uri).is_some_and(|at| syntax::is_did(&at.repo) && at.rkey == asked.rkey)
+    });
+    let (Some(parent), Some(value)) = (parent, value.get("value").filter(|value| value.is_object())) else {
+        return again("the reply does not hold the post to answer");
     };
     // Whoever answers joins the conversation where it began.
-    let root = value.get("value").and_then(|value| value.get("reply")?.get("root"));
+    let root = value.get("reply").and_then(|reply| reply.get("root"));
     let root = root.and_then(|root| StrongRef::deserialize(root).ok()).unwrap_or_else(|| parent.clone());
     Reading::Checkpoint(json!(record::Reply { root, parent }))
 }
@@ -530,11 +531,14 @@ fn read_look(attempt: &Attempt<'_>, part: usize, reply: &HttpReply) -> Reading {
         Err(Trouble::Refused { why, .. }) => return Reading::Retry { after: None, why },
         Err(trouble) => return settle(attempt, Effect::Harmless, trouble),
     };
-    let Some(held) = ours(attempt, part, &value) else { return again("the reply does not name the record asked for") };
+    let record = value.get("value").filter(|value| value.is_object());
+    let (Some(held), Some(record)) = (ours(attempt, part, &value), record) else {
+        return again("the reply does not hold the record asked for");
+    };
     let Some(frozen) = Frozen::read(&attempt.job.frozen, &attempt.job.content) else {
         return again("the record keys of the first attempt do not fit this post");
     };
-    let has = |key: &str| value.get("value").and_then(|value| value.get(key)?.as_str());
+    let has = |key: &str| record.get(key)?.as_str();
     let text = record::text(&attempt.job.content, part);
     // Text and moment are enough: nobody else writes there, and a mention may have been resolved otherwise.
     if has("text") == Some(&text) && has("createdAt") == frozen.created.get(part).map(String::as_str) {

@@ -111,6 +111,10 @@ pub fn read(attempt: &Attempt<'_>, step: &Step, reply: &HttpReply) -> Reading {
 /// What is to be done when a step's reply refuses the login. `with_password`: a refreshed token would not help.
 pub fn refused(attempt: &Attempt<'_>, why: String, with_password: bool) -> Reading {
     let session = attempt.session;
+    if !session.values.contains_key(ACCESS) {
+        // It was asked without a token, so there is none to replace.
+        return Reading::Retry { after: Some(FRESH), why };
+    }
     let age = moment(session).map(|issued| time::since(attempt.now, issued));
     let young = FRESH.min(life(session).map_or(FRESH, |life| life / 2));
     let earlier = session.values.get(REFUSALS).and_then(Value::as_u64).unwrap_or_default();
