@@ -33,7 +33,7 @@ use super::contract::{
     Reply, Session, Step, Table,
 };
 use crate::domain::{Checkpoint, Content, Remote, ReplyTo, SecretRef, Timestamp, Visibility};
-use record::{Around, Frozen, StrongRef};
+use record::{Around, Frozen, Image, StrongRef};
 use syntax::PostAddress;
 use wire::{Trouble, Wire};
 
@@ -123,7 +123,7 @@ impl Adapter for Bluesky {
 
     fn next(&self, attempt: &Attempt<'_>) -> Next {
         // Both are answers; `Err` is only the shorter way out.
-        self.advance(attempt).unwrap_or_else(|early| early)
+        self.advance(attempt).unwrap_or_else(|early| *early)
     }
 
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
@@ -198,11 +198,12 @@ enum Target {
 }
 
 impl Bluesky {
-    fn advance(&self, attempt: &Attempt<'_>) -> Result<Next, Next> {
+    fn advance(&self, attempt: &Attempt<'_>) -> Result<Next, Box<Next>> {
         let job = attempt.job;
         let content = &job.content;
-        let frozen = Frozen::read(&job.frozen, content)
-            .ok_or_else(|| Next::Refuse("the record keys of the first attempt do not fit this post".into()))?;
+        let frozen = Frozen::read(&job.frozen, content).ok_or_else(|| {
+            Box::new(Next::Refuse("the record keys of the first attempt do not fit this post".into()))
+        })?;
         let published = published(attempt.done, record::parts(content));
         let part = published.len();
         let Some(rkey) = frozen.rkeys.get(part) else {
@@ -254,7 +255,7 @@ impl Bluesky {
         let sizes = job.media.iter().map(|media| media.size);
         let around = Around {
             people: people.iter().filter_map(|person| Some((person.handle.as_str(), person.did.as_deref()?))).collect(),
-            images: images.into_iter().flatten().zip(sizes).collect(),
+            images: images.into_iter().flatten().zip(sizes).map(|(blob, size)| Image { blob, size }).collect(),
             reply,
         };
         let record = record::record(content, &frozen, part, &around);
@@ -264,7 +265,7 @@ impl Bluesky {
 
     /// Asks for the record under our key. Whose repository that is must be known by DID: a handle may have gone to
     /// somebody else, who of course does not have it.
-    fn look(&self, attempt: &Attempt<'_>, part: usize, rkey: &str, published: &[StrongRef]) -> Result<Next, Next> {
+    fn look(&self, attempt: &Attempt<'_>, part: usize, rkey: &str, published: &[StrongRef]) -> Result<Next, Box<Next>> {
         let known = attempt.session.identity.clone();
         let from_parts = || Some(PostAddress::parse(&published.first()?.uri)?.repo);
         let did = match known.or_else(from_parts) {

@@ -509,6 +509,11 @@ impl Twin for BlueskyTwin {
     }
 }
 
+/// The address that a record with this content has, or `None` when it can be no record's content.
+pub fn content_address(record: &Value) -> Option<String> {
+    cid::of_record(record)
+}
+
 fn handle(account: u32) -> String {
     format!("account-{account}.test")
 }
