@@ -31,146 +31,6 @@ const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
 const DID: &str = "did:plc:7nh2alkgyn5dmkcpflm5tscm";
 const RKEY: &str = "3mwcxqek5bc2b";
 
-/// Everything an attempt refers to.
-struct World {
-    job: Job,
-    purpose: Purpose,
-    done: Vec<Checkpoint>,
-    session: Session,
-    secrets: Secrets,
-    now: Timestamp,
-}
-
-impl World {
-    fn new(content: Content) -> Self {
-        let account = "bsky".parse().unwrap();
-        let frozen = Frozen::new(&content, NOW, 7);
-        let job = Job {
-            delivery: DeliveryId::new(PostId::new("p").unwrap(), account),
-            attempt: 1,
-            key: "0".repeat(32),
-            digest: Digest::of(b""),
-            media: content.media.iter().map(|item| media(item, "image/png", b"\x89PNG")).collect(),
-            content,
-            frozen: json!(frozen),
-            started: NOW,
-            answers: None,
-            taken: Arc::new(BTreeSet::new()),
-        };
-        let secrets = Secrets(BTreeMap::from([("password".into(), Secret::new("twin-password-0"))]));
-        Self { job, purpose: Purpose::Publish, done: Vec::new(), session: Session::default(), secrets, now: NOW }
-    }
-
-    fn logged_in(mut self, age: Duration, life: Option<Duration>) -> Self {
-        let issued = time::before(NOW, age).as_millisecond();
-        let values = [
-            ("access", json!("access-token-1")),
-            ("refresh", json!("refresh-token-1")),
-            ("issued_ms", json!(issued)),
-            ("life_ms", json!(life.map(|life| u64::try_from(life.as_millis()).unwrap()))),
-        ];
-        self.session.values = values.into_iter().map(|(key, value)| (key.into(), value)).collect();
-        self.session.identity = Some(DID.into());
-        self
-    }
-
-    fn attempt(&self) -> Attempt<'_> {
-        let Self { job, purpose, done, session, secrets, now } = self;
-        Attempt { job, purpose: *purpose, done, scratch: &Value::Null, session, secrets, now: *now }
-    }
-
-    fn next(&self) -> Next {
-        adapter().next(&self.attempt())
-    }
-
-    /// The name of the step that comes next, or what comes instead.
-    fn next_name(&self) -> String {
-        match self.next() {
-            Next::Call(step) => step.name,
-            other => format!("{other:?}"),
-        }
-    }
-
-    fn read(&self, step: &str, reply: &HttpReply) -> Reading {
-        let call = adapter().wire.resolve_handle("unused.test");
-        let step = Step { name: step.into(), effect: Effect::Harmless, call };
-        adapter().read(&self.attempt(), &step, &Reply::Http(reply.clone()))
-    }
-}
-
-fn adapter() -> Bluesky {
-    Bluesky {
-        wire: Wire::new("https://pds.example".parse().unwrap()),
-        handle: "brand.test".into(),
-        password: SecretRef::Env("P".into()),
-    }
-}
-
-fn media(item: &MediaItem, mime: &str, bytes: &[u8]) -> Media {
-    Media { item: item.clone(), mime: mime.into(), size: Some((2, 1)), bytes: bytes.into() }
-}
-
-fn image(file: &str) -> MediaItem {
-    MediaItem { file: file.into(), alt: "A desk".into(), sha256: Digest::of(b"") }
-}
-
-fn fixture(name: &str) -> HttpReply {
-    let text = FIXTURES.iter().find(|(held, _)| *held == name).unwrap().1;
-    let value: Value = serde_json::from_str(text).unwrap();
-    let headers = value["headers"].as_object().unwrap();
-    HttpReply {
-        status: u16::try_from(value["status"].as_u64().unwrap()).unwrap(),
-        headers: headers.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().into())).collect(),
-        body: match &value["body"] {
-            Value::String(text) => text.clone().into_bytes(),
-            body => body.to_string().into_bytes(),
-        },
-        cut: false,
-    }
-}
-
-/// A reading in a word or two.
-fn word(world: &World, reading: &Reading) -> String {
-    let seconds = |until: Timestamp| time::since(until, NOW).as_secs();
-    match reading {
-        Reading::Learned(_) => "learned".into(),
-        Reading::Checkpoint(data) if data.get("did") == Some(&Value::Null) => "nobody".into(),
-        Reading::Checkpoint(_) => "done".into(),
-        Reading::Session(session) => {
-            let state = |key: &str| match (world.session.values.get(key), session.values.get(key)) {
-                (_, None) => '-',
-                (before, now) if before == now => '=',
-                _ => '+',
-            };
-            format!("tokens{}{}", state("access"), state("refresh"))
-        }
-        Reading::Found(_) => "found".into(),
-        Reading::Absent => "absent".into(),
-        Reading::Wait(_) => "wait".into(),
-        Reading::Retry { after: Some(after), .. } => format!("retry {}", after.as_secs()),
-        Reading::Retry { after: None, .. } => "retry".into(),
-        Reading::RateLimited { until, .. } => format!("wait {}", seconds(*until)),
-        Reading::Auth { .. } => "auth".into(),
-        Reading::Refused { .. } => "refused".into(),
-        Reading::Unclear { .. } => "unclear".into(),
-        Reading::AlreadyThere { .. } => "look".into(),
-        Reading::Redo { .. } => "redo".into(),
-    }
-}
-
-/// A post with something for every step, and the key and moment that the fixtures name.
-fn full() -> World {
-    let content = Content {
-        text: "Hello".into(),
-        media: vec![image("desk.png")],
-        reply_to: Some(ReplyTo::Theirs("at://fan.test/app.bsky.feed.post/3kfanpost3333".into())),
-        ..Content::default()
-    };
-    let mut world = World::new(content).logged_in(Duration::from_secs(3600), Some(Duration::from_secs(7200)));
-    world.job.frozen = json!({"rkeys": [RKEY], "createdAt": ["2026-09-21T14:13:20.000Z"]});
-    world
-}
-
 #[test]
 fn every_reply_means_something_for_every_step() {
     let world = full();
@@ -453,4 +313,168 @@ fn a_look_that_is_refused_without_a_token_does_not_go_in_circles() {
         World { purpose: Purpose::LookBack, ..World::new(Content { text: "a".into(), ..Content::default() }) };
     world.session.identity = Some(DID.into());
     assert_eq!(word(&world, &world.read("look-0", &fixture("auth-missing"))), "retry 60");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_reply_makes_it_panic_or_believe_in_another_record(
+        which in 0..FIXTURES.len(), status in 100u16..600, at in 0usize..2000, byte: u8, keep in 0usize..3,
+    ) {
+        let world = full();
+        let mut reply = fixture(FIXTURES[which].0);
+        if keep == 0 {
+            reply.status = status;
+        }
+        if keep < 2 && !reply.body.is_empty() {
+            let at = at % reply.body.len();
+            reply.body[at] = byte;
+        }
+        for step in STEPS {
+            let reading = world.read(step, &reply);
+            if let (true, Reading::Checkpoint(data) | Reading::Found(data)) = (step == "publish-0" || step == "look-0", reading) {
+                proptest::prop_assert_eq!(data["uri"].as_str(), Some(&*syntax::post_uri(DID, RKEY)));
+            }
+        }
+        let _ = wire::pace(&reply, NOW);
+    }
+}
+
+/// Everything an attempt refers to.
+struct World {
+    job: Job,
+    purpose: Purpose,
+    done: Vec<Checkpoint>,
+    session: Session,
+    secrets: Secrets,
+    now: Timestamp,
+}
+
+impl World {
+    fn new(content: Content) -> Self {
+        let account = "bsky".parse().unwrap();
+        let frozen = Frozen::new(&content, NOW, 7);
+        let job = Job {
+            delivery: DeliveryId::new(PostId::new("p").unwrap(), account),
+            attempt: 1,
+            key: "0".repeat(32),
+            digest: Digest::of(b""),
+            media: content.media.iter().map(|item| media(item, "image/png", b"\x89PNG")).collect(),
+            content,
+            frozen: json!(frozen),
+            started: NOW,
+            answers: None,
+            taken: Arc::new(BTreeSet::new()),
+        };
+        let secrets = Secrets(BTreeMap::from([("password".into(), Secret::new("twin-password-0"))]));
+        Self { job, purpose: Purpose::Publish, done: Vec::new(), session: Session::default(), secrets, now: NOW }
+    }
+
+    fn logged_in(mut self, age: Duration, life: Option<Duration>) -> Self {
+        let issued = time::before(NOW, age).as_millisecond();
+        let values = [
+            ("access", json!("access-token-1")),
+            ("refresh", json!("refresh-token-1")),
+            ("issued_ms", json!(issued)),
+            ("life_ms", json!(life.map(|life| u64::try_from(life.as_millis()).unwrap()))),
+        ];
+        self.session.values = values.into_iter().map(|(key, value)| (key.into(), value)).collect();
+        self.session.identity = Some(DID.into());
+        self
+    }
+
+    fn attempt(&self) -> Attempt<'_> {
+        let Self { job, purpose, done, session, secrets, now } = self;
+        Attempt { job, purpose: *purpose, done, scratch: &Value::Null, session, secrets, now: *now }
+    }
+
+    fn next(&self) -> Next {
+        adapter().next(&self.attempt())
+    }
+
+    /// The name of the step that comes next, or what comes instead.
+    fn next_name(&self) -> String {
+        match self.next() {
+            Next::Call(step) => step.name,
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn read(&self, step: &str, reply: &HttpReply) -> Reading {
+        let call = adapter().wire.resolve_handle("unused.test");
+        let step = Step { name: step.into(), effect: Effect::Harmless, call };
+        adapter().read(&self.attempt(), &step, &Reply::Http(reply.clone()))
+    }
+}
+
+fn adapter() -> Bluesky {
+    Bluesky {
+        wire: Wire::new("https://pds.example".parse().unwrap()),
+        handle: "brand.test".into(),
+        password: SecretRef::Env("P".into()),
+    }
+}
+
+fn media(item: &MediaItem, mime: &str, bytes: &[u8]) -> Media {
+    Media { item: item.clone(), mime: mime.into(), size: Some((2, 1)), bytes: bytes.into() }
+}
+
+fn image(file: &str) -> MediaItem {
+    MediaItem { file: file.into(), alt: "A desk".into(), sha256: Digest::of(b"") }
+}
+
+fn fixture(name: &str) -> HttpReply {
+    let text = FIXTURES.iter().find(|(held, _)| *held == name).unwrap().1;
+    let value: Value = serde_json::from_str(text).unwrap();
+    let headers = value["headers"].as_object().unwrap();
+    HttpReply {
+        status: u16::try_from(value["status"].as_u64().unwrap()).unwrap(),
+        headers: headers.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().into())).collect(),
+        body: match &value["body"] {
+            Value::String(text) => text.clone().into_bytes(),
+            body => body.to_string().into_bytes(),
+        },
+        cut: false,
+    }
+}
+
+/// A reading in a word or two.
+fn word(world: &World, reading: &Reading) -> String {
+    let seconds = |until: Timestamp| time::since(until, NOW).as_secs();
+    match reading {
+        Reading::Learned(_) => "learned".into(),
+        Reading::Checkpoint(data) if data.get("did") == Some(&Value::Null) => "nobody".into(),
+        Reading::Checkpoint(_) => "done".into(),
+        Reading::Session(session) => {
+            let state = |key: &str| match (world.session.values.get(key), session.values.get(key)) {
+                (_, None) => '-',
+                (before, now) if before == now => '=',
+                _ => '+',
+            };
+            format!("tokens{}{}", state("access"), state("refresh"))
+        }
+        Reading::Found(_) => "found".into(),
+        Reading::Absent => "absent".into(),
+        Reading::Wait(_) => "wait".into(),
+        Reading::Retry { after: Some(after), .. } => format!("retry {}", after.as_secs()),
+        Reading::Retry { after: None, .. } => "retry".into(),
+        Reading::RateLimited { until, .. } => format!("wait {}", seconds(*until)),
+        Reading::Auth { .. } => "auth".into(),
+        Reading::Refused { .. } => "refused".into(),
+        Reading::Unclear { .. } => "unclear".into(),
+        Reading::AlreadyThere { .. } => "look".into(),
+        Reading::Redo { .. } => "redo".into(),
+    }
+}
+
+/// A post with something for every step, and the key and moment that the fixtures name.
+fn full() -> World {
+    let content = Content {
+        text: "Hello".into(),
+        media: vec![image("desk.png")],
+        reply_to: Some(ReplyTo::Theirs("at://fan.test/app.bsky.feed.post/3kfanpost3333".into())),
+        ..Content::default()
+    };
+    let mut world = World::new(content).logged_in(Duration::from_secs(3600), Some(Duration::from_secs(7200)));
+    world.job.frozen = json!({"rkeys": [RKEY], "createdAt": ["2026-09-21T14:13:20.000Z"]});
+    world
 }
