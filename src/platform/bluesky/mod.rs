@@ -33,7 +33,7 @@ use super::contract::{
     Reply, Session, Step, Table,
 };
 use crate::domain::{Checkpoint, Content, Remote, ReplyTo, SecretRef, Timestamp, Visibility};
-use record::{Around, Frozen, StrongRef};
+use record::{Around, Frozen, Image, StrongRef};
 use syntax::PostAddress;
 use wire::{Trouble, Wire};
 
@@ -123,7 +123,7 @@ impl Adapter for Bluesky {
 
     fn next(&self, attempt: &Attempt<'_>) -> Next {
         // Both are answers; `Err` is only the shorter way out.
-        self.advance(attempt).unwrap_or_else(|early| early)
+        self.advance(attempt).unwrap_or_else(|early| *early)
     }
 
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
@@ -198,11 +198,12 @@ enum Target {
 }
 
 impl Bluesky {
-    fn advance(&self, attempt: &Attempt<'_>) -> Result<Next, Next> {
+    fn advance(&self, attempt: &Attempt<'_>) -> Result<Next, Box<Next>> {
         let job = attempt.job;
         let content = &job.content;
-        let frozen = Frozen::read(&job.frozen, content)
-            .ok_or_else(|| Next::Refuse("the record keys of the first attempt do not fit this post".into()))?;
+        let frozen = Frozen::read(&job.frozen, content).ok_or_else(|| {
+            Box::new(Next::Refuse("the record keys of the first attempt do not fit this post".into()))
+        })?;
         let published = published(attempt.done, record::parts(content));
         let part = published.len();
         let Some(rkey) = frozen.rkeys.get(part) else {
@@ -254,7 +255,7 @@ impl Bluesky {
         let sizes = job.media.iter().map(|media| media.size);
         let around = Around {
             people: people.iter().filter_map(|person| Some((person.handle.as_str(), person.did.as_deref()?))).collect(),
-            images: images.into_iter().flatten().zip(sizes).collect(),
+            images: images.into_iter().flatten().zip(sizes).map(|(blob, size)| Image { blob, size }).collect(),
             reply,
         };
         let record = record::record(content, &frozen, part, &around);
@@ -264,7 +265,7 @@ impl Bluesky {
 
     /// Asks for the record under our key. Whose repository that is must be known by DID: a handle may have gone to
     /// somebody else, who of course does not have it.
-    fn look(&self, attempt: &Attempt<'_>, part: usize, rkey: &str, published: &[StrongRef]) -> Result<Next, Next> {
+    fn look(&self, attempt: &Attempt<'_>, part: usize, rkey: &str, published: &[StrongRef]) -> Result<Next, Box<Next>> {
         let known = attempt.session.identity.clone();
         let from_parts = || Some(PostAddress::parse(&published.first()?.uri)?.repo);
         let did = match known.or_else(from_parts) {
@@ -493,14 +494,15 @@ fn read_target(attempt: &Attempt<'_>, reply: &HttpReply) -> Reading {
         }
         Err(trouble) => return settle(attempt, Effect::Leaves, trouble),
     };
-    let parent = StrongRef::deserialize(&value).ok();
-    let Some(parent) =
-        parent.filter(|parent| PostAddress::parse(&parent.uri).is_some_and(|at| syntax::is_did(&at.repo)))
-    else {
-        return again("the reply holds no post to answer");
+    let Target::At(asked) = target(attempt.job, &[]) else { return again("an answer to no question") };
+    let parent = StrongRef::deserialize(&value).ok().filter(|parent| {
+        PostAddress::parse(&parent.uri).is_some_and(|at| syntax::is_did(&at.repo) && at.rkey == asked.rkey)
+    });
+    let (Some(parent), Some(value)) = (parent, value.get("value").filter(|value| value.is_object())) else {
+        return again("the reply does not hold the post to answer");
     };
     // Whoever answers joins the conversation where it began.
-    let root = value.get("value").and_then(|value| value.get("reply")?.get("root"));
+    let root = value.get("reply").and_then(|reply| reply.get("root"));
     let root = root.and_then(|root| StrongRef::deserialize(root).ok()).unwrap_or_else(|| parent.clone());
     Reading::Checkpoint(json!(record::Reply { root, parent }))
 }
@@ -530,11 +532,14 @@ fn read_look(attempt: &Attempt<'_>, part: usize, reply: &HttpReply) -> Reading {
         Err(Trouble::Refused { why, .. }) => return Reading::Retry { after: None, why },
         Err(trouble) => return settle(attempt, Effect::Harmless, trouble),
     };
-    let Some(held) = ours(attempt, part, &value) else { return again("the reply does not name the record asked for") };
+    let record = value.get("value").filter(|value| value.is_object());
+    let (Some(held), Some(record)) = (ours(attempt, part, &value), record) else {
+        return again("the reply does not hold the record asked for");
+    };
     let Some(frozen) = Frozen::read(&attempt.job.frozen, &attempt.job.content) else {
         return again("the record keys of the first attempt do not fit this post");
     };
-    let has = |key: &str| value.get("value").and_then(|value| value.get(key)?.as_str());
+    let has = |key: &str| record.get(key)?.as_str();
     let text = record::text(&attempt.job.content, part);
     // Text and moment are enough: nobody else writes there, and a mention may have been resolved otherwise.
     if has("text") == Some(&text) && has("createdAt") == frozen.created.get(part).map(String::as_str) {

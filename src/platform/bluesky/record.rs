@@ -113,10 +113,19 @@ pub fn tags(content: &Content) -> Vec<String> {
 pub struct Around<'a> {
     /// Whose the handles are; a handle that is nobody's stays plain text.
     pub people: BTreeMap<&'a str, &'a str>,
-    /// The blobs as the server returned them, with width and height, for the first part.
-    pub images: Vec<(&'a Value, Option<(u32, u32)>)>,
+    /// In the order of the media, for the first part.
+    pub images: Vec<Image<'a>>,
     /// What the part answers.
     pub reply: Option<Reply>,
+}
+
+/// An image that was uploaded.
+#[derive(Debug)]
+pub struct Image<'a> {
+    /// As the server returned it.
+    pub blob: &'a Value,
+    /// Width and height in pixels, where they are known.
+    pub size: Option<(u32, u32)>,
 }
 
 /// A post, by address and content.
@@ -178,18 +187,16 @@ fn facet(span: Span, people: &BTreeMap<&str, &str>) -> Option<Value> {
     Some(json!({"index": {"byteStart": span.range.start, "byteEnd": span.range.end}, "features": [feature]}))
 }
 
-fn embed(content: &Content, images: &[(&Value, Option<(u32, u32)>)]) -> Option<Value> {
+fn embed(content: &Content, images: &[Image<'_>]) -> Option<Value> {
     if !content.media.is_empty() {
-        let image = |((blob, size), alt): (&(&Value, Option<(u32, u32)>), &str)| {
-            let mut image = json!({"image": blob, "alt": alt});
+        let described = images.iter().zip(&content.media).map(|(Image { blob, size }, item)| {
+            let mut image = json!({"image": blob, "alt": item.alt});
             if let Some((width, height)) = size.filter(|&(width, height)| width > 0 && height > 0) {
                 image["aspectRatio"] = json!({"width": width, "height": height});
             }
             image
-        };
-        let alts = content.media.iter().map(|item| item.alt.as_str());
-        let images: Vec<_> = images.iter().zip(alts).map(image).collect();
-        return Some(json!({"$type": "app.bsky.embed.images", "images": images}));
+        });
+        return Some(json!({"$type": "app.bsky.embed.images", "images": described.collect::<Vec<_>>()}));
     }
     let link = content.link.as_deref()?;
     let uri = uri(link)?;

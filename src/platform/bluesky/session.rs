@@ -30,8 +30,8 @@ pub const PASSWORD: &str = "password";
 /// A token is replaced when it has less than this to live, so that it does not expire under way; for very short
 /// lives half of the life.
 const MARGIN: Duration = Duration::from_secs(30);
-/// How many tokens in a row may be refused right after they were given out. The first two send us for another
-/// one; then the server is at fault, or the account.
+/// How many tokens in a row, with no progress in between, may be refused right after they were given out. The first
+/// two send us for another one; then the server is at fault, or the account.
 const FRESH_REFUSALS: u64 = 3;
 /// How old a token may be to count as fresh, and how long a server is left alone that refuses such.
 const FRESH: Duration = Duration::from_secs(60);
@@ -42,6 +42,8 @@ const REFRESH_TOKEN: &str = "refresh";
 const ISSUED: &str = "issued_ms";
 const LIFE: &str = "life_ms";
 const REFUSALS: &str = "fresh_refusals";
+/// The delivery, attempt and progress at which the last refusal came.
+const PLACE: &str = "refused_at";
 
 /// What authenticated calls need.
 #[derive(Debug, Clone)]
@@ -54,7 +56,7 @@ pub struct Login {
 ///
 /// # Errors
 /// The step that logs in or refreshes, or [`Next::Auth`] when there is nothing to log in with.
-pub fn login(wire: &Wire, handle: &str, attempt: &Attempt<'_>) -> Result<Login, Next> {
+pub fn login(wire: &Wire, handle: &str, attempt: &Attempt<'_>) -> Result<Login, Box<Next>> {
     let session = attempt.session;
     if let (Some(did), Some(access)) = (&session.identity, access(session, attempt.now)) {
         return Ok(Login { did: did.clone(), access });
@@ -62,9 +64,9 @@ pub fn login(wire: &Wire, handle: &str, attempt: &Attempt<'_>) -> Result<Login, 
     let (name, call) = match (token(session, REFRESH_TOKEN), attempt.secrets.get(PASSWORD)) {
         (Some(refresh), _) => (REFRESH, wire.refresh_session(refresh)),
         (None, Some(password)) => (CREATE, wire.create_session(handle, password)),
-        (None, None) => return Err(Next::Auth("the password is not given".into())),
+        (None, None) => return Err(Box::new(Next::Auth("the password is not given".into()))),
     };
-    Err(Next::Call(Step { name: name.into(), effect: Effect::Harmless, call }))
+    Err(Box::new(Next::Call(Step { name: name.into(), effect: Effect::Harmless, call })))
 }
 
 /// The access token, unless it is about to expire.
@@ -111,10 +113,17 @@ pub fn read(attempt: &Attempt<'_>, step: &Step, reply: &HttpReply) -> Reading {
 /// What is to be done when a step's reply refuses the login. `with_password`: a refreshed token would not help.
 pub fn refused(attempt: &Attempt<'_>, why: String, with_password: bool) -> Reading {
     let session = attempt.session;
+    if !session.values.contains_key(ACCESS) {
+        // It was asked without a token, so there is none to replace.
+        return Reading::Retry { after: Some(FRESH), why };
+    }
     let age = moment(session).map(|issued| time::since(attempt.now, issued));
     let young = FRESH.min(life(session).map_or(FRESH, |life| life / 2));
+    // Where this attempt stands. A token that was refused elsewhere has done some good in between.
+    let place = json!(format!("{} {} {}", attempt.job.delivery, attempt.job.attempt, attempt.done.len()));
     let earlier = session.values.get(REFUSALS).and_then(Value::as_u64).unwrap_or_default();
-    let refusals = if age.is_some_and(|age| age < young) { earlier + 1 } else { 1 };
+    let in_a_row = age.is_some_and(|age| age < young) && session.values.get(PLACE) == Some(&place);
+    let refusals = if in_a_row { earlier + 1 } else { 1 };
     if refusals >= FRESH_REFUSALS {
         // The token stays: it is asked about again when it is no longer fresh, and refused then it is replaced.
         return if with_password {
@@ -126,6 +135,7 @@ pub fn refused(attempt: &Attempt<'_>, why: String, with_password: bool) -> Readi
     let old: &[&str] = if with_password || refusals > 1 { &[ACCESS, REFRESH_TOKEN] } else { &[ACCESS] };
     let mut session = without(session, old);
     session.values.insert(REFUSALS.into(), json!(refusals));
+    session.values.insert(PLACE.into(), place);
     Reading::Session(session)
 }
 

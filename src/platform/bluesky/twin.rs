@@ -307,8 +307,9 @@ impl BlueskyTwin {
         let images = record.pointer("/embed/images").and_then(Value::as_array);
         for blob in images.into_iter().flatten().filter_map(|image| image.get("image")) {
             let cid = blob.pointer("/ref/$link").and_then(Value::as_str).unwrap_or_default();
-            let mut known = self.blobs.iter().filter(|(owner, held, ..)| owner == did && held == cid);
-            let Some((.., mime, size)) = known.next() else {
+            let from = (did.to_owned(), cid.to_owned(), String::new(), 0);
+            let first = self.blobs.range(from..).next().filter(|(owner, held, ..)| owner == did && held == cid);
+            let Some((.., mime, size)) = first else {
                 return Err(("BlobNotFound", format!("Could not find blob: {cid}")));
             };
             let differs = "does not match stored blob";
@@ -507,6 +508,11 @@ impl Twin for BlueskyTwin {
         self.access_from = self.serial;
         self.refresh_from = self.serial;
     }
+}
+
+/// The address that a record with this content has, or `None` when it can be no record's content.
+pub fn content_address(record: &Value) -> Option<String> {
+    cid::of_record(record)
 }
 
 fn handle(account: u32) -> String {
