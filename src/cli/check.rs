@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use jiff::civil;
 
+use crate::config::read::{Draft, draft};
 use crate::config::{AccountSettings, ConfigEnv, Settings};
 use crate::domain::document::Text;
 use crate::domain::fault::Severity;
@@ -19,7 +20,7 @@ use crate::domain::time::{after, since};
 use crate::domain::{AccountId, Content, DeliveryId, Digest, Fault, Place, PostId, Timestamp};
 use crate::platform::contract::{Adapter, Complaint, Entry, Session, Table};
 use crate::queue::digest::Body;
-use crate::queue::parse::{self, Reading, Surroundings};
+use crate::queue::parse::{self, Surroundings};
 use crate::queue::{Kind, Order, Post};
 
 use super::faults::{self, Look, Source};
@@ -105,10 +106,7 @@ pub fn check(ask: &Check<'_>, folder: &dyn QueueFolder, out: &mut dyn Write) -> 
         runtime_directory: ask.runtime_directory,
         platforms: &platforms,
     };
-    let (settings, mut found) = match crate::config::read(ask.config_file, config, &env) {
-        Ok((settings, warnings)) => (Some(settings), warnings),
-        Err(faults) => (None, faults),
-    };
+    let Draft { settings, faults: mut found, usable } = draft(ask.config_file, config, &env);
     let mut adapters = BTreeMap::new();
     if let Some(settings) = &settings {
         let (built, faults) = build(settings, ask.registry);
@@ -120,7 +118,7 @@ pub fn check(ask: &Check<'_>, folder: &dyn QueueFolder, out: &mut dyn Write) -> 
     for fault in &found {
         report.fault(fault, Source::Config(&text))?;
     }
-    let broken = found.iter().any(|fault| fault.severity == Severity::Error);
+    let broken = !usable || found.iter().any(|fault| fault.severity == Severity::Error);
     let Some(settings) = settings.filter(|_| !broken) else {
         report.summary(0, 0)?;
         return Ok(UNUSABLE);
@@ -287,24 +285,26 @@ impl Sweep<'_> {
         let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(why) => {
-                let fault = Fault::error(Place::file(file), format!("the file cannot be read: {why}"));
+                let shown = self.settings.queue.path.join(&**file).display().to_string();
+                let fault = Fault::error(Place::file(&shown), format!("the file cannot be read: {why}"));
                 return report.fault(&fault, Source::Nothing);
             }
         };
-        let Reading { posts, faults } = self.read(file, &bytes);
+        // A file that cannot be used still tells what else is wrong with its posts.
+        let parse::Draft { posts, faults, .. } = self.read(file, &bytes);
         let mut remarks = Vec::new();
-        for post in posts.iter().flatten() {
+        for post in &posts {
             self.post(post, &mut remarks);
         }
         self.write(file, &bytes, faults, remarks, report)
     }
 
-    fn read(&self, file: &Arc<str>, bytes: &[u8]) -> Reading {
+    fn read(&self, file: &Arc<str>, bytes: &[u8]) -> parse::Draft {
         let (folder, path) = (self.folder, &self.settings.queue.path);
         let mut media = |media: &str| folder.media(path, file, media);
         let mut around =
             Surroundings { approval: self.settings.queue.approval, accounts: Some(&self.accounts), media: &mut media };
-        parse::read(file, bytes, &mut around)
+        parse::draft(file, bytes, &mut around)
     }
 
     /// Writes the faults of a file and the remarks about its posts, from top to bottom.
@@ -330,8 +330,10 @@ impl Sweep<'_> {
             }));
             faults.sort();
         }
-        for fault in &faults {
-            report.fault(fault, text.as_ref().map_or(Source::Nothing, |text| Source::Queue(text.as_str())))?;
+        let shown: Arc<str> = self.settings.queue.path.join(&**file).display().to_string().into();
+        for mut fault in faults {
+            fault.place.file = shown.clone();
+            report.fault(&fault, text.as_ref().map_or(Source::Nothing, |text| Source::Queue(text.as_str())))?;
         }
         Ok(())
     }

@@ -70,15 +70,24 @@ pub fn write(out: &mut dyn Write, fault: &Fault, source: Source<'_>, look: Look)
 /// # Errors
 /// The output cannot be written to.
 pub fn write_json(out: &mut dyn Write, fault: &Fault) -> io::Result<()> {
-    let line = serde_json::json!({
-        "file": &*fault.place.file,
-        "line": fault.place.line,
-        "column": fault.place.column,
-        "severity": fault.severity,
-        "reason": fault.reason,
-        "hint": fault.hint,
-    });
-    writeln!(out, "{line}")
+    #[derive(serde::Serialize)]
+    struct Line<'f> {
+        file: &'f str,
+        line: u32,
+        column: u32,
+        severity: Severity,
+        reason: &'f str,
+        hint: Option<&'f str>,
+    }
+    let line = Line {
+        file: &fault.place.file,
+        line: fault.place.line,
+        column: fault.place.column,
+        severity: fault.severity,
+        reason: &fault.reason,
+        hint: fault.hint.as_deref(),
+    };
+    writeln!(out, "{}", serde_json::to_string(&line)?)
 }
 
 /// The line of a fault, and the part of it that is meant.

@@ -70,19 +70,34 @@ pub fn default_chores() -> ChoreSettings {
     ChoreSettings { runway: "0 0 6 * * *".into(), upkeep: "0 17 * * * *".into(), accounts: "0 */5 * * * *".into() }
 }
 
+/// What was read, usable or not.
+pub struct Draft {
+    /// What could be understood, with defaults for the rest; `None` when the file was not looked at. Only good for
+    /// finding more faults unless it is `usable`.
+    pub settings: Option<Settings>,
+    pub faults: Vec<Fault>,
+    pub usable: bool,
+}
+
 /// Reads the configuration. `file` is its path, best an absolute one: relative paths in it are taken from its folder.
 /// Beside the settings come the warnings. What only an adapter can tell of its account's table is left to it.
 ///
 /// # Errors
 /// Everything that is wrong, warnings included.
 pub fn read(file: &Path, bytes: &[u8], env: &ConfigEnv<'_>) -> Result<(Settings, Vec<Fault>), Vec<Fault>> {
+    let Draft { settings, faults, usable } = draft(file, bytes, env);
+    settings.filter(|_| usable).map(|settings| (settings, faults.clone())).ok_or(faults)
+}
+
+/// As [`read`], for those who look for faults: what could be understood is given even when there are some.
+pub fn draft(file: &Path, bytes: &[u8], env: &ConfigEnv<'_>) -> Draft {
     let shown: Arc<str> = file.display().to_string().into();
     let mut before = Vec::new();
     let text = match Text::new(&shown, bytes, &mut before) {
         Ok(text) => text,
         Err(fault) => {
             before.push(fault);
-            return Err(before);
+            return Draft { settings: None, faults: before, usable: false };
         }
     };
     let mut faults = Faults::new(&text, before);
@@ -90,9 +105,8 @@ pub fn read(file: &Path, bytes: &[u8], env: &ConfigEnv<'_>) -> Result<(Settings,
     let base = file.parent().unwrap_or(Path::new("")).to_owned();
     let mut reader = Reader { faults, base, env };
     let settings = reader.settings(file, &root);
-    let broken = reader.faults.any_errors();
-    let faults = reader.faults.finish();
-    if broken { Err(faults) } else { Ok((settings, faults)) }
+    let usable = !reader.faults.any_errors();
+    Draft { settings: Some(settings), faults: reader.faults.finish(), usable }
 }
 
 struct Reader<'r, 't> {

@@ -226,13 +226,15 @@ pub struct Faults<'t> {
     more: usize,
     /// Lines with a syntax error. What else is found there only follows from it.
     broken: BTreeSet<usize>,
+    /// The last syntax error.
+    last: String,
 }
 
 impl<'t> Faults<'t> {
     /// `before` is what was wrong with the bytes themselves.
     pub fn new(text: &'t Text<'t>, before: Vec<Fault>) -> Self {
         let errors = before.len();
-        Self { text, found: before, errors, more: 0, broken: BTreeSet::new() }
+        Self { text, found: before, errors, more: 0, broken: BTreeSet::new(), last: String::new() }
     }
 
     /// Everything found, from top to bottom.
@@ -271,8 +273,11 @@ impl<'t> Faults<'t> {
     fn syntax(&mut self, span: Range<usize>, reason: &str) {
         self.errors += 1;
         let line = self.text.line(span.start);
-        // A second error on the same line almost always follows from the first.
-        if self.broken.insert(line) {
+        // A second error on the same line almost always follows from the first; and so does the same error line by
+        // line, when something was left open above.
+        let follows = line.checked_sub(1).is_some_and(|above| self.broken.contains(&above)) && self.last == reason;
+        if self.broken.insert(line) && !follows {
+            self.last = reason.to_owned();
             let mut reason = reason.to_owned();
             reason.make_ascii_lowercase();
             self.push(Severity::Error, span, reason, None);

@@ -95,22 +95,37 @@ pub const GOALS: &[(&str, Goal)] =
 pub const VISIBILITIES: &[(&str, Visibility)] =
     &[("public", Visibility::Public), ("unlisted", Visibility::Unlisted), ("followers", Visibility::Followers)];
 
+/// What was read, usable or not.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The posts that could be understood. Only good for finding more faults unless the file is `usable`.
+    pub posts: Vec<Post>,
+    pub faults: Vec<Fault>,
+    pub usable: bool,
+}
+
 /// Reads one file. `file` is its path relative to the queue folder.
 pub fn read(file: &Arc<str>, bytes: &[u8], around: &mut Surroundings<'_>) -> Reading {
+    let Draft { posts, faults, usable } = draft(file, bytes, around);
+    Reading { posts: usable.then_some(posts), faults }
+}
+
+/// As [`read`], for those who look for faults: what could be understood is given even when the file is not usable.
+pub fn draft(file: &Arc<str>, bytes: &[u8], around: &mut Surroundings<'_>) -> Draft {
     let mut before = Vec::new();
     let text = match Text::new(file, bytes, &mut before) {
         Ok(text) => text,
         Err(fault) => {
             before.push(fault);
-            return Reading { posts: None, faults: before };
+            return Draft { posts: Vec::new(), faults: before, usable: false };
         }
     };
     let mut faults = Faults::new(&text, before);
     let root = text.parse(&mut faults);
     let mut reader = Reader { faults, around, file, ids: BTreeMap::new(), hashes: BTreeMap::new(), trouble: None };
     let posts = reader.file(&root);
-    let broken = reader.faults.any_errors();
-    Reading { posts: (!broken).then_some(posts), faults: reader.faults.finish() }
+    let usable = !reader.faults.any_errors();
+    Draft { posts, faults: reader.faults.finish(), usable }
 }
 
 /// Where the parts of one entry stand.

@@ -1,0 +1,327 @@
+//! `check` and `approve` on a queue folder in memory: what they say, how they end, and what they write.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use cadenced::cli::approve::{Approve, QueueDesk, approve};
+use cadenced::cli::check::{Check, Format, QueueFiles, QueueFolder, check, platform_keys};
+use cadenced::cli::faults::Look;
+use cadenced::config::{self, ConfigEnv, Settings};
+use cadenced::domain::{Content, DeliveryId, Digest, SecretRef, Timestamp};
+use cadenced::platform::contract::{
+    Adapter, Attempt, Complaint, Entry, Evidence, Key, KeyKind, Next, Reading, Reply, Session, Step, Table,
+};
+
+const CONFIG: &str = r#"
+[queue]
+path = "q"
+[policy]
+quiet = ["22:00-07:00"]
+[accounts.one]
+platform = "wall"
+place = "1"
+slots = ["0 9 * * *"]
+[accounts.two]
+platform = "wall"
+place = "2"
+slots = ["0 9 * * *"]
+paused = true
+"#;
+
+/// A platform that takes ten letters.
+#[derive(Debug)]
+struct Wall(String);
+
+static WALL: Entry = Entry {
+    name: "wall",
+    keys: &[
+        Key { name: "place", kind: KeyKind::Text, required: true, doc: "Where." },
+        Key { name: "token", kind: KeyKind::Secret, required: false, doc: "Secret." },
+    ],
+    build: |table: &mut Table| {
+        let place = table.required("place")?;
+        if place == "nowhere" {
+            table.complain(Complaint::new("place", "there is no such place").with_hint("go elsewhere"));
+        }
+        Some(Arc::new(Wall(place)))
+    },
+    twin: || panic!("nobody asks for it here"),
+};
+
+impl Adapter for Wall {
+    fn platform(&self) -> &'static str {
+        "wall"
+    }
+    fn place(&self) -> String {
+        self.0.clone()
+    }
+    fn evidence(&self) -> Evidence {
+        Evidence::None
+    }
+    fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
+        Vec::new()
+    }
+    fn check(&self, content: &Content, _: &Session) -> Vec<Complaint> {
+        let long = content.text.chars().count() > 10;
+        long.then(|| Complaint::new("text", "longer than ten letters").with_hint("shorten it")).into_iter().collect()
+    }
+    fn freeze(&self, _: &Content, _: Timestamp, _: u64) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+    fn next(&self, _: &Attempt<'_>) -> Next {
+        Next::Refuse("not here".into())
+    }
+    fn read(&self, _: &Attempt<'_>, _: &Step, _: &Reply) -> Reading {
+        Reading::Absent
+    }
+}
+
+/// A folder in memory. `changes` happen at the next reading of a file.
+#[derive(Default)]
+struct Folder {
+    files: RefCell<BTreeMap<String, Vec<u8>>>,
+    changes: RefCell<BTreeMap<String, Vec<u8>>>,
+    media: RefCell<BTreeMap<String, Vec<u8>>>,
+}
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let files = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
+        let media = BTreeMap::from([("desk.jpg".to_owned(), b"desk".to_vec())]);
+        Self { files: RefCell::new(files), changes: RefCell::default(), media: RefCell::new(media) }
+    }
+
+    fn text(&self, file: &str) -> String {
+        String::from_utf8(self.files.borrow()[file].clone()).unwrap()
+    }
+}
+
+impl QueueFolder for Folder {
+    fn files<'f>(&'f self, folder: &Path) -> Result<QueueFiles<'f>, String> {
+        if folder != Path::new("/c/q") {
+            return Err("there is no such folder".into());
+        }
+        let files: Vec<_> =
+            self.files.borrow().iter().map(|(name, bytes)| (name.as_str().into(), Ok(bytes.clone()))).collect();
+        Ok(Box::new(files.into_iter()))
+    }
+
+    fn read(&self, _: &Path, file: &str) -> Result<Vec<u8>, String> {
+        if let Some(bytes) = self.changes.borrow_mut().remove(file) {
+            self.files.borrow_mut().insert(file.to_owned(), bytes);
+        }
+        self.files.borrow().get(file).cloned().ok_or_else(|| "it is gone".into())
+    }
+
+    fn media(&self, _: &Path, _: &str, path: &str) -> Result<Digest, String> {
+        self.media.borrow().get(path).map(|bytes| Digest::of(bytes)).ok_or_else(|| "there is no such file".into())
+    }
+
+    fn media_size(&self, _: &Path, _: &str, path: &str) -> Option<u64> {
+        self.media.borrow().get(path).map(|bytes| bytes.len() as u64)
+    }
+}
+
+impl QueueDesk for Folder {
+    fn locate(&self, _: &Path, word: &str) -> Option<Arc<str>> {
+        self.files.borrow().contains_key(word).then(|| word.into())
+    }
+
+    fn replace(&self, _: &Path, file: &str, before: &[u8], after: &[u8]) -> Result<(), String> {
+        let mut files = self.files.borrow_mut();
+        if files[file] != before {
+            return Err("it has changed".into());
+        }
+        files.insert(file.to_owned(), after.to_vec());
+        Ok(())
+    }
+}
+
+fn run(config: &str, folder: &Folder, format: Format, over: &dyn Fn(&DeliveryId) -> bool) -> (u8, String) {
+    let ask = Check {
+        config_file: Path::new("/c/cadenced.toml"),
+        config: Ok(config.as_bytes().to_vec()),
+        state_directory: None,
+        runtime_directory: None,
+        registry: &[&WALL],
+        now: "2026-11-20T10:00:00Z".parse().unwrap(),
+        format,
+        over,
+    };
+    let mut out = Vec::new();
+    let code = check(&ask, folder, &mut out).unwrap();
+    (code, String::from_utf8(out).unwrap())
+}
+
+fn plain(config: &str, folder: &Folder) -> (u8, String) {
+    run(config, folder, Format::Text(Look::Plain), &|_| false)
+}
+
+fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("fixtures/verbs");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+fn post(id: &str, to: &str, text: &str, more: &str) -> String {
+    format!(
+        "[[post]]\nid = \"{id}\"\nto = [\"{to}\"]\naudience = \"a\"\ngoal = \"change\"\ntext = \"{text}\"\n{more}\n"
+    )
+}
+
+#[test]
+fn a_clean_queue_is_clean() {
+    let folder = Folder::new(&[("a.toml", &post("a", "one", "short", "")), ("b/c.toml", "")]);
+    assert_eq!(plain(CONFIG, &folder), (0, "2 queue files, 1 post: no problems\n".into()));
+    assert_eq!(run(CONFIG, &folder, Format::Json, &|_| false), (0, String::new()));
+}
+
+#[test]
+fn a_broken_configuration_is_unusable() {
+    let folder = Folder::new(&[]);
+    let config = CONFIG
+        .replace("place = \"1\"", "place = \"nowhere\"\ntoken = \"hunter2\"")
+        .replace("place = \"2\"", "placce = \"nowhere\" # hunter2");
+    let (code, said) = plain(&config, &folder);
+    assert!(!said.contains("hunter2"), "{said}");
+    let clash = CONFIG.replace("place = \"2\"", "place = \"1\"");
+    let (again, twice) = plain(&clash, &folder);
+    let (lost, gone) = plain(&CONFIG.replace("path = \"q\"", "path = \"elsewhere\""), &folder);
+    assert_eq!((code, again, lost), (2, 2, 2));
+    snapshot("check-config", &format!("{said}{twice}{gone}"));
+}
+
+#[test]
+fn warnings_about_the_configuration_alone_are_no_findings() {
+    let config = CONFIG.replacen("slots = [\"0 9 * * *\"]", "slots = [\"0 9 * * *\", \"0 23 * * *\"]", 1);
+    let (code, said) = plain(&config, &Folder::new(&[]));
+    assert_eq!(code, 0);
+    snapshot("check-quiet-slot", &said);
+}
+
+fn mixed() -> Folder {
+    let mut first = post("long", "one", "much too long a text", "");
+    first += &post("past", "one", "x", "at = 2026-11-20T08:00:00Z");
+    first += &post("night", "one", "y", "at = 2026-12-01T23:00:00Z");
+    first += &post("noon", "one", "z", "at = 2026-12-02T12:00:00Z\nexpires = 2026-12-03T00:00:00Z");
+    first += &post("gone", "one", "", "expires = 2026-11-20T10:00:00Z\nmedia = [{ file = \"no.jpg\" }]");
+    let mut second = post("close", "one", "w", "at = 2026-12-02T13:00:00Z");
+    second += &post("paused", "two", "x", "");
+    second += &post("again", "one", "x", "[post.variant.one]\ntext = \"still too long a text\"");
+    second += &post("long", "one", "other", "");
+    second += &post("echo", "one", "w", "");
+    second += &post("same", "one", "v", "");
+    second += "[[reply]]\nid = \"r\"\nto = \"on\"\nconversation = \"17\"\ntext = \"\"\n";
+    Folder::new(&[
+        ("a.toml", &first),
+        ("b.toml", &second),
+        ("c.toml", "[[post]\n"),
+        ("d.toml", &post("fine", "one", "v", "")),
+    ])
+}
+
+#[test]
+fn findings_are_told_where_they_are() {
+    let (code, said) = plain(CONFIG, &mixed());
+    assert_eq!(code, 1);
+    snapshot("check-findings", &said);
+    let (code, said) = run(CONFIG, &mixed(), Format::Json, &|delivery| delivery.post.as_str() == "past");
+    assert_eq!(code, 1);
+    assert!(said.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    assert!(!said.contains("has passed"), "what is over may be in the past");
+    snapshot("check-findings-json", &said);
+}
+
+fn settings() -> Settings {
+    let platforms = platform_keys(&[&WALL]);
+    let env = ConfigEnv { state_directory: None, runtime_directory: None, platforms: &platforms };
+    config::read(Path::new("/c/cadenced.toml"), CONFIG.as_bytes(), &env).unwrap().0
+}
+
+fn ask(folder: &Folder, what: &[&str], answer: Option<&str>) -> (u8, String) {
+    let what: Vec<_> = what.iter().map(|word| (*word).to_owned()).collect();
+    let ask = Approve {
+        settings: &settings(),
+        what: &what,
+        by: "editor@example.org",
+        yes: answer.is_none(),
+        now: "2026-11-20T10:00:00Z".parse().unwrap(),
+        look: Look::Plain,
+    };
+    let mut out = Vec::new();
+    let code = approve(&ask, folder, &mut answer.unwrap_or("").as_bytes(), &mut out).unwrap();
+    (code, String::from_utf8(out).unwrap())
+}
+
+fn tricky() -> Folder {
+    let mut text = String::from("# top\n\n");
+    text += "[[post]] # one\nid = \"a\"\nto = [\"one\", \"two\"]\naudience = \"founders\"\ngoal = \"promotion\"\n";
+    text += "text = \"\"\"\nfirst \\u202eline\nsecond\"\"\"\nlink = \"https://example.org\"\ntags = [\"x\", \"y\"]\nlang = \"en\"\n";
+    text +=
+        "thread = [\"more\"]\nmedia = [{ file = \"desk.jpg\", alt = \"a desk\" }]\nnot_before = 2026-11-25T00:00:00Z\n";
+    text += "series = \"s\"\npriority = 3\nreply_to = \"z\"\nvisibility = \"unlisted\"\nwarning = \"w\"\n";
+    text += "[post.variant.two]\ntext = \"for two\"\nmedia = []\n\n# of b\n";
+    text += &post("b", "one", "other", "");
+    Folder::new(&[("a.toml", &text), ("b.toml", &post("c", "one", "third", ""))])
+}
+
+#[test]
+fn exactly_what_is_shown_is_approved() {
+    let folder = tricky();
+    let before = folder.text("a.toml");
+    let (code, said) = ask(&folder, &["a", "b.toml"], Some("y\n"));
+    assert_eq!(code, 0, "{said}");
+    snapshot("approve", &format!("{said}----\n{}", folder.text("a.toml")));
+    assert!(folder.text("b.toml").contains("[post.approval]"));
+    let kept: String = folder
+        .text("a.toml")
+        .lines()
+        .filter(|line| before.lines().any(|old| old == *line))
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    assert_eq!(kept, before);
+    let (code, said) = ask(&folder, &["a"], None);
+    assert_eq!((code, said.as_str()), (0, "nothing to approve: all of it is approved already\n"));
+    let (code, said) = plain(CONFIG, &folder);
+    assert!(code == 1 && !said.contains("approval"), "{said}");
+}
+
+#[test]
+fn nothing_is_approved_without_a_yes() {
+    for answer in ["", "n\n", "yep\n", "\n"] {
+        let folder = tricky();
+        let before = folder.text("a.toml");
+        let (code, said) = ask(&folder, &["a"], Some(answer));
+        assert_eq!((code, folder.text("a.toml")), (1, before));
+        assert!(said.ends_with("[y/N] nothing was approved\n"), "{said}");
+    }
+}
+
+#[test]
+fn what_changed_since_it_was_shown_is_not_approved() {
+    let folder = tricky();
+    let other = folder.text("a.toml").replace("other", "0ther");
+    folder.changes.borrow_mut().insert("a.toml".into(), other.clone().into_bytes());
+    let (code, said) = ask(&folder, &["b"], None);
+    assert_eq!((code, folder.text("a.toml")), (1, other));
+    assert!(said.ends_with("error: a.toml: it has changed since it was shown\nnothing was approved\n"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_approved_is_told() {
+    let folder = mixed();
+    let before = folder.text("a.toml");
+    let mut said = String::new();
+    for what in [&["gone"][..], &["nobody"], &["No Such"], &["c.toml"], &["a.toml", "fine"]] {
+        let (code, told) = ask(&folder, what, None);
+        assert_eq!(code, 1, "{told}");
+        said += &format!("# {what:?}\n{told}");
+    }
+    snapshot("approve-refused", &said);
+    assert_eq!(folder.text("a.toml"), before);
+    assert!(!folder.text("d.toml").contains("approval"), "all or nothing");
+}
