@@ -1,0 +1,17 @@
+//! The edge: the only code that touches the world.
+//!
+//! Each file owns one effect and implements a trait of [`crate::parts`] or [`crate::ledger`]; `app` puts them
+//! together. Nothing here decides what is published, when, or what a reply means: the edge carries out what it is
+//! told and says truthfully what came of it. What it reads from disk or network is hostile until it has been
+//! measured: sizes, times and kinds are bounded here, contents are judged further in.
+
+pub mod beneath;
+pub mod chores;
+pub mod clock;
+pub mod http;
+pub mod inbox;
+pub mod manager;
+pub mod media;
+pub mod secrets;
+pub mod signals;
+pub mod socket;
