@@ -78,7 +78,9 @@ mod tests {
     fn a_chore_of_every_second_is_called() {
         let runtime = runtime();
         let (send, calls) = std::sync::mpsc::channel();
-        let run = Box::new(move || drop(send.send(())));
+        let run = Box::new(move || {
+            let _ = send.send(());
+        });
         let chores = vec![Chore { name: "runway", cron: "* * * * * *".into(), run }];
         let running = Chores::start(runtime.handle(), chores).unwrap();
         for _ in 0..2 {
