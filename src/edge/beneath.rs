@@ -236,9 +236,7 @@ pub fn beside(queue_file: &str, path: &str) -> Result<String, String> {
 pub fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".into(),
-        io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
-            "there is no permission to read it".into()
-        }
+        io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => "there is no permission to read it".into(),
         _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => "its symlinks lead nowhere".into(),
         _ => error.to_string(),
     }
@@ -275,14 +273,8 @@ mod tests {
         symlink(dir.path().join("outside"), queue.join("absolute")).unwrap();
         symlink("..", queue.join("up")).unwrap();
         symlink("loop", queue.join("loop")).unwrap();
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            queue.join("fifo"),
-            FileType::Fifo,
-            Mode::from_raw_mode(0o600),
-            0,
-        )
-        .unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, queue.join("fifo"), FileType::Fifo, Mode::from_raw_mode(0o600), 0)
+            .unwrap();
         let folder = Folder::open(&queue).unwrap();
         (dir, folder)
     }
@@ -291,7 +283,8 @@ mod tests {
     fn nothing_outside_the_folder_is_opened() {
         let (_dir, folder) = tree();
         assert_eq!(read_bounded(&mut folder.file("sub/file").unwrap().0, 100).unwrap().unwrap(), b"content");
-        for path in ["leads-out", "absolute", "up/outside", "../outside", "/etc/passwd", "loop", "sub", "fifo", "none"] {
+        for path in ["leads-out", "absolute", "up/outside", "../outside", "/etc/passwd", "loop", "sub", "fifo", "none"]
+        {
             let error = folder.file(path).expect_err(path);
             assert!(folder.look(path).is_err(), "{path}: {error}");
         }

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -192,13 +192,13 @@ fn build(request: Request, taken: &Arc<AtomicBool>) -> Result<reqwest::Request, 
     if !url.username().is_empty() || url.password().is_some() {
         return Err("refused to send to a URL with a user or password".into());
     }
-    let method = match method {
+    let verb = match method {
         Method::Get => reqwest::Method::GET,
         Method::Post => reqwest::Method::POST,
         Method::Put => reqwest::Method::PUT,
         Method::Delete => reqwest::Method::DELETE,
     };
-    let mut built = reqwest::Request::new(method, url);
+    let mut built = reqwest::Request::new(verb, url);
     let map: &mut HeaderMap = built.headers_mut();
     for (name, value) in headers {
         let secret = matches!(value, HeaderValue::Secret { .. });
@@ -212,7 +212,12 @@ fn build(request: Request, taken: &Arc<AtomicBool>) -> Result<reqwest::Request, 
         let value = reqwest::header::HeaderValue::from_str(mime);
         map.insert(CONTENT_TYPE, value.map_err(|_| "the content type holds characters that cannot be sent")?);
     }
-    if body.mime.is_some() || !body.is_empty() {
+    if body.is_empty() {
+        // Said as soon as a body could be expected: some servers answer 411 otherwise.
+        if matches!(method, Method::Post | Method::Put) {
+            map.insert(CONTENT_LENGTH, reqwest::header::HeaderValue::from_static("0"));
+        }
+    } else {
         *built.body_mut() = Some(reqwest::Body::wrap(Pieces::new(body, taken.clone())));
     }
     Ok(built)
@@ -242,9 +247,12 @@ async fn read(mut response: reqwest::Response, deadline: Instant) -> HttpReply {
 }
 
 /// An error and its causes, in one line that a log can carry.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
+fn chain(error: &reqwest::Error) -> String {
+    use std::error::Error as _;
+    // What the library says on top is only that a request failed.
+    let first: &dyn std::error::Error = error.source().unwrap_or(error);
+    let mut text = first.to_string();
+    let mut cause = first.source();
     while let Some(error) = cause {
         let further = error.to_string();
         // Several layers only repeat the one below.

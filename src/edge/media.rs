@@ -203,11 +203,8 @@ mod tests {
     fn bytes_that_were_not_approved_are_not_handed_out() {
         let (_dir, queue) = queue();
         let error = gather(&queue, "week/a.toml", vec![item("img/desk.jpg", b"other")]).unwrap_err();
-        let changed = ShelfError::Changed {
-            file: "img/desk.jpg".into(),
-            approved: Digest::of(b"other"),
-            found: Digest::of(PNG),
-        };
+        let changed =
+            ShelfError::Changed { file: "img/desk.jpg".into(), approved: Digest::of(b"other"), found: Digest::of(PNG) };
         assert_eq!(error, changed);
         let error = gather(&queue, "a.toml", vec![item("none.png", b"")]).unwrap_err();
         assert_eq!(error.to_string(), "none.png: there is no such file");
