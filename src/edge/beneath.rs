@@ -113,6 +113,20 @@ impl Folder {
         regular(&rustix::fs::fstat(&file)?)
     }
 
+    /// Whether a folder is at `path`, and not outside.
+    pub fn is_folder(&self, path: &str) -> bool {
+        self.resolve(path, OFlags::PATH | OFlags::DIRECTORY).is_ok()
+    }
+
+    /// The kind of file system it is on, as `statfs` tells it.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub fn file_system(&self) -> io::Result<u32> {
+        #[allow(clippy::unnecessary_cast, reason = "the width differs between architectures; all magics have 32 bits")]
+        Ok(rustix::fs::fstatfs(&self.root)?.f_type as u32)
+    }
+
     /// Opens the regular file at `path` for reading.
     ///
     /// # Errors

@@ -58,9 +58,13 @@ impl Hasher {
         Ok((stamp, digest))
     }
 
-    /// Forgets all files but those that `is_used`.
-    pub fn retain(&mut self, is_used: impl Fn(&str) -> bool) {
-        self.known.retain(|path, _| is_used(path));
+    /// How many digests are kept.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
     }
 }
 
