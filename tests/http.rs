@@ -1,6 +1,8 @@
 //! What becomes of a request when the other side behaves badly: whether it can have arrived, what of the answer is
 //! believed, and that no error tells a secret.
 
+#![cfg(test)]
+
 mod support {
     pub mod server;
 }
