@@ -80,12 +80,12 @@ impl Folder {
         Ok(Stamp::of(&rustix::fs::fstat(&self.root)?))
     }
 
-    /// The entries of the subfolder `path` (empty: of the folder itself), unordered, with what the folder says of
-    /// them. `.` and `..` are left out.
+    /// The entries of the subfolder `path` (empty: of the folder itself), unordered, without `.` and `..`. Files
+    /// whose names are `wanted` come with their stamps.
     ///
     /// # Errors
     /// As the operating system says.
-    pub fn entries(&self, path: &str) -> io::Result<Vec<Entry>> {
+    pub fn entries(&self, path: &str, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Vec<Entry>> {
         let path = if path.is_empty() { "." } else { path };
         let folder = self.resolve(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let mut entries = Vec::new();
@@ -95,11 +95,18 @@ impl Folder {
             if name == b"." || name == b".." {
                 continue;
             }
-            entries.push(Entry { name: name.to_vec(), kind: kind(entry.file_type()) });
+            entries.push(Entry { name: name.to_vec(), kind: kind(entry.file_type()), stamp: None });
         }
-        for entry in entries.iter_mut().filter(|entry| entry.kind == Kind::Other(UNKNOWN)) {
-            let found = rustix::fs::statat(&folder, entry.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW);
-            entry.kind = found.map_or(entry.kind, |stat| kind(FileType::from_raw_mode(stat.st_mode)));
+        for entry in &mut entries {
+            let is_wanted = entry.kind == Kind::File && wanted(&entry.name);
+            if !is_wanted && entry.kind != Kind::Other(UNKNOWN) {
+                continue;
+            }
+            // Nothing is said of a name that is gone by now: whoever wants to read it will notice.
+            if let Ok(stat) = rustix::fs::statat(&folder, entry.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
+                entry.kind = kind(FileType::from_raw_mode(stat.st_mode));
+                entry.stamp = (entry.kind == Kind::File).then(|| Stamp::of(&stat));
+            }
         }
         Ok(entries)
     }
@@ -180,6 +187,8 @@ impl Folder {
 pub struct Entry {
     pub name: Vec<u8>,
     pub kind: Kind,
+    /// Of a wanted file.
+    pub stamp: Option<Stamp>,
 }
 
 const OUTSIDE: &str = "it leads out of the queue folder";
@@ -302,7 +311,7 @@ mod tests {
             let error = folder.file(path).expect_err(path);
             assert!(folder.look(path).is_err(), "{path}: {error}");
         }
-        assert!(folder.entries("up").is_err());
+        assert!(folder.entries("up", |_| true).is_err());
     }
 
     #[test]

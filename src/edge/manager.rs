@@ -88,3 +88,51 @@ impl Manager for Systemd {
         self.watchdog
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another process, because the environment of this one is shared by all its tests.
+    #[test]
+    fn the_service_manager_is_told() {
+        const CHILD: &str = "CADENCED_TEST_MANAGER";
+        if std::env::var_os(CHILD).is_some() {
+            let manager = find();
+            assert_eq!(manager.watchdog(), Some(Duration::from_secs(15)));
+            manager.ready();
+            manager.status("3 posts\nMAINPID=1");
+            manager.alive();
+            manager.reloading();
+            manager.stopping();
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "edge::manager::tests::the_service_manager_is_told"])
+            .env(CHILD, "")
+            .env("NOTIFY_SOCKET", &path)
+            .env("WATCHDOG_USEC", "30000000")
+            .env_remove("WATCHDOG_PID")
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+        let mut told = Vec::new();
+        let mut message = [0; 1024];
+        socket.set_nonblocking(true).unwrap();
+        while let Ok(length) = socket.recv(&mut message) {
+            told.push(String::from_utf8_lossy(&message[..length]).into_owned());
+        }
+        assert_eq!(told[..3], ["READY=1\n", "STATUS=3 posts MAINPID=1\n", "WATCHDOG=1\n"]);
+        assert!(told[3].starts_with("RELOADING=1\nMONOTONIC_USEC="), "{told:?}");
+        assert_eq!(told[4..], ["STOPPING=1\n"]);
+    }
+
+    #[test]
+    fn nobody_is_told_nothing() {
+        Nobody.ready();
+        assert_eq!(Nobody.watchdog(), None);
+    }
+}

@@ -53,7 +53,7 @@ const WHOLE: &str = ".";
 pub fn scan(folder: &Folder) -> io::Result<Scan> {
     let mut scan = Scan::default();
     let mut names = 0;
-    let mut waiting = vec![(String::new(), folder.entries("")?)];
+    let mut waiting = vec![(String::new(), folder.entries("", named_as_queue_file)?)];
     while let Some((parent, entries)) = waiting.pop() {
         names += entries.len();
         if names > NAMES {
@@ -64,7 +64,7 @@ pub fn scan(folder: &Folder) -> io::Result<Scan> {
             if entry.name.starts_with(b".") {
                 continue;
             }
-            let is_queue_file = entry.name.ends_with(b".toml");
+            let is_queue_file = named_as_queue_file(&entry.name);
             let Some(name) = printable(&entry.name) else {
                 if is_queue_file || entry.kind == Kind::Folder {
                     let name: String = String::from_utf8_lossy(&entry.name).escape_debug().collect();
@@ -74,7 +74,8 @@ pub fn scan(folder: &Folder) -> io::Result<Scan> {
             };
             let path = join(&parent, name);
             match entry.kind {
-                Kind::File | Kind::Symlink if is_queue_file => match folder.look(&path) {
+                Kind::File | Kind::Symlink if is_queue_file => match entry.stamp.map_or_else(|| folder.look(&path), Ok)
+                {
                     Ok(stamp) => scan.put(&path, Entry::File(stamp)),
                     // Removed since it was listed.
                     Err(error) if error.kind() == io::ErrorKind::NotFound && entry.kind == Kind::File => {}
@@ -87,7 +88,7 @@ pub fn scan(folder: &Folder) -> io::Result<Scan> {
                 Kind::Folder if path.split('/').count() > DEPTH => {
                     scan.put(&path, Entry::Unlisted(format!("it lies more than {DEPTH} folders deep")));
                 }
-                Kind::Folder => match folder.entries(&path) {
+                Kind::Folder => match folder.entries(&path, named_as_queue_file) {
                     Ok(entries) => waiting.push((path, entries)),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => scan.put(&path, Entry::Unlisted(beneath::reason(&error))),
@@ -98,6 +99,10 @@ pub fn scan(folder: &Folder) -> io::Result<Scan> {
         }
     }
     Ok(scan)
+}
+
+fn named_as_queue_file(name: &[u8]) -> bool {
+    name.ends_with(b".toml")
 }
 
 fn join(parent: &str, name: &str) -> String {
