@@ -122,7 +122,7 @@ fn reply_text(reply: &Reply) -> String {
 /// The twins of a run: every platform, and the servers that speak Mastodon's language otherwise.
 fn twins() -> Vec<(&'static platform::contract::Entry, Box<dyn Twin>)> {
     let mut twins: Vec<(&'static platform::contract::Entry, Box<dyn Twin>)> =
-        platform::REGISTRY.iter().filter(|e| !e.keys.is_empty()).map(|entry| (*entry, (entry.twin)())).collect();
+        platform::REGISTRY.iter().map(|entry| (*entry, (entry.twin)())).collect();
     twins.extend(extra_twins());
     twins
 }

@@ -1,0 +1,162 @@
+//! The last good version of each queue file, so that a restart does not change what is in force.
+//!
+//! A copy is a file of its own in a folder of the store, named after the hash of the queue file's path, and ends with
+//! a line that tells the path. A copy without that line is torn, and counts as none. Losing a copy loses nothing but
+//! what a broken queue file would have said.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::domain::{Digest, limits};
+use crate::edge::beneath;
+
+/// Copies that are synced one by one. Beyond, as when a large queue is read for the first time, the file system is
+/// synced once for all.
+const SYNCED_ALONE: usize = 16;
+/// Room for the last line: the longest path, every character escaped.
+const LAST_LINE: u64 = 64 * 1024;
+
+/// The folder of copies.
+#[derive(Debug)]
+pub struct Keep {
+    folder: PathBuf,
+    read_only: bool,
+    /// Copies written since the last [`Keep::settle`].
+    written: usize,
+}
+
+impl Keep {
+    /// Keeps copies in `folder`, which is made when it is needed.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, read_only: false, written: 0 }
+    }
+
+    /// Only reads copies; for commands that look at the queue beside a daemon, or without one.
+    pub fn read_only(folder: PathBuf) -> Self {
+        Self { read_only: true, ..Self::new(folder) }
+    }
+
+    /// The last good version of `file`, if there is one.
+    pub fn load(&self, file: &str) -> Option<Vec<u8>> {
+        let mut copy = File::open(self.path(file)).ok()?;
+        let mut bytes = beneath::read_bounded(&mut copy, limits::FILE_BYTES + LAST_LINE).ok()??;
+        let end = bytes.strip_suffix(last_line(file).as_bytes())?.len();
+        bytes.truncate(end);
+        Some(bytes)
+    }
+
+    /// `bytes` are the last good version of `file` now.
+    ///
+    /// # Errors
+    /// When they cannot be written; the copy before is unharmed.
+    pub fn save(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {
+        if self.read_only {
+            return Ok(());
+        }
+        if self.written == 0 {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        }
+        let mut aside = tempfile::NamedTempFile::new_in(&self.folder)?;
+        aside.write_all(bytes)?;
+        aside.write_all(last_line(file).as_bytes())?;
+        self.written += 1;
+        if self.written <= SYNCED_ALONE {
+            aside.as_file().sync_data()?;
+        }
+        aside.persist(self.path(file)).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// `file` is not in the queue any more.
+    pub fn forget(&mut self, file: &str) {
+        if !self.read_only {
+            let _ = fs::remove_file(self.path(file));
+        }
+    }
+
+    /// Removes all copies but those of `files`, and what an interrupted write has left.
+    pub fn prune<'a>(&mut self, files: impl Iterator<Item = &'a Arc<str>>) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        if self.read_only {
+            return;
+        }
+        let wanted: BTreeSet<PathBuf> = files.map(|file| self.path(file)).collect();
+        for path in entries.flatten().map(|entry| entry.path()).filter(|path| !wanted.contains(path)) {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Makes durable what was written, at the end of a look.
+    pub fn settle(&mut self) {
+        if self.written > 0
+            && let Ok(folder) = File::open(&self.folder)
+        {
+            // Whether the copies survive a power cut is no reason to stop; a torn one is noticed.
+            let _ = if self.written > SYNCED_ALONE {
+                rustix::fs::syncfs(&folder).map_err(io::Error::from)
+            } else {
+                folder.sync_all()
+            };
+        }
+        self.written = 0;
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(format!("{}.toml", Digest::of(file.as_bytes()).hex()))
+    }
+}
+
+fn last_line(file: &str) -> String {
+    format!("\n# the last good version of {file:?}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_what_was_saved_and_belongs_to_one_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut keep = Keep::new(dir.path().join("queue/copies"));
+        assert_eq!(keep.load("a.toml"), None);
+        for bytes in [b"".as_slice(), b"x = 1", b"x = 1\n"] {
+            keep.save("a.toml", bytes).unwrap();
+            keep.settle();
+            assert_eq!(keep.load("a.toml").as_deref(), Some(bytes));
+        }
+        assert_eq!(keep.load("b.toml"), None);
+        fs::copy(keep.path("a.toml"), keep.path("b.toml")).unwrap();
+        assert_eq!(keep.load("b.toml"), None, "the copy of another file was taken");
+        keep.prune([Arc::from("a.toml")].iter());
+        assert!(!keep.path("b.toml").exists() && keep.path("a.toml").exists());
+        keep.forget("a.toml");
+        assert_eq!(keep.load("a.toml"), None);
+    }
+
+    #[test]
+    fn a_torn_copy_counts_as_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut keep = Keep::new(dir.path().into());
+        keep.save("a.toml", b"x = 1\ny = 2\n").unwrap();
+        let whole = fs::read(keep.path("a.toml")).unwrap();
+        for length in 0..whole.len() {
+            fs::write(keep.path("a.toml"), &whole[..length]).unwrap();
+            assert_eq!(keep.load("a.toml"), None, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn reading_only_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        Keep::new(dir.path().into()).save("a.toml", b"x = 1").unwrap();
+        let mut keep = Keep::read_only(dir.path().into());
+        keep.save("a.toml", b"other").unwrap();
+        keep.forget("a.toml");
+        keep.prune([].iter());
+        assert_eq!(keep.load("a.toml").as_deref(), Some(b"x = 1".as_slice()));
+    }
+}

@@ -1,0 +1,32 @@
+//! The inbox: what the queue folder holds, and what changes in it.
+//!
+//! `scan` lists the folder without reading it. [`Desk`] remembers what was read, reads again what has changed, and says
+//! so in [`crate::parts::Inbox`] messages; it starts nothing and waits for nothing. `keep` holds the last good version of
+//! each file. [`Watcher`] is the thread that looks when the operating system hints at a change, and at fixed times
+//! anyway, because hints get lost.
+//!
+//! It does not know what a queue file means: bytes go to a [`Reader`], posts and faults come back.
+//!
+//! Invariants:
+//! - Nothing outside the queue folder is opened, and nothing that is not a regular file.
+//! - A file that cannot be read or used never takes its last good posts away, and never keeps another file back.
+//! - A file is gone only when a folder that could be read does not hold it.
+
+mod desk;
+mod keep;
+mod scan;
+mod watcher;
+
+use std::sync::Arc;
+
+pub use desk::{Depth, Desk, Look, Patience, read_all};
+pub use keep::Keep;
+pub use scan::{Entry, Scan, scan};
+pub use watcher::{Watch, Watcher};
+
+use crate::domain::Digest;
+use crate::queue::parse::Reading;
+
+/// Makes posts of a queue file: its path relative to the queue folder, its bytes, and a way to ask for the digest of a
+/// media file by the path that stands in it.
+pub type Reader = Box<dyn FnMut(&Arc<str>, &[u8], &mut dyn FnMut(&str) -> Result<Digest, String>) -> Reading + Send>;

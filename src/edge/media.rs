@@ -1,0 +1,245 @@
+//! Media files: their digests at intake, their bytes at the moment of sending.
+//!
+//! [`Hasher`] tells the digest of a file when a queue file is read, and remembers it for as long as the file stays
+//! the same. [`MediaShelf`] opens a file once, reads it whole, hashes those bytes and hands out those very bytes, so
+//! that what was approved is what leaves, whatever happens to the file meanwhile.
+//!
+//! Nothing is decoded: kind and dimensions are read from the first bytes.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sha2::Digest as _;
+use tokio::runtime::Handle;
+
+use super::beneath::{self, Folder, FolderPath, Stamp};
+use crate::domain::{Digest, MediaItem, limits};
+use crate::parts::{Done, Shelf, ShelfError};
+use crate::platform::contract::Media;
+
+/// How much of a file is held while its digest is taken.
+const PIECE: usize = 64 * 1024;
+
+/// Digests of media files, kept until a file changes.
+#[derive(Debug, Default)]
+pub struct Hasher {
+    known: HashMap<String, (Stamp, Digest)>,
+}
+
+impl Hasher {
+    /// The digest of what `queue_file` (relative to `folder`) calls `path`, and the stamp it holds for. `settled` says
+    /// whether a file with that stamp can be told from a later version of itself by the stamp; digests of files that
+    /// cannot are not kept.
+    ///
+    /// # Errors
+    /// A lower-case reason why the file cannot be used.
+    pub fn hash(
+        &mut self,
+        folder: &Folder,
+        queue_file: &str,
+        path: &str,
+        settled: impl Fn(&Stamp) -> bool,
+    ) -> Result<(Stamp, Digest), String> {
+        let path = beneath::beside(queue_file, path)?;
+        let stamp = folder.look(&path).map_err(|error| beneath::reason(&error))?;
+        if let Some(known) = self.known.get(&path).filter(|known| known.0 == stamp) {
+            return Ok(*known);
+        }
+        self.known.remove(&path);
+        let (mut file, stamp) = folder.file(&path).map_err(|error| beneath::reason(&error))?;
+        too_large(&stamp)?;
+        let digest = digest_of(&mut file).map_err(|error| beneath::reason(&error))?;
+        if settled(&stamp) {
+            self.known.insert(path, (stamp, digest));
+        }
+        Ok((stamp, digest))
+    }
+
+    /// How many digests are kept.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+}
+
+/// The digest of a media file, for commands that read the queue once.
+///
+/// # Errors
+/// A lower-case reason why the file cannot be used.
+pub fn hash(queue: &std::path::Path, queue_file: &str, path: &str) -> Result<Digest, String> {
+    let folder = Folder::open(queue).map_err(|error| beneath::reason(&error))?;
+    Hasher::default().hash(&folder, queue_file, path, |_| false).map(|(_, digest)| digest)
+}
+
+/// Reads media from the queue folder, on the runtime's threads for blocking work.
+#[derive(Debug, Clone)]
+pub struct MediaShelf {
+    runtime: Handle,
+    queue: FolderPath,
+}
+
+impl MediaShelf {
+    pub fn new(runtime: Handle, queue: PathBuf) -> Self {
+        Self { runtime, queue: FolderPath(queue) }
+    }
+}
+
+impl Shelf for MediaShelf {
+    fn gather(&self, queue_file: Arc<str>, items: Vec<MediaItem>, done: Done<Result<Vec<Media>, ShelfError>>) {
+        let queue = self.queue.clone();
+        let first = items.first().map(|item| item.file.clone()).unwrap_or_default();
+        let work = self.runtime.spawn_blocking(move || gather(&queue, &queue_file, items));
+        // Bytes that nobody has looked into before may make a reader of headers panic: that is an answer, too.
+        let broken = move |_| Err(ShelfError::Unreadable { file: first, why: "reading it failed".into() });
+        self.runtime.spawn(async move { done(work.await.unwrap_or_else(broken)) });
+    }
+}
+
+fn gather(queue: &FolderPath, queue_file: &str, items: Vec<MediaItem>) -> Result<Vec<Media>, ShelfError> {
+    let mut folder = None;
+    let mut gathered = Vec::with_capacity(items.len());
+    for item in items {
+        let unreadable = |why: String| ShelfError::Unreadable { file: item.file.clone(), why };
+        let folder = match &folder {
+            Some(folder) => folder,
+            None => folder.insert(queue.open().map_err(|_| unreadable("the queue folder cannot be opened".into()))?),
+        };
+        let bytes = read(folder, queue_file, &item.file).map_err(unreadable)?;
+        let found = Digest::of(&bytes);
+        if found != item.sha256 {
+            return Err(ShelfError::Changed { file: item.file, approved: item.sha256, found });
+        }
+        gathered.push(media(item, bytes));
+    }
+    Ok(gathered)
+}
+
+/// Reads a file whole into memory that is shared from then on; media are large and are not copied once more.
+fn read(folder: &Folder, queue_file: &str, path: &str) -> Result<Arc<[u8]>, String> {
+    let path = beneath::beside(queue_file, path)?;
+    let (mut file, stamp) = folder.file(&path).map_err(|error| beneath::reason(&error))?;
+    too_large(&stamp)?;
+    let size = usize::try_from(stamp.size).map_err(|_| "the file is too large")?;
+    let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, size).collect();
+    let room = Arc::get_mut(&mut bytes).ok_or("the memory for it is shared")?;
+    match file.read_exact(room).and_then(|()| file.read(&mut [0])) {
+        Ok(0) => Ok(bytes),
+        Ok(_) => Err("it grew while it was read".into()),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err("it shrank while it was read".into()),
+        Err(error) => Err(beneath::reason(&error)),
+    }
+}
+
+fn media(item: MediaItem, bytes: Arc<[u8]>) -> Media {
+    let mime = infer::get(&bytes).map_or("application/octet-stream", |kind| kind.mime_type());
+    let size = imagesize::blob_size(&bytes).ok();
+    let side = |pixels: usize| u32::try_from(pixels).ok();
+    let size = size.and_then(|size| Some((side(size.width)?, side(size.height)?)));
+    Media { item, mime: mime.into(), size, bytes }
+}
+
+fn too_large(stamp: &Stamp) -> Result<(), String> {
+    match stamp.size {
+        0 => Err("the file is empty".into()),
+        size if size > limits::MEDIA_BYTES => {
+            Err(format!("the file has {size} bytes, more than {} MiB", limits::MEDIA_BYTES >> 20))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn digest_of(file: &mut File) -> io::Result<Digest> {
+    let mut hash = sha2::Sha256::new();
+    let mut piece = vec![0; PIECE];
+    // The limit again, for a file that grows while it is read.
+    let mut left = limits::MEDIA_BYTES;
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(Digest(hash.finalize().into())),
+            Ok(length) => {
+                hash.update(&piece[..length]);
+                left = left.checked_sub(length as u64).ok_or_else(|| io::Error::other("it grew while it was read"))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The smallest PNG header that tells a size: 3 x 2 pixels.
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x03\0\0\0\x02\x08\x02\0\0\0";
+
+    fn item(file: &str, bytes: &[u8]) -> MediaItem {
+        MediaItem { file: file.into(), alt: "a picture".into(), sha256: Digest::of(bytes) }
+    }
+
+    fn queue() -> (tempfile::TempDir, FolderPath) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("week/img")).unwrap();
+        std::fs::write(dir.path().join("week/img/desk.jpg"), PNG).unwrap();
+        std::fs::write(dir.path().join("drawing.svg"), "<svg xmlns='http://www.w3.org/2000/svg'/>").unwrap();
+        let path = FolderPath(dir.path().into());
+        (dir, path)
+    }
+
+    #[test]
+    fn media_are_what_their_bytes_say_not_their_names() {
+        let (_dir, queue) = queue();
+        let media = gather(&queue, "week/a.toml", vec![item("img/desk.jpg", PNG)]).unwrap();
+        assert_eq!((media[0].mime.as_str(), media[0].size), ("image/png", Some((3, 2))));
+        assert_eq!(&*media[0].bytes, PNG);
+        let svg = std::fs::read(queue.0.join("drawing.svg")).unwrap();
+        let media = gather(&queue, "week/a.toml", vec![item("../drawing.svg", &svg)]).unwrap();
+        assert_eq!((media[0].mime.as_str(), media[0].size), ("application/octet-stream", None));
+    }
+
+    #[test]
+    fn bytes_that_were_not_approved_are_not_handed_out() {
+        let (_dir, queue) = queue();
+        let error = gather(&queue, "week/a.toml", vec![item("img/desk.jpg", b"other")]).unwrap_err();
+        let changed =
+            ShelfError::Changed { file: "img/desk.jpg".into(), approved: Digest::of(b"other"), found: Digest::of(PNG) };
+        assert_eq!(error, changed);
+        let error = gather(&queue, "a.toml", vec![item("none.png", b"")]).unwrap_err();
+        assert_eq!(error.to_string(), "none.png: there is no such file");
+        let error = gather(&queue, "a.toml", vec![item("../../etc/passwd", b"")]).unwrap_err();
+        assert_eq!(error.to_string(), "../../etc/passwd: the path leads out of the queue folder");
+    }
+
+    #[test]
+    fn a_digest_is_kept_until_the_file_changes() {
+        let (dir, _) = queue();
+        let folder = Folder::open(dir.path()).unwrap();
+        let mut hasher = Hasher::default();
+        let mut hash = |settled: bool| hasher.hash(&folder, "week/a.toml", "img/desk.jpg", |_| settled);
+        let first = hash(true).unwrap();
+        assert_eq!(first.1, Digest::of(PNG));
+        assert_eq!(hash(true), Ok(first));
+        // A new file under the old name: another inode, so another stamp whatever the clock says.
+        std::fs::write(dir.path().join("new"), b"other").unwrap();
+        std::fs::rename(dir.path().join("new"), dir.path().join("week/img/desk.jpg")).unwrap();
+        assert_eq!(hash(false).unwrap().1, Digest::of(b"other"));
+        std::fs::remove_file(dir.path().join("week/img/desk.jpg")).unwrap();
+        assert_eq!(hash(true), Err("there is no such file".into()));
+    }
+
+    #[test]
+    fn files_that_are_too_large_or_empty_are_refused_unread() {
+        let (dir, queue) = queue();
+        File::create(dir.path().join("huge")).unwrap().set_len(limits::MEDIA_BYTES + 1).unwrap();
+        File::create(dir.path().join("empty")).unwrap();
+        assert!(hash(&queue.0, "a.toml", "huge").unwrap_err().contains("more than 100 MiB"));
+        assert_eq!(hash(&queue.0, "a.toml", "empty"), Err("the file is empty".into()));
+        assert!(gather(&queue, "a.toml", vec![item("huge", b"")]).is_err());
+    }
+}
