@@ -1,6 +1,7 @@
 //! cadenced
 pub mod config;
 pub mod domain;
+pub mod edge;
 pub mod ledger;
 pub mod parts;
 pub mod plan;
