@@ -93,14 +93,19 @@ pub struct Open {
     pub ambiguous: Option<Timestamp>,
 }
 
+/// The high-water mark of the clock after a record, from that before it.
+pub fn clock_mark(before: Option<Timestamp>, record: &Record) -> Option<Timestamp> {
+    match record.fact {
+        Fact::ClockConfirmed { .. } => Some(record.at),
+        _ => before.max(Some(record.at)),
+    }
+}
+
 impl View {
     /// Adds what a record says. Records that make no sense (of a delivery that is over, say) change nothing: the
     /// ledger is the truth, and the view of a strange ledger must still be one.
     pub fn apply(&mut self, record: &Record) {
-        self.clock_mark = match record.fact {
-            Fact::ClockConfirmed { .. } => Some(record.at),
-            _ => self.clock_mark.max(Some(record.at)),
-        };
+        self.clock_mark = clock_mark(self.clock_mark, record);
         if let Some(account) = record.fact.account() {
             self.accounts.entry(account.clone()).or_default().head.apply(record);
         }
@@ -361,6 +366,7 @@ impl Fact {
             | Self::AccountResumed { account }
             | Self::Pinned { account, .. } => Some(account),
             Self::Intent(intent) => Some(&intent.delivery.account),
+            Self::Planned { delivery, .. } => Some(&delivery.account),
             _ => None,
         }
     }
