@@ -114,12 +114,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// It cannot even be made anew; the store does without one then.
-pub fn open(
-    path: &Path,
-    store: StoreId,
-    records: u64,
-    options: &Options,
-) -> Result<(Opened, Option<String>), String> {
+pub fn open(path: &Path, store: StoreId, records: u64, options: &Options) -> Result<(Opened, Option<String>), String> {
     let there = path.exists();
     let first = if there { try_open(path, store, records, options) } else { Err("there was none".into()) };
     match first {
@@ -170,7 +165,8 @@ fn try_open(path: &Path, store: StoreId, records: u64, options: &Options) -> Res
             return Err(unusable("it belongs to another store"));
         }
         if mark.seq > records {
-            let why = format!("it knows {} records, the journal only {records}: the journal has lost its end", mark.seq);
+            let why =
+                format!("it knows {} records, the journal only {records}: the journal has lost its end", mark.seq);
             return Err(unusable(why));
         }
         Ok(Opened { handle, mark })
@@ -241,7 +237,7 @@ impl Opened {
                 let (key, value) = item?;
                 count(&key, &value);
                 let delivery = delivery_of(&key).ok_or_else(|| unusable("a key is none"))?;
-                let entry = self.handle.entry(&delivery, &value, journal)?;
+                let entry = self.handle.entry(&delivery, &value, self.mark.seq, journal)?;
                 view.restore_entry(delivery, entry);
             }
             if (values, sum) != (self.mark.values, self.mark.sum) {
@@ -279,9 +275,9 @@ pub struct Index {
 }
 
 impl Index {
-    /// Where the records of a delivery are, as far as the index is, and how far that is. `None` when there is no
-    /// index to ask.
-    pub fn places(&self, delivery: &DeliveryId) -> Option<(Vec<Position>, Mark)> {
+    /// Sequence numbers and places of a delivery's records, as far as the index is, and how far that is. `None` when
+    /// there is no index to ask.
+    pub fn places(&self, delivery: &DeliveryId) -> Option<(Vec<(u64, Position)>, Mark)> {
         let (handle, mark) = {
             let state = lock(&self.shared.state);
             (state.handle.clone()?, state.mark.clone())
@@ -494,7 +490,7 @@ impl<'a> Step<'a> {
             if !self.deliveries.contains_key(delivery) {
                 let old = self.handle.deliveries.get(key_of(delivery))?;
                 let entry = match &old {
-                    Some(old) => self.handle.entry(delivery, old, self.journal)?,
+                    Some(old) => self.handle.entry(delivery, old, self.mark.seq, self.journal)?,
                     None => Entry::default(),
                 };
                 self.deliveries.insert(delivery.clone(), (old, entry));
@@ -562,17 +558,18 @@ struct Handle {
 }
 
 impl Handle {
-    /// Reads the value of a delivery.
-    fn entry(&self, delivery: &DeliveryId, value: &[u8], journal: &Journal) -> Result<Entry, Trouble> {
+    /// Reads the value of a delivery, as of sequence number `until`.
+    fn entry(&self, delivery: &DeliveryId, value: &[u8], until: u64, journal: &Journal) -> Result<Entry, Trouble> {
         if !value.is_empty() {
             return serde_json::from_slice(value).map_err(unusable);
         }
         let mut entry = Entry::default();
         let mut wrong = None;
-        for place in self.places(delivery, u64::MAX)? {
+        // Places beyond the mark may be there already, of a step that a crash has cut in two.
+        for (seq, place) in self.places(delivery, until)? {
             journal
                 .read_one(place, &mut |item| match Record::decode(item.payload) {
-                    Ok(record) if record.fact.delivery() == Some(delivery) => entry.apply(&record),
+                    Ok(record) if item.seq == seq && record.fact.delivery() == Some(delivery) => entry.apply(&record),
                     Ok(_) => wrong = Some("a place is not that of its delivery".to_owned()),
                     Err(error) => wrong = Some(error.to_string()),
                 })
@@ -581,17 +578,19 @@ impl Handle {
         wrong.map_or(Ok(entry), |why| Err(unusable(why)))
     }
 
-    /// Where the records of a delivery are, up to sequence number `until`.
-    fn places(&self, delivery: &DeliveryId, until: u64) -> Result<Vec<Position>, Trouble> {
+    /// The records of a delivery up to sequence number `until`, and where they are.
+    fn places(&self, delivery: &DeliveryId, until: u64) -> Result<Vec<(u64, Position)>, Trouble> {
         let prefix = history_prefix(delivery);
         let mut places = Vec::new();
         for item in self.history.range(history_key(delivery, 0)..=history_key(delivery, until)) {
             let (key, value) = item?;
-            let number = |at: usize| value.get(at..at + 8).and_then(|part| Some(u64::from_be_bytes(part.try_into().ok()?)));
-            let (true, Some(segment), Some(offset)) = (key.starts_with(&prefix), number(0), number(8)) else {
+            let number =
+                |at: usize| value.get(at..at + 8).and_then(|part| Some(u64::from_be_bytes(part.try_into().ok()?)));
+            let seq = key.strip_prefix(&*prefix).and_then(|seq| Some(u64::from_be_bytes(seq.try_into().ok()?)));
+            let (Some(seq), Some(segment), Some(offset)) = (seq, number(0), number(8)) else {
                 return Err(unusable("a place is none"));
             };
-            places.push(Position { segment, offset });
+            places.push((seq, Position { segment, offset }));
         }
         Ok(places)
     }

@@ -109,13 +109,14 @@ pub fn open(
     }
 
     let path = dir.join("index");
-    let (mut index, mut rebuilt, mut without) = match sled_index::open(&path, found.store, found.records, &options.index)
-    {
-        Ok((index, rebuilt)) => (Some(index), rebuilt, None),
-        Err(why) => (None, None, Some(why)),
-    };
+    let (mut index, mut rebuilt, mut without) =
+        match sled_index::open(&path, found.store, found.records, &options.index) {
+            Ok((index, rebuilt)) => (Some(index), rebuilt, None),
+            Err(why) => (None, None, Some(why)),
+        };
     let mut restored = None;
-    if found.records >= options.restore_from
+    if rebuilt.is_none()
+        && found.records >= options.restore_from
         && let Some(usable) = &mut index
         && found.records - usable.mark.seq <= QUICK_LAG
     {
@@ -136,9 +137,8 @@ pub fn open(
         Some(view) => view,
         None => fold(dir, &journal, found.records, rebuilt.as_deref(), progress)?,
     };
-    let index = index.and_then(|index| {
-        index.start(&path, journal.clone(), &options.index).map_err(|why| without = Some(why)).ok()
-    });
+    let index = index
+        .and_then(|index| index.start(&path, journal.clone(), &options.index).map_err(|why| without = Some(why)).ok());
     let opened = Opened {
         store: found.store,
         seed: found.store.seed(),
@@ -209,13 +209,18 @@ impl Store {
     }
 
     /// The records at the places that the index has named; `None` when they are not those of the delivery.
-    fn look_up(&self, delivery: &DeliveryId, places: &[Position]) -> Option<Vec<Record>> {
+    fn look_up(&self, delivery: &DeliveryId, places: &[(u64, Position)]) -> Option<Vec<Record>> {
         let mut records = Vec::with_capacity(places.len());
-        for place in places {
-            let read = self.journal.read_one(*place, &mut |item| records.extend(Record::decode(item.payload).ok()));
+        for (seq, place) in places {
+            let read = self.journal.read_one(*place, &mut |item| {
+                if item.seq == *seq {
+                    records.extend(Record::decode(item.payload).ok());
+                }
+            });
             read.ok()?;
         }
-        let all = records.len() == places.len() && records.iter().all(|record| record.fact.delivery() == Some(delivery));
+        let all =
+            records.len() == places.len() && records.iter().all(|record| record.fact.delivery() == Some(delivery));
         all.then_some(records)
     }
 }

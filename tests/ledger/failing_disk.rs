@@ -275,9 +275,8 @@ impl Disk for FailingDisk {
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         self.whole(|state| {
-            let (durable, rest) = std::mem::take(&mut state.name_changes)
-                .into_iter()
-                .partition(|(name, ..)| name.parent() == Some(path));
+            let (durable, rest) =
+                std::mem::take(&mut state.name_changes).into_iter().partition(|(name, ..)| name.parent() == Some(path));
             state.name_changes = rest;
             for (name, file, gone) in Vec::<(PathBuf, Option<u64>, Option<PathBuf>)>::from_iter(durable) {
                 set(&mut state.durable_names, &name, file, gone.as_deref());

@@ -145,7 +145,8 @@ fn a_batch_larger_than_a_segment_is_kept_and_a_record_over_the_limit_is_not() {
     let disk = FailingDisk::new();
     let (journal, _) = open(&disk).unwrap();
     let (send, receive) = std::sync::mpsc::channel();
-    let large: Vec<Vec<u8>> = (0..100).map(|place| format!("record {place} {}", "y".repeat(100)).into_bytes()).collect();
+    let large: Vec<Vec<u8>> =
+        (0..100).map(|place| format!("record {place} {}", "y".repeat(100)).into_bytes()).collect();
     for batch in [vec![vec![b'z'; 1024 * 1024 + 1]], large.clone(), vec![b"after".to_vec()]] {
         let send = send.clone();
         journal.submit(batch, Room::Free, Box::new(move |answer| send.send(answer).unwrap()));

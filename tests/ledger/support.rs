@@ -3,9 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
+use cadenced::domain::{DeliveryId, Digest, Held, Remote, Timestamp};
 use cadenced::edge::disk::Disk;
 use cadenced::edge::journal::{Found, Journal, OpenError, Options, Position, StoreId};
-use cadenced::ledger::store::{CommitError, Room};
+use cadenced::edge::store::Store;
+use cadenced::ledger::record::Intent;
+use cadenced::ledger::store::{CommitError, Ledger as _, Room};
+use cadenced::ledger::{Fact, Outcome, Record, View};
+use serde_json::json;
 
 /// Small segments, so that a few batches fill several.
 pub const SEGMENT: u64 = 2048;
@@ -94,5 +99,90 @@ pub fn copy_folder(from: &Path, to: &Path) {
         } else {
             std::fs::copy(entry.path(), target).unwrap();
         }
+    }
+}
+
+/// A clock, a delivery and a digest for records.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+pub fn intent(delivery: &str, attempt: u32, second: i64) -> Fact {
+    Fact::Intent(Box::new(Intent {
+        delivery: delivery.parse().unwrap(),
+        platform: "mastodon".into(),
+        attempt,
+        tries: attempt - 1,
+        digest: Digest::of(delivery.as_bytes()),
+        key: format!("key of {delivery}"),
+        slot: Some(at(second)),
+        fixed: false,
+        fingerprint: 7,
+        promotion: attempt == 2,
+        counts: true,
+        frozen: json!({"created": "2027-01-15T08:00:00Z"}),
+        started: at(second),
+    }))
+}
+
+/// The life of many deliveries, told one after the other and across each other; `n` records.
+pub fn story(n: usize) -> Vec<Record> {
+    let mut records = vec![Record::new(at(0), Fact::Opened { program: "0.1.0".into() })];
+    let mut second = 1;
+    while records.len() < n {
+        let post = records.len() / 40 * 5 + records.len() % 5;
+        let account = ["fedi", "bsky", "site"][records.len() % 3];
+        let name = format!("post-{post}@{account}");
+        let delivery: DeliveryId = name.parse().unwrap();
+        let digest = Digest::of(name.as_bytes());
+        let outcome = |outcome| Fact::Outcome { delivery: delivery.clone(), attempt: 1, outcome };
+        let step = |publishes| Fact::Checkpoint {
+            delivery: delivery.clone(),
+            attempt: 1,
+            step: "upload".into(),
+            data: json!({"id": second}),
+            publishes,
+            reconciled: false,
+        };
+        let facts = match records.len() % 11 {
+            0 => vec![Fact::Planned { delivery, digest, held: Some(Held::NotApproved), detail: None }],
+            1 => vec![Fact::SlotEmpty { account: delivery.account, slot: at(second), reason: "nothing".into() }],
+            2 => vec![Fact::AccountStopped { account: delivery.account.clone(), why: "401".into() }],
+            3 => vec![Fact::Pinned { account: delivery.account, identity: second.to_string() }],
+            4 => vec![intent(&name, 1, second), outcome(Outcome::Ambiguous { why: "lost".into(), settle: at(second) })],
+            5 => vec![intent(&name, 1, second), step(false), outcome(Outcome::Refused { why: "no".into() })],
+            6 => vec![Fact::Withdrawn { delivery, by: None }],
+            7 => vec![intent(&name, 2, second), step(true)],
+            _ => {
+                let remote = Remote { id: second.to_string(), url: None, reference: json!(null) };
+                let delivered = outcome(Outcome::Delivered { remote, reconciled: false });
+                let planned = Fact::Planned { delivery: delivery.clone(), digest, held: None, detail: None };
+                vec![planned, intent(&name, 1, second), step(true), delivered]
+            }
+        };
+        for fact in facts {
+            records.push(Record::new(at(second), fact));
+            second += 1;
+        }
+    }
+    records.truncate(n);
+    records
+}
+
+pub fn fold(records: &[Record]) -> View {
+    let mut view = View::default();
+    records.iter().for_each(|record| view.apply(record));
+    view
+}
+
+/// Hands in records in batches of `size`, and waits until all are durable.
+pub fn record(store: &Store, records: &[Record], size: usize) {
+    let (send, receive) = mpsc::channel();
+    for batch in records.chunks(size) {
+        let send = send.clone();
+        store.submit(batch.to_vec(), Room::Free, Box::new(move |answer| send.send(answer).unwrap()));
+    }
+    for _ in records.chunks(size) {
+        assert_eq!(receive.recv().unwrap(), Ok(()));
     }
 }

@@ -280,7 +280,10 @@ impl<'p> Walk<'p> {
         }
         let follows = self.before.map_or((1, 0), |(_, tail)| (tail.seq + 1, tail.crc));
         if header.number != number || (header.first, header.before) != follows {
-            return Err(corrupt(0, "it does not follow the segment before it; records are missing between them".into()));
+            return Err(corrupt(
+                0,
+                "it does not follow the segment before it; records are missing between them".into(),
+            ));
         }
         let (tail, rest) = scan(&*file, &header).map_err(unreadable)?;
         match rest {
