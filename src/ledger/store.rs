@@ -25,6 +25,9 @@ pub enum CommitError {
     /// The disk failed; nothing of the batch was kept, and the ledger has been reopened. It may be handed in again.
     #[error("failed to write the record: {0}")]
     Io(String),
+    /// No record of this size is ever kept: handing it in again does not help.
+    #[error("a record of {bytes} bytes is none that can be kept")]
+    TooLarge { bytes: usize },
     /// The ledger cannot go on: the daemon must stop.
     #[error("the ledger cannot be used any more: {0}")]
     Broken(String),

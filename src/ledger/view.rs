@@ -97,14 +97,19 @@ pub struct Open {
     pub ambiguous: Option<Timestamp>,
 }
 
+/// The high-water mark of the clock after a record, from that before it.
+pub fn clock_mark(before: Option<Timestamp>, record: &Record) -> Option<Timestamp> {
+    match record.fact {
+        Fact::ClockConfirmed { .. } => Some(record.at),
+        _ => before.max(Some(record.at)),
+    }
+}
+
 impl View {
     /// Adds what a record says. Records that make no sense (of a delivery that is over, say) change nothing: the
     /// ledger is the truth, and the view of a strange ledger must still be one.
     pub fn apply(&mut self, record: &Record) {
-        self.clock_mark = match record.fact {
-            Fact::ClockConfirmed { .. } => Some(record.at),
-            _ => self.clock_mark.max(Some(record.at)),
-        };
+        self.clock_mark = clock_mark(self.clock_mark, record);
         if let Some(account) = record.fact.account() {
             self.accounts.entry(account.clone()).or_default().head.apply(record);
         }
@@ -387,7 +392,312 @@ impl Fact {
             | Self::AccountResumed { account }
             | Self::Pinned { account, .. } => Some(account),
             Self::Intent(intent) => Some(&intent.delivery.account),
+            Self::Planned { delivery, .. } => Some(&delivery.account),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::Held;
+
+    /// A record: second, then what happened. Intents tell attempt and key.
+    type Line = (i64, Fact);
+
+    #[test]
+    fn the_state_follows_the_last_record() {
+        let cases: Vec<(&str, Vec<Line>, State)> = vec![
+            ("planned", vec![(1, planned(None))], State::Scheduled),
+            (
+                "held",
+                vec![(1, planned(None)), (2, planned(Some(Held::NotBefore)))],
+                State::Held { reason: Held::NotBefore, detail: None },
+            ),
+            ("begun", vec![(1, intent(1, "k"))], State::Sending { attempt: 1 }),
+            ("a step", vec![(1, intent(1, "k")), (2, step("upload", false))], State::Sending { attempt: 1 }),
+            ("delivered", vec![(1, intent(1, "k")), (2, outcome(1, delivered()))], arrived(1, "42", None)),
+            (
+                "retry",
+                vec![(1, intent(1, "k")), (2, outcome(1, retry(90, true)))],
+                State::Retrying { attempt: 1, at: at(90) },
+            ),
+            (
+                "rate limit",
+                vec![(1, intent(1, "k")), (2, outcome(1, limited(90)))],
+                State::Retrying { attempt: 1, at: at(90) },
+            ),
+            (
+                "token",
+                vec![(1, intent(1, "k")), (2, outcome(1, Outcome::Auth { why: "401".into() }))],
+                State::Retrying { attempt: 1, at: at(2) },
+            ),
+            (
+                "refused",
+                vec![(1, intent(1, "k")), (2, outcome(1, refused()))],
+                State::Refused { attempt: 1, why: "422".into() },
+            ),
+            ("in doubt", vec![(1, intent(1, "k")), (2, outcome(1, ambiguous(60)))], State::Sending { attempt: 1 }),
+            (
+                "nobody knows",
+                vec![(1, intent(1, "k")), (2, outcome(1, ambiguous(60))), (61, outcome(1, uncertain()))],
+                State::Uncertain { attempt: 1, why: "lost".into() },
+            ),
+            ("given up before it left", vec![(1, intent(1, "k")), (2, outcome(1, abandoned()))], State::Scheduled),
+            ("missed", vec![(1, planned(None)), (9, missed())], State::Missed),
+            ("expired", vec![(1, planned(None)), (9, Fact::Expired { delivery: id() })], State::Expired),
+            ("left the queue", vec![(1, planned(None)), (9, withdrawn(None))], State::Withdrawn),
+            ("came back", vec![(1, withdrawn(None)), (9, planned(None))], State::Scheduled),
+            (
+                "a person found it",
+                vec![
+                    (1, intent(1, "k")),
+                    (2, outcome(1, uncertain())),
+                    (3, resolved(Decision::Delivered { url: "https://a/1".into() })),
+                ],
+                arrived(1, "https://a/1", Some("https://a/1")),
+            ),
+            (
+                "a person wants it sent",
+                vec![(1, intent(1, "k")), (2, outcome(1, uncertain())), (3, resolved(Decision::Retry))],
+                State::Retrying { attempt: 1, at: at(3) },
+            ),
+            (
+                "a person gives it up",
+                vec![(1, intent(1, "k")), (2, outcome(1, uncertain())), (3, resolved(Decision::Drop))],
+                State::Withdrawn,
+            ),
+        ];
+        for (what, lines, state) in cases {
+            let view = fold(&lines);
+            assert_eq!(view.entry(&id()).unwrap().state, state, "{what}");
+        }
+    }
+
+    #[test]
+    fn the_beat_holds_what_was_sent_or_may_have_been() {
+        // What happened; then, for the beat: begun at, settled at.
+        let cases: Vec<(&str, Vec<Line>, Option<(i64, Option<i64>)>)> = vec![
+            ("nothing sent", vec![(1, planned(None))], None),
+            ("under way", vec![(1, intent(1, "k"))], Some((1, None))),
+            ("delivered", vec![(1, intent(1, "k")), (5, outcome(1, delivered()))], Some((1, Some(5)))),
+            ("in doubt", vec![(1, intent(1, "k")), (5, outcome(1, ambiguous(60)))], Some((1, None))),
+            ("nobody knows", vec![(1, intent(1, "k")), (5, outcome(1, uncertain()))], Some((1, Some(5)))),
+            ("refused", vec![(1, intent(1, "k")), (5, outcome(1, refused()))], None),
+            (
+                "refused after a part was there",
+                vec![(1, intent(1, "k")), (2, step("part", true)), (5, outcome(1, refused()))],
+                Some((1, Some(5))),
+            ),
+            ("given up", vec![(1, intent(1, "k")), (5, outcome(1, abandoned()))], None),
+            (
+                "sent again later",
+                vec![(1, intent(1, "k")), (2, outcome(1, retry(30, true))), (30, intent(2, "k"))],
+                Some((30, None)),
+            ),
+        ];
+        for (what, lines, sent) in cases {
+            let view = fold(&lines);
+            let account = view.account(&id().account).unwrap();
+            let beat: Vec<_> = account.beat().map(|(_, sent)| (sent.from, sent.to)).collect();
+            let sent: Vec<_> = sent.into_iter().map(|(from, to)| (at(from), to.map(at))).collect();
+            assert_eq!(beat, sent, "{what}");
+        }
+    }
+
+    #[test]
+    fn the_next_attempt_on_the_same_content_goes_on_from_the_last() {
+        let first = [(1, intent(1, "k")), (2, step("upload", false)), (3, step("part", true))];
+        // What follows; then steps kept, parts published, tries used up.
+        let cases: Vec<(&str, Vec<Line>, Option<(usize, u32, u32)>)> = vec![
+            ("nothing", vec![], Some((2, 1, 0))),
+            ("counted", vec![(4, outcome(1, retry(9, true)))], Some((2, 1, 1))),
+            ("not counted", vec![(4, outcome(1, limited(9)))], Some((2, 1, 0))),
+            ("same content", vec![(4, outcome(1, retry(9, true))), (9, intent(2, "k"))], Some((2, 1, 0))),
+            ("other content", vec![(4, outcome(1, retry(9, true))), (9, intent(2, "l"))], Some((0, 0, 0))),
+            ("decided", vec![(4, outcome(1, retry(9, true))), (5, resolved(Decision::Retry))], Some((2, 1, 0))),
+            ("over", vec![(4, outcome(1, delivered()))], None),
+        ];
+        for (what, lines, expected) in cases {
+            let view = fold(&[&first[..], &lines[..]].concat());
+            let open = view.entry(&id()).unwrap().open.as_ref();
+            assert_eq!(open.map(|open| (open.done.len(), open.published, open.intent.tries)), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn doubt_ends_with_evidence() {
+        let doubt = [(1, intent(1, "k")), (2, outcome(1, ambiguous(60)))];
+        let settle = |more: &[Line]| {
+            fold(&[&doubt[..], more].concat()).entry(&id()).unwrap().open.as_ref().and_then(|open| open.ambiguous)
+        };
+        assert_eq!(settle(&[]), Some(at(60)));
+        assert_eq!(settle(&[(70, step("found", true))]), None);
+        assert_eq!(settle(&[(70, outcome(1, retry(80, true)))]), None);
+        assert_eq!(settle(&[(70, outcome(1, uncertain()))]), Some(at(60)));
+    }
+
+    #[test]
+    fn a_person_s_drop_outlives_the_queue() {
+        let view = fold(&[(1, planned(None)), (2, withdrawn(Some("me"))), (3, planned(None))]);
+        assert!(view.entry(&id()).unwrap().dropped);
+        let view = fold(&[(1, withdrawn(Some("me"))), (2, resolved(Decision::Retry))]);
+        assert!(!view.entry(&id()).unwrap().dropped);
+    }
+
+    #[test]
+    fn an_account_remembers_its_slots_its_token_and_its_name() {
+        let account = || id().account;
+        let empty = |slot| Fact::SlotEmpty { account: account(), slot: at(slot), reason: "nothing".into() };
+        let stopped = || Fact::AccountStopped { account: account(), why: "401".into() };
+        let head = |cursor: Option<i64>, stopped: bool| Head {
+            stopped: stopped.then(|| "401".into()),
+            pinned: None,
+            cursor: cursor.map(at),
+        };
+        let cases: Vec<(&str, Vec<Line>, Head)> = vec![
+            ("slots begin with the first plan", vec![(5, planned(None))], head(Some(5), false)),
+            ("and only with the first", vec![(5, planned(None)), (6, planned(None))], head(Some(5), false)),
+            ("an attempt uses its slot", vec![(5, planned(None)), (6, intent(1, "k"))], head(Some(100), false)),
+            ("a fixed time uses none", vec![(5, planned(None)), (6, fixed())], head(Some(5), false)),
+            ("an empty slot is over", vec![(5, planned(None)), (9, empty(8))], head(Some(8), false)),
+            ("an earlier one takes nothing back", vec![(9, empty(8)), (10, empty(7))], head(Some(8), false)),
+            ("stopped", vec![(1, stopped())], head(None, true)),
+            ("going on", vec![(1, stopped()), (2, Fact::AccountResumed { account: account() })], head(None, false)),
+        ];
+        for (what, lines, expected) in cases {
+            assert_eq!(fold(&lines).account(&account()).unwrap().head, expected, "{what}");
+        }
+        let pinned = fold(&[(1, Fact::Pinned { account: account(), identity: "110".into() })]);
+        assert_eq!(pinned.account(&account()).unwrap().head.pinned.as_deref(), Some("110"));
+    }
+
+    #[test]
+    fn the_clock_s_mark_only_rises_unless_a_person_says_so() {
+        let opened = || Fact::Opened { program: "0.1.0".into() };
+        let confirmed = Fact::ClockConfirmed { by: "me".into() };
+        assert_eq!(fold(&[(5, opened()), (3, opened())]).clock_mark, Some(at(5)));
+        assert_eq!(fold(&[(5, opened()), (3, confirmed), (4, opened())]).clock_mark, Some(at(4)));
+    }
+
+    #[test]
+    fn restored_parts_make_the_same_view() {
+        let lines = [(1, planned(None)), (2, intent(1, "k")), (3, step("part", true)), (4, outcome(1, ambiguous(60)))];
+        let view = fold(&lines);
+        let mut restored = View::default();
+        restored.clock_mark = view.clock_mark;
+        for (name, account) in view.accounts() {
+            let again = |text: String| serde_json::from_str(&text).unwrap();
+            restored.restore_head(name.clone(), again(serde_json::to_string(&account.head).unwrap()));
+            for (post, entry) in account.deliveries() {
+                let entry = serde_json::from_str(&serde_json::to_string(entry).unwrap()).unwrap();
+                restored.restore_entry(DeliveryId::new(post.clone(), name.clone()), entry);
+            }
+        }
+        assert_eq!(restored, view);
+    }
+
+    fn fold(lines: &[Line]) -> View {
+        let mut view = View::default();
+        for (second, fact) in lines {
+            view.apply(&Record::new(at(*second), fact.clone()));
+        }
+        view
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn id() -> DeliveryId {
+        "desk@fedi".parse().unwrap()
+    }
+
+    fn planned(held: Option<Held>) -> Fact {
+        Fact::Planned { delivery: id(), digest: Digest::of(b"desk"), held, detail: None }
+    }
+
+    fn plain_intent(attempt: u32, key: &str) -> Intent {
+        Intent {
+            delivery: id(),
+            platform: "mastodon".into(),
+            attempt,
+            tries: 0,
+            digest: Digest::of(b"desk"),
+            key: key.into(),
+            slot: Some(at(100)),
+            fixed: false,
+            fingerprint: 1,
+            promotion: false,
+            counts: true,
+            frozen: json!(null),
+            started: at(0),
+        }
+    }
+
+    fn intent(attempt: u32, key: &str) -> Fact {
+        Fact::Intent(Box::new(plain_intent(attempt, key)))
+    }
+
+    fn fixed() -> Fact {
+        Fact::Intent(Box::new(Intent { fixed: true, ..plain_intent(1, "k") }))
+    }
+
+    fn step(name: &str, publishes: bool) -> Fact {
+        let (delivery, step) = (id(), name.into());
+        Fact::Checkpoint { delivery, attempt: 1, step, data: json!({}), publishes, reconciled: false }
+    }
+
+    fn outcome(attempt: u32, outcome: Outcome) -> Fact {
+        Fact::Outcome { delivery: id(), attempt, outcome }
+    }
+
+    fn delivered() -> Outcome {
+        let remote = Remote { id: "42".into(), url: None, reference: json!(null) };
+        Outcome::Delivered { remote, reconciled: false }
+    }
+
+    fn arrived(attempt: u32, remote: &str, url: Option<&str>) -> State {
+        let remote = Remote { id: remote.into(), url: url.map(Into::into), reference: json!(null) };
+        State::Delivered { attempt, remote: Box::new(remote) }
+    }
+
+    fn retry(until: i64, counted: bool) -> Outcome {
+        Outcome::Retry { until: at(until), why: "503".into(), counted }
+    }
+
+    fn limited(until: i64) -> Outcome {
+        Outcome::RateLimited { until: at(until), why: "429".into() }
+    }
+
+    fn refused() -> Outcome {
+        Outcome::Refused { why: "422".into() }
+    }
+
+    fn ambiguous(settle: i64) -> Outcome {
+        Outcome::Ambiguous { why: "lost".into(), settle: at(settle) }
+    }
+
+    fn uncertain() -> Outcome {
+        Outcome::Uncertain { why: "lost".into() }
+    }
+
+    fn abandoned() -> Outcome {
+        Outcome::Abandoned { why: "withdrawn".into() }
+    }
+
+    fn missed() -> Fact {
+        Fact::Missed { delivery: id(), slot: at(5) }
+    }
+
+    fn withdrawn(by: Option<&str>) -> Fact {
+        Fact::Withdrawn { delivery: id(), by: by.map(Into::into) }
+    }
+
+    fn resolved(decision: Decision) -> Fact {
+        Fact::Resolved { delivery: id(), decision, by: "me".into() }
     }
 }
