@@ -229,6 +229,7 @@ mod tests {
             fingerprint: 7,
             promotion: false,
             counts: true,
+            body: String::new(),
             frozen: Value::Null,
             started: at("2026-12-01T08:00:00Z"),
         };

@@ -633,6 +633,7 @@ mod tests {
             fingerprint: 1,
             promotion: false,
             counts: true,
+            body: String::new(),
             frozen: json!(null),
             started: at(0),
         }
