@@ -7,6 +7,7 @@
 
 pub mod draw;
 pub mod lane;
+pub mod slots;
 
 pub use draw::draw;
 pub use lane::{Brakes, Choice, Lane, Projected, Step, Verdict};
