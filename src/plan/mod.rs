@@ -6,7 +6,9 @@
 //! [`Lane::project`] is the same rule run ahead in time, for `cadenced plan`.
 
 pub mod draw;
+pub mod gates;
 pub mod lane;
+pub mod past;
 pub mod slots;
 
 pub use draw::draw;
