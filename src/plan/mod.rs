@@ -16,3 +16,6 @@ mod turn;
 
 pub use draw::draw;
 pub use lane::{Brakes, Choice, Lane, Projected, Step, Verdict};
+
+#[cfg(test)]
+mod tests;

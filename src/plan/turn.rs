@@ -70,7 +70,7 @@ struct Come {
     until: Option<Timestamp>,
     /// Some were missed, and the ledger does not know yet.
     missed: bool,
-    /// There are more to deal with than one step does.
+    /// The next step is to follow at once: there are more to deal with than one does, or a post was given up.
     more: bool,
 }
 
@@ -188,6 +188,8 @@ impl Lane {
                         (None, None) => format!("missed: {NOTHING_LEFT}"),
                     };
                     passed.push(Passed::Empty { slot, reason });
+                    // Nobody else's turn comes before the ledger knows that it is given up.
+                    come.more |= post.is_some();
                     passed.extend(post.map(|post| Passed::GivenUp { slot, post }));
                 }
                 Missed::NextSlot | Missed::Now => passed.push(Passed::Empty { slot, reason: self.why_missed() }),
