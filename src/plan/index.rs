@@ -128,6 +128,8 @@ enum Standing {
     Waiting,
     /// Kept for its series only: an attempt is under way or owed, or it was taken out and nobody has looked why.
     UnderWay,
+    /// Kept for its series only: it has left the queue in the middle of an attempt.
+    Left,
     /// Kept for its series only: a person has to decide about it first.
     Stuck,
     /// Its time has passed; kept until the ledger says so.
@@ -230,7 +232,7 @@ pub struct Index {
     dirty: BTreeSet<Ranked>,
     /// The latest `now` there was.
     clock: Timestamp,
-    /// The latest slot that posts were let in line for.
+    /// Posts were let in line for all slots up to this one, or those are over.
     released: Timestamp,
     /// Too many people wait for an answer.
     unanswered: bool,
@@ -302,6 +304,7 @@ impl Index {
         account: Option<&Account>,
     ) {
         self.take_out(&post.id);
+        self.released = self.released.max(account.and_then(|account| account.head.cursor).unwrap_or(Timestamp::MIN));
         let entry = account.and_then(|account| account.entry(&post.id));
         let standing = match hands(entry, post) {
             Hands::Plan => Some(Standing::Waiting),
@@ -320,11 +323,17 @@ impl Index {
         self.tell_waiting(&post.id, is_delivered(account, &post.id));
     }
 
-    /// Takes a post out. A member of a series still holds its place until the ledger tells what became of it.
+    /// Takes a post out. A member of a series still holds its place until the ledger tells what became of it: it may
+    /// be taken out because it is being sent.
     pub fn remove(&mut self, id: &PostId) {
         let Some((post, item)) = self.take_out(id) else { return };
-        if post.series.is_some() && !matches!(item.standing, Standing::Over(_)) {
-            let standing = Standing::UnderWay;
+        let standing = match item.standing {
+            Standing::Waiting => Standing::UnderWay,
+            Standing::UnderWay | Standing::Left => Standing::Left,
+            // What is not in the queue any more holds up nobody.
+            Standing::Stuck | Standing::Over(_) => return,
+        };
+        if post.series.is_some() {
             let item = Item { extra: None, standing, seat: Seat::Nowhere, later: false, awaits: false };
             self.insert(&post, item);
         }
@@ -356,7 +365,7 @@ impl Index {
                 self.awaiting.entry(answers).or_default().insert(post.id.clone());
             }
         }
-        if item.standing == Standing::UnderWay {
+        if matches!(item.standing, Standing::UnderWay | Standing::Left) {
             self.unsure.insert(post.id.clone());
         }
         self.items.insert(Named(post.clone()), item);
@@ -482,11 +491,12 @@ impl Index {
     }
 
     /// What is against all posts of its kind.
-    fn class_hold(&self, post: &Post) -> Option<Held> {
+    fn class_hold(&self, post: &Arc<Post>) -> Option<Held> {
         if is_broadcast(post) && self.unanswered {
             return Some(Held::Unanswered);
         }
-        (is_promotion(post) && self.promotion_stuck).then_some(Held::PromotionShare)
+        // Behind others of its series it is they who matter.
+        (is_promotion(post) && self.promotion_stuck && self.is_first(post)).then_some(Held::PromotionShare)
     }
 
     fn is_first(&self, post: &Arc<Post>) -> bool {
@@ -500,14 +510,14 @@ impl Index {
         let Some(item) = self.item(post) else { return };
         let free = item.standing == Standing::Waiting && self.own_hold(post, item).is_none();
         if post.series.is_some() {
-            let in_line = !matches!(item.standing, Standing::Over(_));
             let holds_up = match item.standing {
                 Standing::Waiting => !free || self.class_hold(post).is_some(),
                 Standing::Stuck => true,
-                Standing::UnderWay | Standing::Over(_) => false,
+                Standing::UnderWay | Standing::Left | Standing::Over(_) => false,
             };
             self.in_series(post, |series, placed| {
-                if in_line && holds_up {
+                // It may be on its way out.
+                if holds_up && series.line.contains(&placed) {
                     series.stuck.insert(placed);
                 } else {
                     series.stuck.remove(&placed);
@@ -580,7 +590,7 @@ impl Index {
             }
             self.dirty.extend(now.0.iter().map(|placed| Ranked(placed.0.clone())));
             for Placed(post) in before.0.into_iter().chain(now.0) {
-                self.reseat(&post);
+                self.refresh(&post);
             }
         }
         if self.series.get(name).is_some_and(|series| series.line.is_empty()) {
@@ -602,14 +612,15 @@ impl Index {
             let entry = account.and_then(|account| account.entry(&id));
             match (hands(entry, &post), standing) {
                 (Hands::UnderWay | Hands::Stuck, _) if post.series.is_none() => self.drop_out(&id),
-                (Hands::UnderWay, Standing::UnderWay) => {}
+                (Hands::UnderWay, Standing::UnderWay | Standing::Left) => {}
+                (Hands::Stuck, Standing::Left) => self.drop_out(&id),
                 (hands @ (Hands::UnderWay | Hands::Stuck), _) => {
                     self.take_out(&id);
                     let standing = if hands == Hands::Stuck { Standing::Stuck } else { Standing::UnderWay };
                     let item = Item { extra: None, standing, seat: Seat::Nowhere, later: false, awaits: false };
                     self.insert(&post, item);
                 }
-                (Hands::Over, _) | (Hands::Plan, Standing::UnderWay | Standing::Stuck) => {
+                (Hands::Over, _) | (Hands::Plan, Standing::UnderWay | Standing::Left | Standing::Stuck) => {
                     let delivered = is_delivered(account, &id);
                     self.drop_out(&id);
                     self.tell_waiting(&id, delivered);
@@ -663,7 +674,7 @@ impl Index {
         }
     }
 
-    /// Lets those in line for slots that may use this one. `slot` is not after `now`.
+    /// Lets those in line for slots that may use this one, or one after it.
     pub fn release(&mut self, slot: Timestamp) {
         self.released = self.released.max(slot.min(self.clock));
         while let Some((moment, Some(Ranked(post)))) = self.later.first().cloned()
@@ -715,17 +726,24 @@ impl Index {
     }
 
     fn nothing_but_promotion(&self) -> bool {
-        let others = self.ready[goal_set(Goal::Connection)].is_empty()
+        let goes = |post: &Post| !(is_promotion(post) || self.unanswered && is_broadcast(post));
+        let free = |post: &Arc<Post>| {
+            let own = self.item(post).and_then(|item| self.own_hold(post, item));
+            own.is_none() && self.is_first(post)
+        };
+        let mut later = posts_in(&self.later, Bound::Unbounded, Bound::Included(self.clock));
+        let mut fixed = self.fixed.iter().filter_map(|(_, post)| post.as_ref());
+        self.ready[goal_set(Goal::Connection)].is_empty()
             && (self.unanswered || self.ready[goal_set(Goal::Change)].is_empty())
-            && !self.wait_for_a_later_slot(self.clock);
-        let fixed = || self.fixed.iter().filter_map(|(_, post)| post.as_ref());
-        others && fixed().all(|Ranked(post)| is_promotion(post) || (self.unanswered && is_broadcast(post)))
+            && !later.any(|post| goes(post) && free(post))
+            && !fixed.any(|Ranked(post)| goes(post))
     }
 
     fn promotion_in_line(&self) -> Vec<Arc<Post>> {
         let fixed = self.fixed.iter().filter_map(|(_, post)| post.as_ref());
-        let all = self.ready[goal_set(Goal::Promotion)].iter().chain(fixed);
-        all.filter(|Ranked(post)| is_promotion(post)).map(|Ranked(post)| post.clone()).collect()
+        let in_line = self.ready[goal_set(Goal::Promotion)].iter().chain(fixed).map(|Ranked(post)| post);
+        let all = in_line.chain(posts_in(&self.later, Bound::Unbounded, Bound::Included(self.clock)));
+        all.filter(|post| is_promotion(post)).cloned().collect()
     }
 
     /// It was this promotion post's turn, and the share is used up.
@@ -877,7 +895,7 @@ impl Index {
             return Want::Be(Status::Held(reason, None));
         }
         if let Some(first) = series.and_then(|series| series.line.first()).filter(|first| **first < placed) {
-            let under_way = self.item(&first.0).is_some_and(|item| item.standing == Standing::UnderWay);
+            let under_way = self.item(&first.0).is_some_and(|item| matches!(item.standing, Standing::UnderWay | Standing::Left));
             if under_way {
                 return Want::Either(behind(first), Status::Scheduled);
             }

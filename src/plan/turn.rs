@@ -81,8 +81,6 @@ impl Lane {
         let promotion_open = gates::promotion_open(&self.policy.promotion, past);
         self.index.set_promotion_open(promotion_open);
         let come = self.pass_slots(past, &gates, now, &mut turn.passed);
-        // Releasing those in line may have changed what is left beside promotion.
-        self.index.set_promotion_open(promotion_open);
 
         turn.send = self.fixed_post(past, &gates, now);
         let kept = self.keep_slot(past, &gates, now, &come);
@@ -99,6 +97,8 @@ impl Lane {
             turn.send = reply.map(|post| Choice { post, slot: None, fixed: false });
         }
 
+        // Slots have let posts in line; that may have changed what is left beside promotion.
+        self.index.set_promotion_open(promotion_open);
         let reason = match kept {
             Ok(_) => "another post was sent".to_string(),
             Err(reason) => reason,
@@ -120,6 +120,7 @@ impl Lane {
     fn pass_slots(&mut self, past: &Past<'_>, gates: &Gates, now: Timestamp, passed: &mut Vec<Passed>) -> Come {
         let mut come = Come::default();
         let begin = self.slots_begin_after(past);
+        self.index.release(begin);
         let over = before(now, SLOT_GRACE);
         let first = self.next_slot(begin);
         if first.is_some_and(|first| first <= over) {

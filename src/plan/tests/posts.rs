@@ -266,13 +266,17 @@ fn a_series_waits_for_a_person_and_not_for_what_is_over() {
     world.resolve(now, &a, Decision::Drop);
     assert_eq!(world.said("2026-06-01T09:02:00Z"), ["b scheduled for 10:00"]);
 
-    // The engine may just as well take the post out: the ledger tells.
-    let mut world = new();
-    world.conclude(now, &a, Outcome::Uncertain { why: "who knows".into() });
+    // The engine may just as well take the post out when it begins: the ledger tells.
+    let mut world = World::hourly(free()).with([in_series("a"), in_series("b")]);
+    world.said(MORNING);
+    let choice = world.step(at("2026-06-01T09:00:00Z")).send.unwrap();
     world.lane.remove(&a);
+    world.posts.remove(&a);
+    world.begin(now, &choice);
+    world.step(now);
+    world.conclude(now, &a, Outcome::Uncertain { why: "who knows".into() });
     assert_eq!(world.said("2026-06-01T09:01:00Z"), ["b held: waiting-series (waits for a)"]);
-    let mut world = new();
-    world.deliver(now, &a);
+    // One that leaves the queue after that holds up nobody.
     world.lane.remove(&a);
     assert_eq!(world.live("2026-06-01T09:02:00Z", "2026-06-01T10:01:00Z"), ["b at 10:00"]);
 }
