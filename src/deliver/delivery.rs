@@ -86,6 +86,9 @@ pub struct Delivery {
     scratch: Value,
     wanted: Wanted,
     doubt: Option<Doubt>,
+    /// It was not there when looked for, and is being sent once more with the same bytes: the first try may still
+    /// arrive, and both make one post. Until that is settled, nothing but a success ends the doubt.
+    repeating: Option<Doubt>,
     /// Something of it was learned by looking.
     reconciled: bool,
     /// Tries of the budget that are used up, without this one.
@@ -112,6 +115,8 @@ struct Doubt {
     claimed: bool,
     since: Timestamp,
     failed_looks: u32,
+    /// A repeat was refused for this reason; that ends it once the first try is surely not there.
+    refused: Option<String>,
 }
 
 impl Delivery {
@@ -140,6 +145,7 @@ impl Delivery {
             scratch: Value::Null,
             wanted: Wanted::Publish,
             doubt: None,
+            repeating: None,
             reconciled: false,
             tries,
             draw,
@@ -178,7 +184,7 @@ impl Delivery {
     }
 
     pub fn is_in_doubt(&self) -> bool {
-        self.doubt.is_some()
+        self.doubt.is_some() || self.repeating.is_some()
     }
 
     /// How many parts are surely published.
@@ -223,8 +229,11 @@ impl Delivery {
             return Act::Sleep(until);
         }
         self.sleep = None;
-        if self.doubt.is_none() && self.wanted == Wanted::Settle {
-            return Act::End(self.give_up_unwanted());
+        if self.wanted == Wanted::Settle {
+            self.doubt_again();
+            if self.doubt.is_none() {
+                return Act::End(self.give_up_unwanted());
+            }
         }
         if let Some(doubt) = &self.doubt
             && time::since(now, doubt.since) > LOOK_PATIENCE
@@ -306,6 +315,7 @@ impl Delivery {
             }
             Reading::RateLimited { until, why } => {
                 let until = until.max(time::after(now, Duration::from_secs(1)));
+                self.doubt_again();
                 if self.doubt.is_some() {
                     return self.sleep_until(until);
                 }
@@ -384,6 +394,7 @@ impl Delivery {
         self.done.push(checkpoint.clone());
         if publishes {
             self.scratch = Value::Null;
+            self.repeating = None;
         }
         let parts = 1 + self.job.content.thread.len();
         if !self.has_media() && (self.published as usize) < parts {
@@ -397,18 +408,16 @@ impl Delivery {
 
     /// It may have arrived: from here on it is only looked for, until that is known.
     fn doubt(&mut self, why: &str, now: Timestamp, claim: Claim) -> Act {
-        let settle = match self.adapter.evidence() {
-            Evidence::None => {
-                return Act::End(Outcome::Uncertain { why: why.into() });
-            }
-            // The same bytes make one post only, however late the first ones arrive.
-            Evidence::Repeatable => now,
-            Evidence::LookBack { .. } if claim == Claim::ByPlatform => now,
-            Evidence::LookBack { lag } => {
-                let asked = self.rules.settle.unwrap_or_else(|| SETTLE.max(self.rules.timeout * 2).max(lag));
-                time::after(now, asked)
-            }
+        let asked = match self.adapter.evidence() {
+            Evidence::None => return Act::End(Outcome::Uncertain { why: why.into() }),
+            Evidence::Repeatable => SETTLE.max(self.rules.timeout * 2),
+            Evidence::LookBack { lag } => SETTLE.max(self.rules.timeout * 2).max(lag),
         };
+        let settle = match claim {
+            Claim::Unknown => time::after(now, self.rules.settle.unwrap_or(asked)),
+            Claim::ByPlatform => now,
+        };
+        let settle = self.repeating.take().map_or(settle, |earlier| settle.max(earlier.settle));
         self.scratch = Value::Null;
         self.calling = None;
         self.calls = 0;
@@ -423,16 +432,20 @@ impl Delivery {
 
     fn not_there(&mut self, now: Timestamp) -> Act {
         self.scratch = Value::Null;
-        let evidence = self.adapter.evidence();
         let Some(doubt) = &mut self.doubt else {
             return Act::Sleep(now);
         };
+        let unwanted = self.wanted == Wanted::Settle || doubt.refused.is_some();
+        if self.adapter.evidence() == Evidence::Repeatable && !unwanted && !doubt.claimed {
+            return self.repeat(now);
+        }
         if now < doubt.settle {
             let until = doubt.settle;
             return self.sleep_until(until);
         }
         let first = *doubt.absent.get_or_insert(now);
-        let sure = evidence == Evidence::Repeatable || time::since(now, first) >= BETWEEN_LOOKS;
+        // One look is enough where it asks for the very record.
+        let sure = self.adapter.evidence() == Evidence::Repeatable || time::since(now, first) >= BETWEEN_LOOKS;
         if !sure {
             return self.sleep_until(time::after(first, BETWEEN_LOOKS));
         }
@@ -440,16 +453,44 @@ impl Delivery {
             let why = format!("{}, but it is not to be found", doubt.why);
             return Act::End(Outcome::Uncertain { why });
         }
-        let why = doubt.why.clone();
+        let (why, refused) = (doubt.why.clone(), doubt.refused.take());
         self.doubt = None;
+        if let Some(why) = refused {
+            return self.refuse(why);
+        }
         if self.wanted == Wanted::Settle {
             return Act::End(self.give_up_unwanted());
         }
         self.again(None, why, Count::Yes, now)
     }
 
+    /// Sends the same bytes once more, within the attempt whose intent holds them.
+    fn repeat(&mut self, now: Timestamp) -> Act {
+        let Some(mut doubt) = self.doubt.take() else {
+            return Act::Sleep(now);
+        };
+        self.tries += 1;
+        if self.tries >= self.rules.retry.tries {
+            doubt.refused = Some(format!("given up after {} tries: {}", self.tries, doubt.why));
+            let until = doubt.settle.max(time::after(now, Duration::from_secs(1)));
+            self.doubt = Some(doubt);
+            return self.sleep_until(until);
+        }
+        self.repeating = Some(doubt);
+        self.reconciled = true;
+        self.sleep_until(time::after(now, Duration::from_secs(1)))
+    }
+
+    /// The repeat did not go through: what came of the first try is still open.
+    fn doubt_again(&mut self) {
+        if let Some(doubt) = self.repeating.take() {
+            self.doubt = Some(doubt);
+        }
+    }
+
     /// It did not happen, or looking for it did not work: once more, later.
     fn again(&mut self, after: Option<Duration>, why: String, count: Count, now: Timestamp) -> Act {
+        self.doubt_again();
         if let Some(doubt) = &mut self.doubt {
             doubt.failed_looks += 1;
             self.scratch = Value::Null;
@@ -468,6 +509,12 @@ impl Delivery {
     }
 
     fn refuse(&mut self, why: String) -> Act {
+        if let Some(mut doubt) = self.repeating.take() {
+            let until = doubt.settle;
+            doubt.refused = Some(why);
+            self.doubt = Some(doubt);
+            return self.sleep_until(until);
+        }
         if self.doubt.is_some() {
             return Act::End(Outcome::Uncertain { why: format!("looking for it was refused: {why}") });
         }
@@ -475,6 +522,7 @@ impl Delivery {
     }
 
     fn auth(&mut self, why: String) -> Act {
+        self.doubt_again();
         if self.doubt.is_some() {
             return Act::Park { why };
         }
@@ -508,7 +556,7 @@ impl Delivery {
 
 impl Doubt {
     fn new(why: &str, settle: Timestamp, since: Timestamp) -> Self {
-        Self { why: why.into(), settle, absent: None, claimed: false, since, failed_looks: 0 }
+        Self { why: why.into(), settle, absent: None, claimed: false, since, failed_looks: 0, refused: None }
     }
 }
 

@@ -1,17 +1,70 @@
-//! One account's share of the plan.
+//! One account's share of the plan: its rules, the index of its waiting posts, and what it remembers of the slots that
+//! it saw pass.
+//!
+//! The lane never sends and never writes: it says what should be recorded and what should be sent, and says it again
+//! until the ledger shows that it was done. Its memory beside the ledger is only about politeness: a slot that nobody
+//! used is said to be empty for the reason that was seen at the time, not for being missed.
+//!
+//! The rest of `impl Lane` is in `turn` (which slot, which post) and `ahead` (the plan ahead).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::policy::{Policy, Schedule};
-use crate::domain::{Held, PostId, Timestamp};
+use crate::domain::time::before;
+use crate::domain::{Held, PostId, ReplyTo, Timestamp};
 use crate::ledger::view::Account;
 use crate::queue::Post;
+
+use super::index::{self, Index};
+use super::past::Past;
+use super::slots;
+use super::turn::Passed;
+
+/// How late a slot may be kept. A restart takes seconds; five minutes leave room for a slow one, and nobody who reads
+/// the post would call it late.
+pub const SLOT_GRACE: Duration = Duration::from_secs(5 * 60);
+
+/// Least grace of a fixed time. Timers, commits and a delivery just before take their moment; with no grace at all
+/// every fixed post would be missed by milliseconds.
+pub const LEAST_GRACE: Duration = Duration::from_secs(10);
 
 /// An index over the waiting deliveries of one account.
 #[derive(Debug, Clone)]
 pub struct Lane {
-    schedule: Schedule,
-    policy: Policy,
+    pub(super) schedule: Schedule,
+    pub(super) policy: Policy,
+    pub(super) index: Index,
+    /// Slots before it were never promised: there was no account, or another schedule.
+    pub(super) floor: Option<Timestamp>,
+    /// The schedule has changed since the last step.
+    pub(super) new_schedule: bool,
+    pub(super) watch: Option<Watch>,
+    pub(super) memo: Option<Memo>,
+}
+
+/// The stretch of time whose slots were seen while there was still time to use them.
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    /// Slots later than this,
+    pub after: Timestamp,
+    /// and up to this.
+    pub through: Timestamp,
+    /// Why the last of them that was looked at was not used.
+    pub reason: String,
+}
+
+impl Watch {
+    pub fn saw(&self, slot: Timestamp) -> bool {
+        self.after < slot && slot <= self.through
+    }
+}
+
+/// The answer of the last search for a slot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memo {
+    after: Timestamp,
+    next: Option<Timestamp>,
 }
 
 /// What stands against sending on this account as a whole.
@@ -75,7 +128,7 @@ pub struct Choice {
 pub struct Projected {
     /// `None` when nobody can say.
     pub at: Option<Timestamp>,
-    /// `None`: a slot with nothing to send.
+    /// `None`: a slot with nothing to send. With `empty`, a post that would be given up then.
     pub post: Option<PostId>,
     /// `None`: it goes out then.
     pub held: Option<(Held, Option<String>)>,
@@ -85,49 +138,114 @@ pub struct Projected {
 
 impl Lane {
     pub fn new(schedule: Schedule, policy: Policy) -> Self {
-        Self { schedule, policy }
+        Self {
+            schedule,
+            policy,
+            index: Index::default(),
+            floor: None,
+            new_schedule: false,
+            watch: None,
+            memo: None,
+        }
     }
 
-    /// Other rules for the same posts (a changed configuration).
+    /// Other rules for the same posts (a changed configuration). A changed schedule begins at the next step: what it
+    /// would have had before is not missed.
     pub fn set_rules(&mut self, schedule: Schedule, policy: Policy) {
+        let texts = |schedule: &Schedule| schedule.slots.iter().map(|cron| cron.text.clone()).collect::<Vec<_>>();
+        if schedule.zone != self.schedule.zone || texts(&schedule) != texts(&self.schedule) {
+            self.new_schedule = true;
+            self.memo = None;
+        }
         self.schedule = schedule;
         self.policy = policy;
     }
 
     /// Adds a post, or replaces the one of the same id. `objection` is what the platform has against it.
-    pub fn put(&mut self, _post: &Arc<Post>, _objection: Option<(Held, String)>, _account: Option<&Account>) {
-        unimplemented!()
+    ///
+    /// Every post of the queue that goes to this account is put, whatever its state in the ledger, and put again when
+    /// that state has left the plan's hands: others may wait for it.
+    pub fn put(&mut self, post: &Arc<Post>, objection: Option<(Held, String)>, account: Option<&Account>) {
+        self.index.put(post, objection, answered(post), account);
     }
 
     /// Takes a post out (it left the queue, or its delivery is over or open).
-    pub fn remove(&mut self, _post: &PostId) {
-        unimplemented!()
+    pub fn remove(&mut self, post: &PostId) {
+        self.index.remove(post);
     }
 
     /// Says what changes now and what is to be sent now.
-    pub fn step(&mut self, _account: Option<&Account>, _brakes: Brakes, _now: Timestamp) -> Step {
-        unimplemented!()
+    ///
+    /// Nothing is remembered as said: what is neither recorded nor begun is said again. A million posts that are all
+    /// new are spoken of in several steps, each of which asks to be followed at once by `wake`.
+    pub fn step(&mut self, account: Option<&Account>, brakes: Brakes, now: Timestamp) -> Step {
+        let past = Past::of(account);
+        self.index.settle(account);
+        self.begin(&past, brakes, now);
+        let turn = self.turn(&past, brakes, now);
+        let kept = turn.send.as_ref().filter(|choice| !choice.fixed).and_then(|choice| choice.slot);
+        let next_slot = kept.or_else(|| self.next_slot(now));
+        let (mut verdicts, more) = self.index.verdicts(account, next_slot);
+        for passed in turn.passed {
+            match passed {
+                Passed::Empty { slot, reason } => verdicts.push(Verdict::SlotEmpty { slot, reason }),
+                Passed::GivenUp { slot, post } => {
+                    verdicts.extend(index::introduction(&post, past.entry(&post.id)));
+                    self.index.give_up(&post);
+                    verdicts.push(Verdict::Missed { post: post.id.clone(), slot });
+                }
+            }
+        }
+        let wake = if more { Some(now) } else { turn.wake };
+        Step { verdicts, send: turn.send, wake }
     }
 
-    /// The earliest moment from `now` on at which gap, day and quiet hours allow `post` to be sent, its own earlier
-    /// attempts not counted. For attempts that are owed, which need no slot.
-    pub fn earliest(&self, _account: Option<&Account>, _post: &PostId, now: Timestamp) -> Timestamp {
-        now
+    /// Time, floor and brakes are what they are now. Returns the posts whose wait has ended by it.
+    pub(super) fn begin(
+        &mut self,
+        past: &Past<'_>,
+        brakes: Brakes,
+        now: Timestamp,
+    ) -> Vec<(Arc<Post>, &'static str)> {
+        if std::mem::take(&mut self.new_schedule) || (past.cursor().is_none() && self.floor.is_none()) {
+            self.floor = Some(now);
+        }
+        let ended = self.index.advance(now, self.late_grace());
+        self.index.set_unanswered(brakes.unanswered);
+        ended
     }
 
-    /// The plan from `now` until `until`, as if everything were delivered at once when it is sent.
-    pub fn project(
-        &self,
-        _account: Option<&Account>,
-        _brakes: Brakes,
-        _now: Timestamp,
-        _until: Timestamp,
-    ) -> Vec<Projected> {
-        unimplemented!()
+    pub(super) fn late_grace(&self) -> Duration {
+        self.policy.late_grace.max(LEAST_GRACE)
     }
 
-    /// When the last approved post goes out, looked for until `until`; `None` when posts are left then.
-    pub fn runway(&self, _account: Option<&Account>, _now: Timestamp, _until: Timestamp) -> Option<Timestamp> {
-        unimplemented!()
+    /// All slots up to this moment are over, or were never promised.
+    pub(super) fn slots_begin_after(&self, past: &Past<'_>) -> Timestamp {
+        let floor = self.floor.map(|floor| before(floor, Duration::from_nanos(1)));
+        past.cursor().max(floor).unwrap_or(Timestamp::MIN)
+    }
+
+    /// The first slot later than `moment`.
+    pub(super) fn next_slot(&mut self, moment: Timestamp) -> Option<Timestamp> {
+        if let Some(memo) = self.memo
+            && memo.after <= moment
+            && memo.next.is_none_or(|next| moment < next)
+        {
+            return memo.next;
+        }
+        let next = slots::after(&self.schedule, moment).next();
+        self.memo = Some(Memo { after: moment, next });
+        next
+    }
+}
+
+/// The post of ours that a post answers. Reading the content of every post would cost more than all the rest.
+fn answered(post: &Post) -> Option<PostId> {
+    if !post.body.contains("\"reply_to\"") {
+        return None;
+    }
+    match post.content(post.to.first()?).reply_to {
+        Some(ReplyTo::Ours(answered)) => Some(answered),
+        _ => None,
     }
 }

@@ -5,8 +5,18 @@
 //! every start. [`Lane::step`] says what changes now, what is to be sent now, and when to ask again;
 //! [`Lane::project`] is the same rule run ahead in time, for `cadenced plan`.
 
+mod ahead;
 pub mod draw;
+mod gates;
+mod index;
 pub mod lane;
+mod owed;
+mod past;
+pub mod slots;
+mod turn;
 
 pub use draw::draw;
 pub use lane::{Brakes, Choice, Lane, Projected, Step, Verdict};
+
+#[cfg(test)]
+mod tests;

@@ -120,7 +120,8 @@ pub fn intent(delivery: &str, attempt: u32, second: i64) -> Fact {
         fingerprint: 7,
         promotion: attempt == 2,
         counts: true,
-        frozen: json!({"created": "2027-01-15T08:00:00Z"}),
+        body: String::new(),
+            frozen: json!({"created": "2027-01-15T08:00:00Z"}),
         started: at(second),
     }))
 }

@@ -1,0 +1,99 @@
+//! The plan ahead, and how far the approved posts reach.
+
+use super::*;
+use crate::plan::Projected;
+
+fn listed(lines: &[Projected]) -> Vec<String> {
+    let line = |line: &Projected| {
+        let post = line.post.as_ref().map_or("nobody", |post| post.as_str());
+        match (line.at, &line.held, &line.empty) {
+            (Some(at), None, None) => format!("{} {post}", short(at)),
+            (Some(at), None, Some(why)) => format!("{} {post}: {why}", short(at)),
+            (None, Some((reason, _)), None) => format!("{post} held: {reason}"),
+            _ => panic!("{line:?}"),
+        }
+    };
+    lines.iter().map(line).collect()
+}
+
+fn project(world: &World, from: &str, until: &str) -> Vec<String> {
+    listed(&world.lane.project(world.account(), world.brakes, at(from), at(until)))
+}
+
+#[test]
+fn the_plan_ahead_is_what_then_happens() {
+    let policy = Policy {
+        min_gap: Duration::from_mins(45),
+        max_per_day: 6,
+        promotion: Promotion { share: 0.25, window: 4 },
+        ..free()
+    };
+    let mut world = World::new(schedule("Europe/Berlin", &["0 9-17 * * *"]), policy).with([
+        promotion("p"),
+        promotion("q"),
+        post("a"),
+        in_series("b"),
+        Post { priority: 3, ..in_series("c") },
+        Post { not_before: Some(at("2026-06-01T11:30:00Z")), priority: 7, ..post("d") },
+        fixed("f", "2026-06-01T10:15:00Z"),
+        Post { approval: Approval::NotApproved, ..post("n") },
+        Post { expires: Some(at("2026-06-01T08:50:00Z")), approval: Approval::NotApproved, ..post("o") },
+    ]);
+    let ahead = project(&world, "2026-06-01T06:00:00Z", "2026-06-02T18:00:00Z");
+    let is_send = |line: &&String| !line.contains(": ");
+    let sends: Vec<_> = ahead.iter().filter(is_send).cloned().collect();
+    let mut lived = world.live("2026-06-01T06:00:00Z", "2026-06-02T18:00:00Z");
+    for line in &mut lived {
+        let (post, moment) = line.split_once(" at ").unwrap();
+        *line = format!("{moment} {post}");
+    }
+    assert_eq!(sends, lived);
+    assert_eq!(lived.len(), 6);
+    let held = ["n held: not-approved", "o held: not-approved", "q held: promotion-share"];
+    assert_eq!(ahead[ahead.len() - 3..], held);
+    assert!(ahead.contains(&"10:00 nobody: kept free for f at 2026-06-01T10:15:00Z".to_string()), "{ahead:?}");
+}
+
+#[test]
+fn what_would_be_given_up_is_on_the_list() {
+    let policy = Policy { min_gap: Duration::from_hours(5), ..free() };
+    let world = World::new(schedule("UTC", &[]), policy)
+        .with([fixed("f", "2026-06-01T10:00:00Z"), fixed("g", "2026-06-01T10:15:00Z")]);
+    assert_eq!(project(&world, "2026-06-01T06:00:00Z", "2026-06-02T00:00:00Z"), ["10:00 f", "11:15 g: missed"]);
+}
+
+#[test]
+fn projecting_changes_nothing() {
+    let mut world = World::hourly(free()).with([post("a"), post("b")]);
+    let before = project(&world, "2026-06-01T06:30:00Z", "2026-06-01T09:30:00Z");
+    assert_eq!(before[..2], ["07:00 a", "08:00 b"]);
+    assert_eq!(project(&world, "2026-06-01T06:30:00Z", "2026-06-01T09:30:00Z"), before);
+    assert_eq!(world.live("2026-06-01T06:30:00Z", "2026-06-01T09:30:00Z"), ["a at 07:00", "b at 08:00"]);
+}
+
+#[test]
+fn the_runway_ends_with_the_last_approved_post() {
+    let morning = at("2026-06-01T08:30:00Z");
+    let held = Post { approval: Approval::NotApproved, ..post("n") };
+    let mut world = World::new(schedule("UTC", &["0 9 * * *"]), free()).with([post("a"), post("b"), held]);
+    let runway = |world: &World, until| world.lane.runway(world.account(), morning, at(until));
+    assert_eq!(runway(&world, "2026-07-01T00:00:00Z"), Some(at("2026-06-02T09:00:00Z")));
+    assert_eq!(runway(&world, "2026-06-02T08:00:00Z"), None, "one is left then");
+    world.lane.remove(&id("a"));
+    world.lane.remove(&id("b"));
+    assert_eq!(runway(&world, "2026-07-01T00:00:00Z"), Some(morning));
+    for number in 0..50 {
+        world.put(post(&format!("p{number}")));
+    }
+    assert_eq!(runway(&world, "2026-07-01T00:00:00Z"), None);
+}
+
+#[test]
+fn a_large_queue_is_projected_without_walking_through_it() {
+    let mut world = World::hourly(Policy { promotion: Promotion { share: 0.2, window: 10 }, ..free() });
+    for number in 0..20_000 {
+        world.put(if number % 7 == 0 { promotion(&format!("p{number}")) } else { post(&format!("p{number}")) });
+    }
+    let month = project(&world, "2026-06-01T06:30:00Z", "2026-07-01T06:30:00Z");
+    assert_eq!(month.iter().filter(|line| !line.contains("held")).count(), 720);
+}

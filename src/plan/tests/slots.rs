@@ -1,0 +1,247 @@
+//! Slots that are kept, empty, late and missed.
+
+use super::*;
+
+#[test]
+fn posts_take_the_slots_in_order_of_rank() {
+    let mut world = World::hourly(free()).with([post("c"), post("a"), post("b"), Post { priority: 2, ..post("z") }]);
+    assert_eq!(world.said("2026-06-01T08:30:00Z"), ["z scheduled for 09:00", "a scheduled", "b scheduled", "c scheduled"]);
+    assert_eq!(
+        world.live("2026-06-01T08:30:00Z", "2026-06-01T12:59:00Z"),
+        ["z at 09:00", "a at 10:00", "b at 11:00", "c at 12:00"]
+    );
+}
+
+#[test]
+fn a_slot_is_said_to_be_empty_only_when_its_grace_is_over() {
+    let mut world = World::hourly(free());
+    assert_eq!(world.said("2026-06-01T08:30:00Z"), [""; 0]);
+    let step = world.step(at("2026-06-01T09:00:00Z"));
+    assert_eq!((step.verdicts, step.wake), (vec![], Some(at("2026-06-01T09:05:00Z"))));
+    assert_eq!(world.said("2026-06-01T09:05:00Z"), ["09:00 empty: nothing is left to send"]);
+
+    // The next one is taken by a post that is approved four minutes late.
+    assert_eq!(world.said("2026-06-01T10:00:00Z"), [""; 0]);
+    world.put(post("a"));
+    let (sent, _) = world.run(at("2026-06-01T10:04:00Z"));
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].slot, Some(at("2026-06-01T10:00:00Z")));
+    assert_eq!(world.run(at("2026-06-01T10:06:00Z")).1, Some(at("2026-06-01T11:00:00Z")), "it was used, not empty");
+}
+
+#[test]
+fn a_restart_of_four_minutes_loses_no_slot() {
+    let mut world = World::hourly(free()).with([post("a")]);
+    world.said("2026-06-01T08:59:00Z");
+    // A ledger that knows the account knows where its slots begin.
+    world.record(at("2026-06-01T08:59:00Z"), empty("2026-06-01T08:00:00Z"));
+    world.restart();
+    assert_eq!(world.live("2026-06-01T09:04:00Z", "2026-06-01T09:30:00Z"), ["a at 09:04"]);
+}
+
+fn empty(slot: &str) -> Fact {
+    Fact::SlotEmpty { account: World::account_id(), slot: at(slot), reason: String::new() }
+}
+
+/// A world that was away from half past eight until half past twelve.
+fn back(missed: Missed, posts: &[&str]) -> World {
+    let mut world = World::hourly(Policy { missed, ..free() }).with(posts.iter().map(|name| post(name)));
+    world.record(at("2026-06-01T08:06:00Z"), empty("2026-06-01T08:00:00Z"));
+    world.said("2026-06-01T08:30:00Z");
+    world
+}
+
+#[test]
+fn missed_slots_leave_their_posts_to_the_next_slots() {
+    let mut world = back(Missed::NextSlot, &["a", "b"]);
+    assert_eq!(
+        world.said("2026-06-01T12:30:00Z"),
+        ["09:00", "10:00", "11:00", "12:00"].map(|slot| format!("{slot} empty: missed: its post takes the next slot"))
+    );
+    assert_eq!(world.live("2026-06-01T12:30:00Z", "2026-06-01T15:30:00Z"), ["a at 13:00", "b at 14:00"]);
+}
+
+#[test]
+fn missed_slots_can_cost_their_posts() {
+    let mut world = back(Missed::Skip, &["a", "b", "c", "d", "e"]);
+    assert_eq!(
+        world.said("2026-06-01T12:30:00Z"),
+        [
+            "09:00 empty: missed: a is given up",
+            "a missed 09:00",
+            "10:00 empty: missed: b is given up",
+            "b missed 10:00",
+            "11:00 empty: missed: c is given up",
+            "c missed 11:00",
+            "12:00 empty: missed: d is given up",
+            "d missed 12:00",
+        ]
+    );
+    assert_eq!(world.live("2026-06-01T12:30:00Z", "2026-06-01T15:30:00Z"), ["e at 13:00"]);
+    let mut alone = back(Missed::Skip, &["a"]);
+    assert_eq!(alone.said("2026-06-01T10:30:00Z")[2], "10:00 empty: missed: nothing is left to send");
+}
+
+#[test]
+fn what_is_given_up_is_what_would_have_gone() {
+    let mut world = World::hourly(Policy { missed: Missed::Skip, ..free() }).with([
+        in_series("b"),
+        Post { priority: 9, ..in_series("c") },
+        Post { not_before: Some(at("2026-06-01T09:30:00Z")), priority: 5, ..post("late") },
+        Post { priority: 1, ..post("a") },
+        post("z"),
+    ]);
+    world.record(at("2026-06-01T08:06:00Z"), empty("2026-06-01T08:00:00Z"));
+    world.said("2026-06-01T08:30:00Z");
+    let said = world.said("2026-06-01T12:30:00Z");
+    let missed: Vec<_> = said.iter().filter(|line| !line.contains("empty")).collect();
+    assert_eq!(missed, ["late scheduled for 13:00", "a missed 09:00", "late missed 10:00", "b missed 11:00", "c missed 12:00"]);
+}
+
+#[test]
+fn one_post_makes_up_for_all_missed_slots_and_never_two() {
+    let mut world = back(Missed::Now, &["a", "b"]);
+    let said = world.said("2026-06-01T12:30:00Z");
+    assert_eq!(said, ["09:00", "10:00", "11:00"].map(|slot| format!("{slot} empty: missed: one post makes up for all")));
+    let (sent, _) = world.run(at("2026-06-01T12:30:00Z"));
+    assert_eq!(sent.iter().map(|choice| choice.slot).collect::<Vec<_>>(), [Some(at("2026-06-01T12:00:00Z"))]);
+    assert_eq!(world.live("2026-06-01T12:31:00Z", "2026-06-01T13:30:00Z"), ["b at 13:00"]);
+    // With nobody waiting they are just missed.
+    assert_eq!(back(Missed::Now, &[]).said("2026-06-01T10:30:00Z").len(), 2);
+}
+
+#[test]
+fn making_up_waits_for_the_gates_but_not_beyond_the_next_slot() {
+    let quiet = |to: &str| Policy {
+        quiet: vec![crate::domain::policy::Quiet { from: "12:00".parse().unwrap(), to: to.parse().unwrap() }],
+        missed: Missed::Now,
+        ..free()
+    };
+    let mut world = back(Missed::Now, &["a", "b"]);
+    world.lane.set_rules(schedule("UTC", &["0 * * * *"]), quiet("12:45"));
+    assert_eq!(world.live("2026-06-01T12:30:00Z", "2026-06-01T13:30:00Z"), ["a at 12:45", "b at 13:00"]);
+
+    let mut world = back(Missed::Now, &["a", "b"]);
+    world.lane.set_rules(schedule("UTC", &["0 * * * *"]), quiet("13:03"));
+    assert_eq!(world.live("2026-06-01T12:30:00Z", "2026-06-01T14:30:00Z"), ["a at 13:03", "b at 14:00"]);
+}
+
+#[test]
+fn a_clock_that_went_ahead_is_downtime_and_nothing_bursts() {
+    for missed in [Missed::NextSlot, Missed::Now] {
+        let mut world = back(missed, &["a", "b", "c", "d"]);
+        let (sent, _) = world.run(at("2026-06-08T12:30:00Z"));
+        assert!(sent.len() <= 1, "{missed:?} {sent:?}");
+    }
+}
+
+#[test]
+fn years_of_a_slot_a_second_are_said_in_a_hundred_lines() {
+    for missed in [Missed::NextSlot, Missed::Skip, Missed::Now] {
+        let mut world = World::new(schedule("UTC", &["* * * * * *"]), Policy { missed, ..free() });
+        world.put(post("a"));
+        world.record(at("2016-06-01T00:00:00Z"), empty("2016-06-01T00:00:00Z"));
+        let step = world.step(at("2026-06-01T00:00:00Z"));
+        assert!(step.verdicts.len() < 110, "{missed:?}");
+        world.record_verdicts(at("2026-06-01T00:00:00Z"), &step.verdicts);
+        let cursor = world.account().unwrap().head.cursor;
+        let done = if missed == Missed::Skip { "2016" } else { "2026-05-31T23:55:00Z" };
+        if missed != Missed::Skip {
+            assert_eq!(cursor, Some(at(done)));
+        }
+        let (_, wake) = world.run(at("2026-06-01T00:00:00Z"));
+        assert!(wake.is_some_and(|wake| wake > at("2026-06-01T00:00:00Z")));
+    }
+}
+
+#[test]
+fn all_posts_of_many_missed_slots_are_given_up_by_name() {
+    let mut world = World::new(schedule("UTC", &["* * * * *"]), Policy { missed: Missed::Skip, ..free() });
+    for number in 0..250 {
+        world.put(post(&format!("p{number:03}")));
+    }
+    world.record(at("2026-06-01T00:00:00Z"), empty("2026-06-01T00:00:00Z"));
+    world.brakes.no_send = Some("nothing yet");
+    world.run(at("2026-06-01T00:00:30Z"));
+    world.brakes.no_send = None;
+    let (sent, _) = world.run(at("2026-06-02T00:00:30Z"));
+    assert_eq!(sent, []);
+    assert!(world.posts.keys().all(|id| world.shown(id.as_str()) == "missed"));
+}
+
+#[test]
+fn nothing_is_given_up_while_nothing_may_be_done() {
+    let mut world = back(Missed::Skip, &["a", "b"]);
+    world.brakes.no_send = Some("the queue folder is lost");
+    assert_eq!(world.said("2026-06-01T12:30:00Z"), [""; 0]);
+    let said = world.said("2026-06-01T13:01:00Z");
+    assert_eq!(said, ["09:00", "10:00", "11:00", "12:00"].map(|slot| format!("{slot} empty: missed: the queue folder is lost")));
+    world.brakes.no_send = None;
+    assert_eq!(world.live("2026-06-01T13:02:00Z", "2026-06-01T14:30:00Z"), ["a at 13:02", "b at 14:00"]);
+}
+
+#[test]
+fn a_brake_is_the_reason_of_the_slots_that_pass_meanwhile() {
+    let mut world = World::hourly(Policy { missed: Missed::Skip, ..free() }).with([post("a")]);
+    world.brakes.no_send = Some("the account is paused");
+    world.said("2026-06-01T08:59:00Z");
+    assert_eq!(world.said("2026-06-01T09:00:00Z"), [""; 0]);
+    assert_eq!(world.said("2026-06-01T09:05:00Z"), ["09:00 empty: the account is paused"]);
+    assert_eq!(world.shown("a"), "scheduled", "a slot that was seen costs nobody his post");
+}
+
+#[test]
+fn the_gap_keeps_a_slot_waiting_within_its_grace() {
+    let policy = |gap| Policy { min_gap: Duration::from_secs(gap), ..free() };
+    let both = || schedule("UTC", &["0 9 * * *", "2 9 * * *"]);
+    let mut world = World::new(both(), policy(4 * 60)).with([post("a"), post("b")]);
+    assert_eq!(world.live("2026-06-01T08:00:00Z", "2026-06-01T09:30:00Z"), ["a at 09:00", "b at 09:04"]);
+    let mut world = World::new(both(), policy(10 * 60)).with([post("a"), post("b")]);
+    assert_eq!(world.live("2026-06-01T08:00:00Z", "2026-06-01T09:06:00Z"), ["a at 09:00"]);
+    world.step(at("2026-06-01T09:06:00Z"));
+    world.restart();
+    assert_eq!(world.live("2026-06-01T09:30:00Z", "2026-06-02T09:01:00Z"), ["b at 2026-06-02 09:00"]);
+}
+
+#[test]
+fn a_day_that_is_full_leaves_its_slots_empty() {
+    let mut world = World::new(schedule("UTC", &["0 9-12 * * *"]), Policy { max_per_day: 2, ..free() });
+    for name in ["a", "b", "c"] {
+        world.put(post(name));
+    }
+    let sent = world.live("2026-06-01T08:00:00Z", "2026-06-01T11:01:00Z");
+    assert_eq!(sent, ["a at 09:00", "b at 10:00"]);
+    assert_eq!(world.said("2026-06-01T11:05:00Z"), ["11:00 empty: max_per_day"]);
+    assert_eq!(world.live("2026-06-01T11:05:00Z", "2026-06-02T10:30:00Z"), ["c at 2026-06-02 09:00"]);
+}
+
+#[test]
+fn a_changed_schedule_begins_now() {
+    let mut world = World::hourly(Policy { missed: Missed::Now, ..free() }).with([post("a")]);
+    world.record(at("2026-06-01T08:06:00Z"), empty("2026-06-01T08:00:00Z"));
+    world.said("2026-06-01T08:30:00Z");
+    let policy = world.lane.policy.clone();
+    world.lane.set_rules(schedule("UTC", &["15 8 * * *", "45 8 * * *"]), policy);
+    assert_eq!(world.live("2026-06-01T08:31:00Z", "2026-06-01T08:50:00Z"), ["a at 08:45"]);
+}
+
+#[test]
+fn an_account_without_slots_and_one_whose_slots_never_come_sleep() {
+    for crons in [&[][..], &["0 0 30 2 *"][..]] {
+        let mut world = World::new(schedule("UTC", crons), free()).with([post("a")]);
+        assert_eq!(world.run(at("2026-06-01T08:31:00Z")), (vec![], None));
+    }
+}
+
+#[test]
+fn the_same_slot_is_not_used_twice_by_a_second_step() {
+    let mut world = World::hourly(free()).with([post("a"), post("b")]);
+    world.said("2026-06-01T08:30:00Z");
+    let now = at("2026-06-01T09:00:00Z");
+    let choice = world.step(now).send.unwrap();
+    assert_eq!(world.step(now).send.unwrap(), choice, "until it has begun, it is the same");
+    world.begin(now, &choice);
+    assert_eq!(world.step(now).send, None, "an attempt is open");
+    world.deliver(now, &choice.post.id);
+    assert_eq!(world.step(now).send, None);
+}
