@@ -31,7 +31,7 @@ fn read_config(bytes: &[u8]) -> Result<(Settings, Vec<Fault>), Vec<Fault>> {
 }
 
 fn accounts() -> BTreeSet<AccountId> {
-    ["fedi", "bsky"].map(|id| AccountId::new(id).unwrap()).into()
+    ["fedi", "bsky"].map(|id| AccountId::new(id).expect("an id")).into()
 }
 
 fn read_queue(bytes: &[u8]) -> Reading {
@@ -45,7 +45,7 @@ fn read_queue(bytes: &[u8]) -> Reading {
 }
 
 fn fixture(path: &str) -> Vec<u8> {
-    std::fs::read(Path::new("tests/fixtures").join(path)).unwrap()
+    std::fs::read(Path::new("tests/fixtures").join(path)).expect("the fixture is there")
 }
 
 fn lines(faults: &[Fault]) -> String {
@@ -260,7 +260,7 @@ fn fits(value: &serde_json::Value, schema: &serde_json::Value, at: &str) {
         assert!(names.contains(value), "{at}: {value}");
     }
     for key in schema["required"].as_array().into_iter().flatten() {
-        assert!(value.get(key.as_str().unwrap()).is_some(), "{at}: {key} is missing");
+        assert!(value.get(key.as_str().unwrap_or_default()).is_some(), "{at}: {key} is missing");
     }
     for (key, inner) in value.as_object().into_iter().flatten() {
         let rest = &schema["additionalProperties"];
@@ -303,7 +303,7 @@ fn inside(faults: &[Fault], bytes: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn no_text_makes_a_reader_panic(text in pieces()) {
@@ -371,4 +371,16 @@ fn without_approvals_being_in_the_queue_is_enough() {
     let read = parse::read(&file, b"[[post]]\nid='a'\nto=['any']\naudience='a'\ngoal='change'\ntext='t'", &mut around);
     let post = &read.posts.unwrap()[0];
     assert_eq!((post.approval, &*post.order.file, post.order.place), (Approval::Approved, "x.toml", 0));
+}
+
+#[test]
+fn the_samples_build_with_the_real_platforms() {
+    let platforms = cadenced::cli::check::platform_keys(REGISTRY);
+    let env = ConfigEnv { state_directory: None, runtime_directory: None, platforms: &platforms };
+    let path = Path::new("/etc/cadenced/cadenced.toml");
+    let (settings, _) =
+        config::read(path, &fixture("config/complete.toml"), &env).map_err(|faults| lines(&faults)).unwrap();
+    let (adapters, faults) = cadenced::cli::check::build(&settings, REGISTRY);
+    assert_eq!(lines(&faults), "");
+    assert_eq!(adapters.len(), 3);
 }

@@ -94,7 +94,7 @@ impl Folder {
     }
 
     fn text(&self, file: &str) -> String {
-        String::from_utf8(self.files.borrow()[file].clone()).unwrap()
+        String::from_utf8(self.files.borrow()[file].clone()).expect("text")
     }
 }
 
@@ -146,13 +146,13 @@ fn run(config: &str, folder: &Folder, format: Format, over: &dyn Fn(&DeliveryId)
         state_directory: None,
         runtime_directory: None,
         registry: &[&WALL],
-        now: "2026-11-20T10:00:00Z".parse().unwrap(),
+        now: "2026-11-20T10:00:00Z".parse().expect("a moment"),
         format,
         over,
     };
     let mut out = Vec::new();
-    let code = check(&ask, folder, &mut out).unwrap();
-    (code, String::from_utf8(out).unwrap())
+    let code = check(&ask, folder, &mut out).expect("memory takes it");
+    (code, String::from_utf8(out).expect("text"))
 }
 
 fn plain(config: &str, folder: &Folder) -> (u8, String) {
@@ -210,7 +210,7 @@ fn mixed() -> Folder {
     first += &post("noon", "one", "z", "at = 2026-12-02T12:00:00Z\nexpires = 2026-12-03T00:00:00Z");
     first += &post("gone", "one", "", "expires = 2026-11-20T10:00:00Z\nmedia = [{ file = \"no.jpg\" }]");
     let mut second = post("close", "one", "w", "at = 2026-12-02T13:00:00Z");
-    second += &post("paused", "two", "x", "");
+    second += &post("paused", "two", "x", "reply_to = \"nigth\"");
     second += &post("again", "one", "x", "[post.variant.one]\ntext = \"still too long a text\"");
     second += &post("long", "one", "other", "");
     second += &post("echo", "one", "w", "");
@@ -239,7 +239,7 @@ fn findings_are_told_where_they_are() {
 fn settings() -> Settings {
     let platforms = platform_keys(&[&WALL]);
     let env = ConfigEnv { state_directory: None, runtime_directory: None, platforms: &platforms };
-    config::read(Path::new("/c/cadenced.toml"), CONFIG.as_bytes(), &env).unwrap().0
+    config::read(Path::new("/c/cadenced.toml"), CONFIG.as_bytes(), &env).expect("a good configuration").0
 }
 
 fn ask(folder: &Folder, what: &[&str], answer: Option<&str>) -> (u8, String) {
@@ -249,12 +249,12 @@ fn ask(folder: &Folder, what: &[&str], answer: Option<&str>) -> (u8, String) {
         what: &what,
         by: "editor@example.org",
         yes: answer.is_none(),
-        now: "2026-11-20T10:00:00Z".parse().unwrap(),
+        now: "2026-11-20T10:00:00Z".parse().expect("a moment"),
         look: Look::Plain,
     };
     let mut out = Vec::new();
-    let code = approve(&ask, folder, &mut answer.unwrap_or("").as_bytes(), &mut out).unwrap();
-    (code, String::from_utf8(out).unwrap())
+    let code = approve(&ask, folder, &mut answer.unwrap_or("").as_bytes(), &mut out).expect("memory takes it");
+    (code, String::from_utf8(out).expect("text"))
 }
 
 fn tricky() -> Folder {

@@ -14,7 +14,7 @@ use jiff::civil;
 
 use crate::config::read::{Draft, draft};
 use crate::config::{AccountSettings, ConfigEnv, Settings};
-use crate::domain::document::Text;
+use crate::domain::document::{Text, nearest};
 use crate::domain::fault::Severity;
 use crate::domain::time::{after, since};
 use crate::domain::{AccountId, Content, DeliveryId, Digest, Fault, Place, PostId, Timestamp};
@@ -31,6 +31,9 @@ pub const CLEAN: u8 = 0;
 pub const FINDINGS: u8 = 1;
 /// The configuration or the queue folder cannot be used.
 pub const UNUSABLE: u8 = 2;
+
+/// For how many answers to a post that is not there the nearest id is looked for.
+const LOOKS: usize = 20;
 
 /// The queue folder, as commands need it.
 pub trait QueueFolder {
@@ -133,6 +136,7 @@ pub fn check(ask: &Check<'_>, folder: &dyn QueueFolder, out: &mut dyn Write) -> 
         ids: BTreeMap::new(),
         fixed: BTreeMap::new(),
         said: BTreeMap::new(),
+        answers: Vec::new(),
         late: BTreeMap::new(),
         files: 0,
     };
@@ -274,6 +278,8 @@ struct Sweep<'s> {
     fixed: BTreeMap<AccountId, Vec<(Timestamp, PostId, Order)>>,
     /// What people will see, by a hash of it.
     said: BTreeMap<(AccountId, u64), PostId>,
+    /// Posts that answer one of ours, with its id.
+    answers: Vec<(Order, PostId, Box<[AccountId]>)>,
     /// Remarks that only all files together give, by file.
     late: BTreeMap<Arc<str>, Vec<Remark>>,
     files: usize,
@@ -341,6 +347,9 @@ impl Sweep<'_> {
     fn post(&mut self, post: &Post, remarks: &mut Vec<Remark>) {
         self.note_id(post, remarks);
         let body = Body::read(&post.body);
+        if let Some(answered) = body.reply_to.as_deref().and_then(|answered| PostId::new(answered).ok()) {
+            self.answers.push((post.order.clone(), answered, post.to.clone()));
+        }
         let mut past = false;
         for account in &post.to {
             let Some(settings) = self.settings.accounts.get(account) else { continue };
@@ -445,6 +454,25 @@ impl Sweep<'_> {
                     });
                 }
             }
+        }
+        let mut looked = 0;
+        for (order, answered, to) in std::mem::take(&mut self.answers) {
+            let over = |account: &AccountId| (self.ask.over)(&DeliveryId::new(answered.clone(), account.clone()));
+            if self.ids.contains_key(&answered) || to.iter().any(over) {
+                continue;
+            }
+            // A look through all ids costs time; a queue full of such answers has one cause, and needs no more of them.
+            looked += 1;
+            let ids = self.ids.keys().map(PostId::as_str).filter(|_| looked <= LOOKS);
+            let near = nearest(answered.as_str(), ids);
+            self.late.entry(order.file.clone()).or_default().push(Remark {
+                order,
+                key: "reply_to".into(),
+                account: None,
+                severity: Severity::Warning,
+                reason: format!("there is no post {answered} in the queue to be answered"),
+                hint: near.map(|near| format!("did you mean {near:?}?")),
+            });
         }
         for (file, remarks) in std::mem::take(&mut self.late) {
             let bytes = self.folder.read(&self.settings.queue.path, &file).unwrap_or_default();

@@ -136,8 +136,10 @@ pub struct Places {
 }
 
 impl Places {
-    /// Where a key of the entry stands; that of its variant for `account`, when it has one; else the entry itself.
+    /// Where a key of the entry stands; that of its variant for `account`, when it has one; else the entry itself. A
+    /// key with more behind it (`media[1]`, `thread.2`) is looked for by its first part.
     pub fn of(&self, key: &str, account: Option<&AccountId>) -> Range<usize> {
+        let key = key.split(['[', '.']).next().unwrap_or(key);
         let own = account.and_then(|account| self.keys.get(&format!("variant.{account}.{key}")));
         own.or_else(|| self.keys.get(key)).unwrap_or(&self.whole).clone()
     }
