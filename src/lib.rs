@@ -1,4 +1,5 @@
 //! cadenced
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod control;

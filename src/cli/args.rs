@@ -121,6 +121,9 @@ pub struct RunArgs {
     /// Publish nothing; say what would be sent
     #[arg(long)]
     pub dry_run: bool,
+    /// The wall clock is right although the store has seen a later time
+    #[arg(long)]
+    pub confirm_clock: bool,
 }
 
 const RUN_HELP: &str = "\
@@ -150,7 +153,7 @@ pub enum CheckFormat {
     /// For people, with excerpts
     #[default]
     Text,
-    /// One JSON array
+    /// One JSON object a line
     Json,
 }
 
@@ -158,7 +161,7 @@ const CHECK_HELP: &str = "\
 Examples:
   cadenced check
   cadenced check queue/week.toml
-  cadenced check --format json | jq -r '.[].reason'
+  cadenced check --format json | jq -r .reason
 
 Exit codes:
   0  nothing found

@@ -67,7 +67,7 @@ impl Engine {
     /// Begins an attempt that is owed; says when the next one is.
     pub(super) fn owed(&mut self, account: &AccountId, now: Timestamp) -> Option<Timestamp> {
         let desk = self.desks.get(account)?;
-        if !matches!(desk.work, Work::Idle) || self.stopping {
+        if !matches!(desk.work, Work::Idle) || self.stopping || self.mode != Mode::Publish {
             return None;
         }
         if let Some(until) = desk.pause_until.filter(|until| *until > now) {

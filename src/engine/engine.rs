@@ -27,6 +27,8 @@ pub enum Mode {
     Publish,
     /// Everything but attempts: what would be sent is only said.
     DryRun,
+    /// Nothing at all: somebody only wants to know where things stand.
+    Look,
 }
 
 /// Why a person's decision cannot be taken.

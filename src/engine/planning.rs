@@ -13,7 +13,7 @@ use crate::telemetry::events::{Event as LogEvent, quote};
 
 use super::Engine;
 use super::desk::{Desk, Work};
-use super::engine::{Folder, Then};
+use super::engine::{Folder, Mode, Then};
 use super::event::runway_horizon;
 
 /// Most verdicts in one batch: a batch is written in one piece.
@@ -283,6 +283,7 @@ impl Engine {
         let desk = self.desks.get(account)?;
         let head = self.view.account(account).map(|account| &account.head);
         let reasons = [
+            (self.mode == Mode::Look, "the daemon was not running"),
             (self.stopping, "the daemon was stopping"),
             (self.clock_behind, "the wall clock was behind"),
             (self.folder != Folder::Known, "the queue folder could not be read"),

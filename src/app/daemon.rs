@@ -1,0 +1,413 @@
+//! Puts the parts together and runs the daemon.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::runtime::{Builder, Handle as Runtime};
+use tokio::sync::oneshot;
+
+use crate::cli::args::RunArgs;
+use crate::cli::exit::{Exit, Failure, Kind};
+use crate::config::{LogFormat, Settings};
+use crate::control::protocol::{Answer, DaemonReport, ErrorKind, Line, PORTION, Problem, Question};
+use crate::daemon::{self, Ended, Handle, Input, Parts, Stage, Until};
+use crate::domain::{DeliveryId, Fault, time};
+use crate::edge::chores::{Chore as Timed, Chores};
+use crate::edge::clock::SystemClock;
+use crate::edge::http::HttpCaller;
+use crate::edge::inbox::{Watch, Watcher};
+use crate::edge::media::MediaShelf;
+use crate::edge::signals::{self, Wish};
+use crate::edge::socket::{self, Server};
+use crate::edge::store::{self, Progress, Store};
+use crate::edge::{files, manager, secrets};
+use crate::engine::{Chore, Engine, Event, Mode, answers};
+use crate::ledger::store::{CommitError, Figures, Ledger, ReadError, Room};
+use crate::ledger::{Fact, Record};
+use crate::parts::Clock;
+use crate::telemetry::events::{self, Event as LogEvent};
+use crate::telemetry::setup::Format;
+use crate::telemetry::setup::{self, Printer};
+
+use super::desk::{reader, store_refused};
+use super::load::{self, Loaded};
+
+/// Threads for HTTP beside the one that thinks.
+const WORKERS: usize = 2;
+
+/// Runs the daemon until it is told to stop, or is idle.
+///
+/// # Errors
+/// Exit code 77 for the store, 78 for the configuration.
+pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
+    let clock = SystemClock;
+    let loaded = load::load(config)?;
+    let setups = load::armed(&loaded).map_err(|faults| secrets_missing(&faults))?;
+    let printer = Arc::new(printer(&loaded.settings));
+    setup::install_panic_hook(&printer);
+    setup::listen(&printer);
+    if let Err(error) = secrets::harden() {
+        warn(&printer, "this process", &format!("core dumps could not be switched off: {error}"));
+    }
+    let file = loaded.settings.file.display().to_string();
+    printer.emit(&LogEvent::DaemonStarted {
+        version: env!("CARGO_PKG_VERSION").into(),
+        pid: std::process::id(),
+        config: file.clone(),
+    });
+    config_loaded(&printer, &loaded);
+
+    let internal = |what: &str, error: &dyn std::fmt::Display| {
+        Failure::new(Kind::Internal, format!("failed to {what}: {error}"))
+    };
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .map_err(|error| internal("start the runtime", &error))?;
+    let (handle, inputs) = Handle::new();
+    let (reload, reloads) = std::sync::mpsc::channel();
+    let wishes = handle.clone();
+    signals::listen(runtime.handle(), move |wish| match wish {
+        Wish::Stop(signal) => wishes.send(Input::Stop(signal)),
+        Wish::Reload => drop(reload.send(())),
+    })
+    .map_err(|error| internal("listen to signals", &error))?;
+
+    let opening = clock.boot();
+    let (store, view, opened) =
+        store::open(&loaded.settings.store, &store::Options::default(), &mut |progress| tell(&printer, progress))
+            .map_err(store_refused)?;
+    let open_ms = u64::try_from((clock.boot() - opening).as_millis()).unwrap_or(u64::MAX);
+    let path = loaded.settings.store.display().to_string();
+    printer.emit(&LogEvent::StoreOpened { path, records: opened.records, open_ms });
+    if let Some(why) = &opened.without_index {
+        printer.emit(&LogEvent::StoreFailed { why: format!("there is no index, look-ups are slow: {why}") });
+    }
+
+    let ledger: Arc<dyn Ledger> = if args.dry_run { Arc::new(Forgetful) } else { store.clone() };
+    let mode = if args.dry_run { Mode::DryRun } else { Mode::Publish };
+    let mut engine = Engine::new(opened.seed, view, mode);
+    if !args.dry_run {
+        opened_by(&ledger, &mut engine, &clock, args.confirm_clock);
+    }
+    engine.handle(Event::Configured(setups), clock.now());
+
+    let carry_out: crate::edge::http::Files = Arc::new(files::carry_out);
+    let agent = concat!("cadenced/", env!("CARGO_PKG_VERSION"));
+    let caller = HttpCaller::new(runtime.handle().clone(), agent, carry_out)
+        .map_err(|error| internal("set up HTTP", &error))?;
+    if let Some(why) = caller.distrust() {
+        warn(&printer, "certificate authorities", &format!("no https server will be trusted: {why}"));
+    }
+    let report = DaemonReport {
+        running: true,
+        pid: Some(std::process::id()),
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
+    let _server = serve(&loaded.settings, runtime.handle(), &handle, &store, &printer)?;
+    let watch = Watch {
+        queue: loaded.settings.queue.path.clone(),
+        keep: (!args.dry_run).then(|| loaded.settings.store.join("queue")),
+        reader: reader(&loaded),
+    };
+    let told = handle.clone();
+    let watcher = Watcher::start(watch, move |message| told.event(Event::Inbox(message)))
+        .map_err(|error| internal("watch the queue folder", &error))?;
+    let watcher = Arc::new(watcher);
+    let _chores = chores(&loaded.settings, runtime.handle(), &handle, &store, &printer)
+        .map_err(|error| Failure::new(Kind::ConfigRefused, error))?;
+    follow_reloads(reloads, runtime.handle(), config.to_path_buf(), &loaded.settings, &printer, &handle, &watcher);
+
+    let manager = manager::find();
+    let parts = Parts {
+        clock: Arc::new(clock),
+        caller: Arc::new(caller),
+        shelf: Arc::new(MediaShelf::new(runtime.handle().clone(), loaded.settings.queue.path.clone())),
+        ledger,
+        log: {
+            let printer = printer.clone();
+            Box::new(move |at, event| printer.print(at, event))
+        },
+        manager: Box::new(move |stage| match stage {
+            Stage::Ready => manager.ready(),
+            Stage::Alive => manager.alive(),
+            Stage::Stopping => manager.stopping(),
+        }),
+    };
+    let until = Until { idle: args.until_idle, stop_timeout: loaded.settings.stop_timeout };
+    let ended = runtime.block_on(daemon::run(engine, parts, handle, inputs, until, report));
+    store.close();
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    match ended {
+        Ended::Idle | Ended::Stopped => Ok(Exit::Done),
+        Ended::LedgerBroken(why) => Err(Failure::new(Kind::StoreRefused, why)
+            .with_hint("look at the disk; nothing is lost that was recorded, and nothing is sent without a record")),
+    }
+}
+
+fn secrets_missing(faults: &[Fault]) -> Failure {
+    let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    Failure::new(Kind::ConfigRefused, all.join("\n       "))
+        .with_hint("every secret that the configuration names must be there when the daemon starts")
+}
+
+fn printer(settings: &Settings) -> Printer {
+    let format = settings.log.format.map(|format| match format {
+        LogFormat::Json => Format::Json,
+        LogFormat::Journald => Format::Journald,
+        LogFormat::Pretty => Format::Pretty,
+    });
+    Printer::stdout(format, level(settings), Box::new(|| SystemClock.now()))
+}
+
+fn level(settings: &Settings) -> events::Level {
+    use crate::config::settings::LogLevel;
+    match settings.log.level {
+        LogLevel::Error => events::Level::Error,
+        LogLevel::Warn => events::Level::Warn,
+        LogLevel::Info => events::Level::Info,
+        LogLevel::Debug | LogLevel::Trace => events::Level::Debug,
+    }
+}
+
+fn warn(printer: &Printer, place: &str, reason: &str) {
+    printer.emit(&LogEvent::ConfigWarning { place: place.into(), reason: reason.into() });
+}
+
+fn config_loaded(printer: &Printer, loaded: &Loaded) {
+    let file = loaded.settings.file.display().to_string();
+    printer.emit(&LogEvent::ConfigLoaded { file, accounts: loaded.settings.accounts.len() });
+    for warning in &loaded.warnings {
+        warn(printer, &warning.place.to_string(), &warning.reason);
+    }
+}
+
+fn tell(printer: &Printer, progress: Progress) {
+    printer.emit(&match progress {
+        Progress::Torn(torn) => LogEvent::StoreTornTail { segment: torn.segment, bytes: torn.bytes },
+        Progress::Rebuilding { reason, done, total } => LogEvent::StoreRebuilding { reason, done, total },
+    });
+}
+
+/// The first record of this run, and a confirmed clock if a person has confirmed it.
+fn opened_by(ledger: &Arc<dyn Ledger>, engine: &mut Engine, clock: &SystemClock, confirm_clock: bool) {
+    let program = concat!("cadenced ", env!("CARGO_PKG_VERSION")).to_owned();
+    let now = clock.now();
+    let behind = engine.view().clock_mark.is_some_and(|mark| now < time::before(mark, Duration::from_secs(2)));
+    if confirm_clock && behind {
+        let by = std::env::var("USER").unwrap_or_else(|_| "whoever started the daemon".into());
+        engine.handle(Event::ClockConfirmed { by }, now);
+    }
+    // Whether it can be recorded shows with the first record that matters.
+    ledger.submit(vec![Record::new(now, Fact::Opened { program })], Room::Free, Box::new(|_| {}));
+}
+
+fn chores(
+    settings: &Settings,
+    runtime: &Runtime,
+    handle: &Handle,
+    store: &Arc<Store>,
+    printer: &Arc<Printer>,
+) -> Result<Chores, crate::edge::chores::ChoreError> {
+    let event = |name, cron: &str, chore: Chore| {
+        let handle = handle.clone();
+        Timed { name, cron: cron.into(), run: Box::new(move || handle.event(Event::Chore(chore))) }
+    };
+    let (store, printer) = (store.clone(), printer.clone());
+    let upkeep = move || {
+        let figures = store.figures();
+        printer.emit(&LogEvent::StoreUpkeep {
+            records: figures.records,
+            journal_bytes: figures.journal_bytes,
+            index_bytes: figures.index_bytes,
+        });
+        if let Some(why) = store.index_trouble() {
+            printer.emit(&LogEvent::StoreFailed { why: format!("the index was given up until the next start: {why}") });
+        }
+    };
+    Chores::start(
+        runtime,
+        vec![
+            event("runway", &settings.chores.runway, Chore::Runway),
+            event("accounts", &settings.chores.accounts, Chore::Accounts),
+            Timed { name: "upkeep", cron: settings.chores.upkeep.clone(), run: Box::new(upkeep) },
+        ],
+    )
+}
+
+/// SIGHUP: the configuration is read again, off the runtime's own threads, and put into force when it can be used.
+fn follow_reloads(
+    reloads: std::sync::mpsc::Receiver<()>,
+    runtime: &Runtime,
+    config: PathBuf,
+    running: &Settings,
+    printer: &Arc<Printer>,
+    handle: &Handle,
+    watcher: &Arc<Watcher>,
+) {
+    let (printer, handle, watcher) = (printer.clone(), handle.clone(), watcher.clone());
+    let (store, queue, socket) = (running.store.clone(), running.queue.path.clone(), running.control.socket.clone());
+    runtime.spawn_blocking(move || {
+        while reloads.recv().is_ok() {
+            let file = config.display().to_string();
+            let rejected = |faults: &[Fault]| LogEvent::ConfigRejected {
+                file: file.clone(),
+                faults: faults.len(),
+                fault: faults.first().map(ToString::to_string).unwrap_or_default(),
+            };
+            let loaded = match load::read(&config) {
+                Ok(loaded) => loaded,
+                Err(refusal) => {
+                    printer.emit(&rejected(&refusal.faults));
+                    continue;
+                }
+            };
+            let setups = match load::armed(&loaded) {
+                Ok(setups) => setups,
+                Err(faults) => {
+                    printer.emit(&rejected(&faults));
+                    continue;
+                }
+            };
+            let settings = &loaded.settings;
+            let later = settings.store != store || settings.queue.path != queue || settings.control.socket != socket;
+            if later {
+                warn(&printer, &file, "changed paths of store, queue and socket are in force after a restart");
+            }
+            printer.set_level(level(settings));
+            config_loaded(&printer, &loaded);
+            handle.event(Event::Configured(setups));
+            watcher.set_reader(reader(&loaded));
+            watcher.rescan();
+        }
+    });
+}
+
+/// Listens for commands. A folder that is not there yet is made; without a socket the daemon goes on all the same.
+fn serve(
+    settings: &Settings,
+    runtime: &Runtime,
+    handle: &Handle,
+    store: &Arc<Store>,
+    printer: &Arc<Printer>,
+) -> Result<Option<Server>, Failure> {
+    let Some(path) = &settings.control.socket else {
+        warn(printer, "control.socket", "there is no folder for the control socket; commands cannot ask the daemon");
+        return Ok(None);
+    };
+    if let Some(folder) = path.parent() {
+        // Listening will say why, if this does not work.
+        let _ = std::fs::create_dir_all(folder);
+    }
+    let (handle, store, runtime_of) = (handle.clone(), store.clone(), runtime.clone());
+    let answerer = move |question: Value, _peer: socket::Peer, answer: socket::Answer| {
+        let (handle, store) = (handle.clone(), store.clone());
+        runtime_of.spawn_blocking(move || reply(question, &handle, &*store, &answer));
+    };
+    match Server::start(runtime, path, Arc::new(answerer)) {
+        Ok(server) => Ok(Some(server)),
+        Err(error @ socket::ServeError::Taken(_)) => {
+            Err(Failure::new(Kind::StoreRefused, error).with_hint("stop the other daemon, or give this one its own socket"))
+        }
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            warn(printer, "control.socket", &format!("{error}{cause}; commands cannot ask the daemon"));
+            Ok(None)
+        }
+    }
+}
+
+/// Answers one question, on a thread that may wait.
+fn reply(question: Value, handle: &Handle, store: &dyn Ledger, answer: &socket::Answer) {
+    let send = |line: Answer, more: bool| answer.line_in_turn(&Line { answer: line, more });
+    let problem = |kind, message: String| Answer::Error(Problem { kind, message, hint: None });
+    let question: Question = match serde_json::from_value(question) {
+        Ok(question) => question,
+        Err(error) => {
+            send(problem(ErrorKind::Garbled, format!("the question cannot be read: {error}")), false);
+            return;
+        }
+    };
+    if question == Question::Export {
+        return export(store, &send);
+    }
+    let which = match &question {
+        Question::Status { which } => which.clone(),
+        _ => None,
+    };
+    let (ask, asked) = oneshot::channel();
+    handle.send(Input::Ask { question, answer: ask });
+    let Ok(whole) = asked.blocking_recv() else {
+        send(problem(ErrorKind::NotReady, "the daemon is stopping".into()), false);
+        return;
+    };
+    match whole {
+        Answer::Status(mut report) => {
+            if which.is_some() {
+                for delivery in &mut report.deliveries {
+                    delivery.history = store.history(&delivery.delivery).ok().map(|records| answers::history(&records));
+                }
+            }
+            let rest = if report.deliveries.len() > PORTION { report.deliveries.split_off(PORTION) } else { Vec::new() };
+            let mut more = send(Answer::Status(report), !rest.is_empty());
+            let portions = rest.chunks(PORTION).count();
+            for (number, portion) in rest.chunks(PORTION).enumerate() {
+                more = more && send(Answer::Deliveries(portion.to_vec()), number + 1 < portions);
+            }
+        }
+        Answer::Plan(lines) => {
+            let portions = lines.chunks(PORTION).count().max(1);
+            let mut more = true;
+            for number in 0..portions {
+                let portion = lines.iter().skip(number * PORTION).take(PORTION).cloned().collect();
+                more = more && send(Answer::Plan(portion), number + 1 < portions);
+            }
+        }
+        other => {
+            send(other, false);
+        }
+    }
+}
+
+fn export(store: &dyn Ledger, send: &dyn Fn(Answer, bool) -> bool) {
+    let mut portion = Vec::with_capacity(PORTION);
+    let result = store.replay(&mut |record| {
+        portion.extend(serde_json::to_value(&record).ok());
+        portion.len() < PORTION || send(Answer::Records(std::mem::take(&mut portion)), true)
+    });
+    match result {
+        Ok(()) => send(Answer::Records(portion), false),
+        Err(error) => {
+            let message = error.to_string();
+            send(Answer::Error(Problem { kind: ErrorKind::Store, message, hint: None }), false)
+        }
+    };
+}
+
+/// The ledger of a dry run: it takes everything and keeps nothing.
+struct Forgetful;
+
+impl Ledger for Forgetful {
+    fn submit(&self, _: Vec<Record>, _: Room, done: Box<dyn FnOnce(Result<(), CommitError>) + Send>) {
+        done(Ok(()));
+    }
+
+    fn history(&self, _: &DeliveryId) -> Result<Vec<Record>, ReadError> {
+        Ok(Vec::new())
+    }
+
+    fn replay(&self, _: &mut dyn FnMut(Record) -> bool) -> Result<(), ReadError> {
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    fn figures(&self) -> Figures {
+        Figures::default()
+    }
+}

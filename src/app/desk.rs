@@ -1,0 +1,285 @@
+//! Answers commands: the daemon is asked when one runs; else the same engine answers from the store's files.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::args::{ExportArgs, PlanArgs, PlanFormat, ResolveArgs, StatusArgs, StatusFormat};
+use crate::cli::exit::{Exit, Failure, Kind};
+use crate::cli::export::Exporter;
+use crate::cli::output::{Page, write_aside};
+use crate::cli::{plan as plan_page, resolve as resolve_page, status as status_page};
+use crate::control::protocol::{Answer, DaemonReport, Line, Question, Resolved, Stage, StatusReport, Which};
+use crate::daemon::driver::recorded;
+use crate::domain::{AccountId, DeliveryId, Timestamp, time};
+use crate::edge::clock::SystemClock;
+use crate::edge::inbox::{self, Reader};
+use crate::edge::socket::{self, AskError};
+use crate::edge::store::{self, OpenError};
+use crate::engine::{Command, Engine, Event, Mode, answers};
+use crate::ledger::store::Ledger;
+use crate::ledger::{Record, View};
+use crate::parts::Clock as _;
+use crate::queue::parse;
+
+use super::load::{self, Loaded};
+use super::written;
+
+/// How long a daemon may take for each line of its answer. A million deliveries take some seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn plan(loaded: &Loaded, args: &PlanArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let now = SystemClock.now();
+    let lines = match ask_daemon(loaded, &Question::Plan { days: args.days })? {
+        Some(Answer::Plan(lines)) => lines,
+        Some(other) => return Err(unexpected(&other)),
+        None => {
+            let engine = engine(loaded, fold(loaded)?, now);
+            engine.plan(now, time::after(now, Duration::from_secs(u64::from(args.days) * 86_400)))
+        }
+    };
+    written(match args.format {
+        PlanFormat::Table => plan_page::table(&lines, &jiff::tz::TimeZone::system(), Page::stdout(), out),
+        PlanFormat::Json => plan_page::json(&lines, out),
+        PlanFormat::Ics => plan_page::ics(&lines, now, out),
+    })?;
+    Ok(Exit::Done)
+}
+
+pub fn status(loaded: &Loaded, args: &StatusArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let report = match ask_daemon(loaded, &Question::Status { which: args.which.clone() })? {
+        Some(Answer::Status(report)) => *report,
+        Some(other) => return Err(unexpected(&other)),
+        None => status_from_files(loaded, args.which.as_ref())?,
+    };
+    if let Some(which) = &args.which
+        && report.deliveries.is_empty()
+    {
+        return Err(Failure::new(Kind::NotDone, format!("there is no delivery of {which}"))
+            .with_hint("cadenced status lists all there are"));
+    }
+    let zone = jiff::tz::TimeZone::system();
+    written(match (args.format, &args.which) {
+        (StatusFormat::Json, _) => status_page::json(&report, out),
+        (StatusFormat::Table, Some(_)) => status_page::history(&report, &zone, Page::stdout(), out),
+        (StatusFormat::Table, None) => status_page::table(&report, &zone, Page::stdout(), out),
+    })?;
+    Ok(if args.strict { status_page::strict(&report) } else { Exit::Done })
+}
+
+fn status_from_files(loaded: &Loaded, which: Option<&Which>) -> Result<StatusReport, Failure> {
+    let now = SystemClock.now();
+    let daemon = DaemonReport { running: false, pid: None, version: env!("CARGO_PKG_VERSION").into() };
+    let mut report = engine(loaded, fold(loaded)?, now).status(which, daemon, now);
+    if let Some(which) = which {
+        let mut records: Vec<Record> = Vec::new();
+        replay(loaded, &mut |record| {
+            if record.fact.delivery().is_some_and(|delivery| which.covers(delivery)) {
+                records.push(record);
+            }
+            Ok(())
+        })?;
+        for delivery in &mut report.deliveries {
+            let own: Vec<Record> =
+                records.iter().filter(|record| record.fact.delivery() == Some(&delivery.delivery)).cloned().collect();
+            delivery.history = Some(answers::history(&own));
+        }
+    }
+    Ok(report)
+}
+
+pub fn resolve(loaded: &Loaded, args: &ResolveArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let question =
+        Question::Resolve { delivery: args.delivery.clone(), decision: args.decision(), by: args.by.clone() };
+    let resolved = match ask_daemon(loaded, &question)? {
+        Some(Answer::Resolved(resolved)) => resolved,
+        Some(other) => return Err(unexpected(&other)),
+        None => resolve_in_store(loaded, args)?,
+    };
+    written(resolve_page::confirm(&resolved, Page::stdout(), out))?;
+    Ok(Exit::Done)
+}
+
+fn resolve_in_store(loaded: &Loaded, args: &ResolveArgs) -> Result<Resolved, Failure> {
+    if !has_store(loaded) {
+        return Err(Failure::new(Kind::NotDone, format!("there is no delivery {}", args.delivery)));
+    }
+    let now = SystemClock.now();
+    let (store, view, _) =
+        store::open(&loaded.settings.store, &store::Options::default(), &mut |_| {}).map_err(store_refused)?;
+    let mut engine = engine(loaded, view, now);
+    let before = engine.view().entry(&args.delivery).map(|entry| Stage::from(&entry.state));
+    let refused = |error: &dyn std::fmt::Display| Failure::new(Kind::NotDone, error.to_string());
+    let ticket =
+        engine.resolve(&args.delivery, recorded(&args.decision()), &args.by, now).map_err(|error| refused(&error))?;
+    while let Some(command) = engine.next_command() {
+        if let Command::Commit { ticket: asked, records, room } = command
+            && asked == ticket
+        {
+            let (tell, told) = std::sync::mpsc::channel();
+            store.submit(records, room, Box::new(move |result| drop(tell.send(result))));
+            let result = told.recv().map_err(|_| refused(&"the store gave no answer"))?;
+            result.clone().map_err(|error| refused(&error))?;
+            engine.handle(Event::Committed { ticket, result }, now);
+        }
+    }
+    store.close();
+    let after = engine.view().entry(&args.delivery).map(|entry| Stage::from(&entry.state));
+    let (Some(before), Some(after)) = (before, after) else {
+        return Err(refused(&"there is no such delivery"));
+    };
+    Ok(Resolved { delivery: args.delivery.clone(), decision: args.decision(), by: args.by.clone(), before, after })
+}
+
+pub fn export(loaded: &Loaded, args: &ExportArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let mut refused = None;
+    let mut fill = |out: &mut dyn Write| {
+        let mut exporter = Exporter::new(args.what, args.format, out)?;
+        if let Err(failure) = replay(loaded, &mut |record| exporter.record(&record)) {
+            refused = Some(failure);
+        }
+        exporter.finish()
+    };
+    let result = match &args.output {
+        Some(path) => write_aside(path, |out| fill(out)),
+        None => fill(out),
+    };
+    if let Some(failure) = refused {
+        return Err(failure);
+    }
+    match (result, &args.output) {
+        (Err(error), Some(path)) => {
+            Err(Failure::new(Kind::NotDone, format!("failed to write {}: {error}", path.display())))
+        }
+        (result, _) => written(result).map(|()| Exit::Done),
+    }
+}
+
+/// What is over as far as the store's files tell; nothing when there is no store, or none that can be read.
+pub fn finished(config: &Path) -> BTreeSet<DeliveryId> {
+    let Ok(loaded) = load::read(config) else { return BTreeSet::new() };
+    let Ok(view) = fold(&loaded) else { return BTreeSet::new() };
+    let mut over = BTreeSet::new();
+    for (account, held) in view.accounts() {
+        for (post, entry) in held.deliveries() {
+            if Stage::from(&entry.state).is_over() {
+                over.insert(DeliveryId::new(post.clone(), account.clone()));
+            }
+        }
+    }
+    over
+}
+
+/// Asks the daemon; `None` when none runs.
+fn ask_daemon(loaded: &Loaded, question: &Question) -> Result<Option<Answer>, Failure> {
+    let Some(path) = &loaded.settings.control.socket else { return Ok(None) };
+    let failed = |error: AskError| Failure::new(Kind::NotDone, error);
+    let question = serde_json::to_value(question).map_err(|error| Failure::new(Kind::Internal, error))?;
+    let lines = match socket::ask(path, &question, PATIENCE) {
+        Ok(lines) => lines,
+        Err(AskError::Absent(_)) => return Ok(None),
+        Err(error @ AskError::Forbidden(_)) => {
+            return Err(failed(error).with_hint("run the command as the daemon's user, or join its group"));
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let mut whole: Option<Answer> = None;
+    let mut complete = false;
+    for line in lines {
+        let line: Line = serde_json::from_value(line.map_err(failed)?)
+            .map_err(|error| Failure::new(Kind::Internal, format!("the daemon's answer cannot be read: {error}")))?;
+        complete = !line.more;
+        match &mut whole {
+            None => whole = Some(line.answer),
+            Some(answer) => answer.append(line.answer).map_err(|other| unexpected(&other))?,
+        }
+    }
+    match whole {
+        Some(Answer::Error(problem)) => Err(problem.into()),
+        Some(answer) if complete => Ok(Some(answer)),
+        _ => Err(failed(AskError::BrokenOff)),
+    }
+}
+
+fn unexpected(answer: &Answer) -> Failure {
+    let name = match answer {
+        Answer::Pong(_) => "pong",
+        Answer::Status(_) => "status",
+        Answer::Deliveries(_) => "deliveries",
+        Answer::Plan(_) => "plan",
+        Answer::Resolved(_) => "resolved",
+        Answer::Records(_) => "records",
+        Answer::Error(_) => "error",
+    };
+    Failure::new(Kind::Internal, format!("the daemon answered something else: {name}"))
+        .with_hint("the daemon may be of another version: restart it")
+}
+
+fn has_store(loaded: &Loaded) -> bool {
+    loaded.settings.store.join("journal").is_dir()
+}
+
+/// Gives every record to `each`, without a lock: what was complete at this moment.
+fn replay(loaded: &Loaded, each: &mut dyn FnMut(Record) -> std::io::Result<()>) -> Result<(), Failure> {
+    if !has_store(loaded) {
+        return Ok(());
+    }
+    let mut failed = Ok(());
+    store::replay_files(&loaded.settings.store, &mut |record| {
+        failed = each(record);
+        failed.is_ok()
+    })
+    .map_err(store_refused)?;
+    written(failed)
+}
+
+fn fold(loaded: &Loaded) -> Result<View, Failure> {
+    let mut view = View::default();
+    replay(loaded, &mut |record| {
+        view.apply(&record);
+        Ok(())
+    })?;
+    Ok(view)
+}
+
+pub fn store_refused(error: OpenError) -> Failure {
+    let hint = error.hint();
+    Failure::new(Kind::StoreRefused, error).with_hint(hint)
+}
+
+/// How queue files are read: with the accounts and the kind of approval that the configuration names.
+pub fn reader(loaded: &Loaded) -> Reader {
+    let accounts: BTreeSet<AccountId> = loaded.settings.accounts.keys().cloned().collect();
+    let approval = loaded.settings.queue.approval;
+    Box::new(move |file: &Arc<str>, bytes: &[u8], media: &mut dyn FnMut(&str) -> Result<crate::domain::Digest, String>| {
+        let mut around = parse::Surroundings { approval, accounts: Some(&accounts), media };
+        parse::read(file, bytes, &mut around)
+    })
+}
+
+/// An engine that knows configuration, queue and ledger, and does nothing.
+fn engine(loaded: &Loaded, view: View, now: Timestamp) -> Engine {
+    let mut engine = Engine::new(0, view, Mode::Look);
+    engine.handle(Event::Configured(load::unarmed(loaded)), now);
+    let keep = loaded.settings.store.join("queue");
+    for message in inbox::read_all(&loaded.settings.queue.path, Some(&keep), reader(loaded)) {
+        engine.handle(Event::Inbox(message), now);
+    }
+    // What it would record is taken as recorded, until it has nothing more to say.
+    let mut turns = 0;
+    loop {
+        let mut said = false;
+        while let Some(command) = engine.next_command() {
+            if let Command::Commit { ticket, .. } = command {
+                said = true;
+                engine.handle(Event::Committed { ticket, result: Ok(()) }, now);
+            }
+        }
+        turns += 1;
+        if !said || turns > 100_000 {
+            return engine;
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The queue folder as commands see it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cli::approve::QueueDesk;
+use crate::cli::check::{QueueFiles, QueueFolder};
+use crate::domain::{Digest, limits};
+use crate::edge::beneath::{self, FolderPath};
+use crate::edge::inbox::{Entry, scan};
+use crate::edge::media;
+
+use super::load;
+
+/// All queue files, or those that were named.
+pub struct Folder {
+    only: Vec<PathBuf>,
+}
+
+impl Folder {
+    pub fn all() -> Self {
+        Self { only: Vec::new() }
+    }
+
+    /// Only these files; all when none is named.
+    pub fn only(files: &[PathBuf]) -> Self {
+        Self { only: files.iter().map(|file| load::absolute(file)).collect() }
+    }
+
+    fn names(&self, folder: &Path) -> Result<Vec<(Arc<str>, Option<String>)>, String> {
+        let opened = FolderPath(folder.into()).open().map_err(|error| beneath::reason(&error))?;
+        let found = scan(&opened).map_err(|error| beneath::reason(&error))?;
+        let all = found.entries.into_iter().map(|(name, entry)| match entry {
+            Entry::File(_) => (name, None),
+            Entry::Odd(why) | Entry::Unlisted(why) => (name, Some(why)),
+            Entry::Shortcut => (name, Some("it is a symlink to a folder, which is not followed".into())),
+        });
+        if self.only.is_empty() {
+            return Ok(all.collect());
+        }
+        let mut wanted = Vec::new();
+        for file in &self.only {
+            match relative(folder, file) {
+                Some(name) => wanted.push((name, None)),
+                None => {
+                    let why = format!("it is not in the queue folder {}", folder.display());
+                    wanted.push((file.display().to_string().into(), Some(why)));
+                }
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+/// The path of `file` below `folder`, both taken as they really are.
+fn relative(folder: &Path, file: &Path) -> Option<Arc<str>> {
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let name = real(file).strip_prefix(real(folder)).ok()?.to_str()?.to_owned();
+    (!name.is_empty()).then(|| name.into())
+}
+
+fn read(folder: &Path, file: &str) -> Result<Vec<u8>, String> {
+    let opened = FolderPath(folder.into()).open().map_err(|error| beneath::reason(&error))?;
+    let (mut found, _) = opened.file(file).map_err(|error| beneath::reason(&error))?;
+    match beneath::read_bounded(&mut found, limits::FILE_BYTES) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(format!("it is larger than {} bytes", limits::FILE_BYTES)),
+        Err(error) => Err(beneath::reason(&error)),
+    }
+}
+
+impl QueueFolder for Folder {
+    fn files<'f>(&'f self, folder: &Path) -> Result<QueueFiles<'f>, String> {
+        let folder = folder.to_path_buf();
+        let names = self.names(&folder)?;
+        Ok(Box::new(names.into_iter().map(move |(name, odd)| {
+            let bytes = odd.map_or_else(|| read(&folder, &name), Err);
+            (name, bytes)
+        })))
+    }
+
+    fn read(&self, folder: &Path, file: &str) -> Result<Vec<u8>, String> {
+        read(folder, file)
+    }
+
+    fn media(&self, folder: &Path, file: &str, path: &str) -> Result<Digest, String> {
+        media::hash(folder, file, path)
+    }
+
+    fn media_size(&self, folder: &Path, file: &str, path: &str) -> Option<u64> {
+        let inside = beneath::beside(file, path).ok()?;
+        Some(std::fs::metadata(folder.join(inside)).ok()?.len())
+    }
+}
+
+impl QueueDesk for Folder {
+    fn locate(&self, folder: &Path, word: &str) -> Option<Arc<str>> {
+        let given = load::absolute(Path::new(word));
+        let found = [given, folder.join(word)].into_iter().find(|path| path.is_file())?;
+        relative(folder, &found)
+    }
+
+    fn replace(&self, folder: &Path, file: &str, before: &[u8], after: &[u8]) -> Result<(), String> {
+        let path = folder.join(file);
+        let failed = |error: io::Error| beneath::reason(&error);
+        // A symlink stays one: what it leads to is replaced.
+        let path = std::fs::canonicalize(&path).map_err(failed)?;
+        let kept = std::fs::metadata(&path).map_err(failed)?.permissions();
+        if read(folder, file)? != before {
+            return Err("it has been changed meanwhile; look at it again".into());
+        }
+        crate::cli::output::write_aside(&path, |out| out.write_all(after)).map_err(failed)?;
+        std::fs::set_permissions(&path, kept).map_err(failed)
+    }
+}

@@ -1,0 +1,164 @@
+//! Reads the configuration and builds the accounts.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cli::check::{build, platform_keys};
+use crate::cli::exit::{Failure, Kind};
+use crate::cli::faults::{self, Source};
+use crate::cli::output::Page;
+use crate::config::read::ConfigEnv;
+use crate::config::{self, Settings};
+use crate::domain::fault::Severity;
+use crate::domain::{AccountId, Fault, limits};
+use crate::edge::secrets::Vault;
+use crate::engine::AccountSetup;
+use crate::platform::REGISTRY;
+use crate::platform::contract::{Adapter, Secrets};
+
+/// A configuration that can be used.
+#[derive(Debug)]
+pub struct Loaded {
+    pub settings: Settings,
+    pub adapters: BTreeMap<AccountId, Arc<dyn Adapter>>,
+    pub warnings: Vec<Fault>,
+}
+
+/// Why a configuration cannot be used: everything that is wrong with it.
+#[derive(Debug)]
+pub struct Refusal {
+    pub faults: Vec<Fault>,
+    text: String,
+}
+
+/// Reads the configuration of a command; its faults are shown as a whole.
+///
+/// # Errors
+/// With exit code 78.
+pub fn load(file: &Path) -> Result<Loaded, Failure> {
+    read(file).map_err(|refusal| {
+        let mut shown = Vec::new();
+        for fault in &refusal.faults {
+            // Writing to memory does not fail.
+            let _ = faults::write(&mut shown, fault, Source::Config(&refusal.text), super::look(Page::stderr()));
+        }
+        let _ = io::Write::write_all(&mut io::stderr(), &shown);
+        let count = refusal.faults.len();
+        let what = if count == 1 { "one fault".to_owned() } else { format!("{count} faults") };
+        Failure::new(Kind::ConfigRefused, format!("the configuration {} is refused: {what}", file.display()))
+            .with_hint("cadenced check shows the same, and what is wrong in the queue")
+    })
+}
+
+/// Reads the configuration.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read(file: &Path) -> Result<Loaded, Refusal> {
+    let file = absolute(file);
+    let bytes = read_bounded(&file).map_err(|error| {
+        let place = crate::domain::Place::file(&file.display().to_string());
+        let fault = Fault::error(place, format!("the configuration cannot be read: {error}"))
+            .with_hint("name it with --config FILE or $CADENCED_CONFIG");
+        Refusal { faults: vec![fault], text: String::new() }
+    })?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let platforms = platform_keys(REGISTRY);
+    let (state_directory, runtime_directory) = directories();
+    let env = ConfigEnv {
+        state_directory: state_directory.as_deref(),
+        runtime_directory: runtime_directory.as_deref(),
+        platforms: &platforms,
+    };
+    let draft = config::read::draft(&file, &bytes, &env);
+    let mut faults = draft.faults;
+    let Some(settings) = draft.settings else { return Err(Refusal { faults, text }) };
+    let (adapters, more) = build(&settings, REGISTRY);
+    faults.extend(more);
+    faults.sort();
+    if !draft.usable || faults.iter().any(|fault| fault.severity == Severity::Error) {
+        return Err(Refusal { faults, text });
+    }
+    Ok(Loaded { settings, adapters, warnings: faults })
+}
+
+/// The accounts with their secrets, ready for work.
+///
+/// # Errors
+/// One fault for each secret that cannot be had, at the key that names it.
+pub fn armed(loaded: &Loaded) -> Result<Vec<AccountSetup>, Vec<Fault>> {
+    let vault = Vault::new(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from));
+    let mut faults = Vec::new();
+    let mut setups = Vec::new();
+    for mut setup in unarmed(loaded) {
+        let account = &loaded.settings.accounts[&setup.id];
+        for (key, reference) in setup.adapter.secrets() {
+            match vault.resolve(key, &reference) {
+                Ok(secret) => {
+                    setup.secrets.0.insert(key.to_owned(), secret);
+                }
+                Err(error) => {
+                    let mut fault = Fault::error(account.place(key), format!("accounts.{}: {error}", setup.id));
+                    fault.hint = error.hint.map(ToOwned::to_owned);
+                    faults.push(fault);
+                }
+            }
+        }
+        setups.push(setup);
+    }
+    if faults.is_empty() { Ok(setups) } else { Err(faults) }
+}
+
+/// The accounts without their secrets: enough to plan and to check.
+pub fn unarmed(loaded: &Loaded) -> Vec<AccountSetup> {
+    let accounts = loaded.settings.accounts.values();
+    accounts
+        .filter_map(|account| {
+            Some(AccountSetup {
+                id: account.id.clone(),
+                adapter: loaded.adapters.get(&account.id)?.clone(),
+                secrets: Secrets::default(),
+                schedule: account.schedule.clone(),
+                policy: account.policy.clone(),
+                rules: account.rules,
+                paused: account.paused,
+                identity: account.identity.clone(),
+            })
+        })
+        .collect()
+}
+
+/// `$STATE_DIRECTORY` and `$RUNTIME_DIRECTORY`, the first folder of each.
+pub fn directories() -> (Option<String>, Option<String>) {
+    let first = |name: &str| {
+        let text = std::env::var(name).ok()?;
+        text.split(':').next().filter(|path| !path.is_empty()).map(ToOwned::to_owned)
+    };
+    (first("STATE_DIRECTORY"), first("RUNTIME_DIRECTORY"))
+}
+
+/// The path from the root, without looking at what is there.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// Reads a file that is no larger than a configuration may be.
+///
+/// # Errors
+/// It cannot be read, is too large, or is not a regular file.
+pub fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let mut opened = std::fs::OpenOptions::new().read(true).custom_flags(nonblock).open(file)?;
+    if !opened.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    opened.by_ref().take(limits::FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limits::FILE_BYTES {
+        return Err(io::Error::other(format!("it is larger than {} bytes", limits::FILE_BYTES)));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,132 @@
+//! The wiring: the only room that names the edge.
+//!
+//! [`main`] takes the command line and gives back how the process ends. `load` reads the configuration and builds the
+//! accounts; `daemon` puts the parts together and runs the loop; `desk` answers commands, by asking the daemon or, when
+//! none runs, by opening the store and letting the same engine answer; `folder` shows the queue folder to commands.
+
+mod daemon;
+mod desk;
+mod folder;
+mod load;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::args::{ApproveArgs, CheckArgs, CheckFormat, SchemaKind};
+use crate::cli::exit::{Exit, Failure, Kind};
+use crate::cli::faults::Look;
+use crate::cli::output::Page;
+use crate::cli::{Cli, Command, approve, check, completions, man, schema};
+use crate::edge::clock::SystemClock;
+use crate::parts::Clock as _;
+use crate::platform::REGISTRY;
+use crate::telemetry::format::Colour;
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { Exit::Unusable } else { Exit::Done };
+            // Where nobody reads the help, nothing is lost.
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let exit = match carry_out(&cli) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            let _ = failure.render(Page::stderr(), &mut std::io::stderr());
+            failure.exit()
+        }
+    };
+    exit.into()
+}
+
+fn carry_out(cli: &Cli) -> Result<Exit, Failure> {
+    let mut out = std::io::BufWriter::new(std::io::stdout());
+    let exit = match &cli.command {
+        Command::Run(args) => return daemon::run(&cli.config, *args),
+        Command::Check(args) => checked(cli, args, &mut out),
+        Command::Approve(args) => approved(cli, args, &mut out),
+        Command::Plan(args) => desk::plan(&load::load(&cli.config)?, args, &mut out),
+        Command::Status(args) => desk::status(&load::load(&cli.config)?, args, &mut out),
+        Command::Resolve(args) => desk::resolve(&load::load(&cli.config)?, args, &mut out),
+        Command::Export(args) => desk::export(&load::load(&cli.config)?, args, &mut out),
+        Command::Schema(args) => {
+            let schema = match args.kind {
+                SchemaKind::Config => schema::config(REGISTRY),
+                SchemaKind::Queue => schema::queue(),
+            };
+            written(out.write_all(schema::print(&schema).as_bytes())).map(|()| Exit::Done)
+        }
+        Command::Completions(args) => written(completions::render(args.shell, &mut out)).map(|()| Exit::Done),
+        Command::Man => written(man::render(&mut out)).map(|()| Exit::Done),
+    }?;
+    written(out.flush())?;
+    Ok(exit)
+}
+
+/// A reader that went away (`| head`) is no failure of ours.
+fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Kind::Internal, format!("failed to write the output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn look(page: Page) -> Look {
+    match page.colour {
+        Colour::Always => Look::Color,
+        Colour::Never => Look::Plain,
+    }
+}
+
+fn checked(cli: &Cli, args: &CheckArgs, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
+    let file = load::absolute(&cli.config);
+    let (state_directory, runtime_directory) = load::directories();
+    let over = desk::finished(&file);
+    let ask = check::Check {
+        config_file: &file,
+        config: load::read_bounded(&file).map_err(|error| error.to_string()),
+        state_directory: state_directory.as_deref(),
+        runtime_directory: runtime_directory.as_deref(),
+        registry: REGISTRY,
+        now: SystemClock.now(),
+        format: match args.format {
+            CheckFormat::Text => check::Format::Text(look(Page::stdout())),
+            CheckFormat::Json => check::Format::Json,
+        },
+        over: &|delivery| over.contains(delivery),
+    };
+    let folder = folder::Folder::only(&args.files);
+    let code = check::check(&ask, &folder, out);
+    match code {
+        Ok(check::CLEAN) => Ok(Exit::Done),
+        Ok(check::FINDINGS) => Ok(Exit::Findings),
+        Ok(_) => Ok(Exit::Unusable),
+        Err(error) => written(Err(error)).map(|()| Exit::Unusable),
+    }
+}
+
+fn approved(cli: &Cli, args: &ApproveArgs, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
+    let loaded = load::load(&cli.config)?;
+    let ask = approve::Approve {
+        settings: &loaded.settings,
+        what: &args.items,
+        by: &args.by,
+        yes: args.yes,
+        now: SystemClock.now(),
+        look: look(Page::stdout()),
+    };
+    let folder = folder::Folder::all();
+    match approve::approve(&ask, &folder, &mut std::io::stdin().lock(), out) {
+        Ok(0) => Ok(Exit::Done),
+        Ok(_) => Ok(Exit::Findings),
+        Err(error) => written(Err(error)).map(|()| Exit::Findings),
+    }
+}
