@@ -212,7 +212,7 @@ impl Disk for RealDisk {
         let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         self.create_folder(above)?;
         match DirBuilder::new().mode(0o700).create(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
             // Somebody else was quicker; what it is shows when it is used.
             _ => self.sync_folder(above),
         }
