@@ -62,7 +62,8 @@ pub trait Disk: Send + Sync {
     /// As the file system says; `NotFound` when there is no such folder.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
 
-    /// Makes a folder that only its owner may enter, with those above it; fine when it exists.
+    /// Makes a folder that only its owner may enter, with those above it, and their names durable; fine when it
+    /// exists.
     ///
     /// # Errors
     /// As the file system says.
@@ -132,7 +133,7 @@ pub fn write_all(file: &dyn DiskFile, mut bytes: &[u8], mut offset: u64) -> io::
 /// # Errors
 /// As [`write_all`].
 pub fn write_zeros(file: &dyn DiskFile, from: u64, until: u64) -> io::Result<()> {
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     let mut at = from;
     while at < until {
         let part = (until - at).min(ZEROS.len() as u64);
@@ -205,7 +206,16 @@ impl Disk for RealDisk {
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)
+        if path.is_dir() {
+            return Ok(());
+        }
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        self.create_folder(above)?;
+        match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            // Somebody else was quicker; what it is shows when it is used.
+            _ => self.sync_folder(above),
+        }
     }
 
     fn lock(&self, path: &Path) -> io::Result<Lock> {

@@ -132,8 +132,7 @@ pub fn open(path: &Path, store: StoreId, records: u64, options: &Options) -> Res
 /// # Errors
 /// As [`open`].
 pub fn renew(opened: Opened, path: &Path, store: StoreId, options: &Options) -> Result<Opened, String> {
-    // Sled writes when it is dropped, and may panic at it.
-    let _ = guarded(|| Ok(drop(opened)));
+    discard(opened);
     set_aside(path).map_err(|error| format!("moving it aside failed: {error}"))?;
     try_open(path, store, u64::MAX, options)
 }
@@ -322,7 +321,7 @@ impl Index {
             let _ = thread.join();
         }
         let handle = lock(&self.shared.state).handle.take();
-        let _ = guarded(|| Ok(drop(handle)));
+        discard(handle);
     }
 }
 
@@ -351,7 +350,7 @@ impl Shared {
         let Some(handle) = state.handle.take() else { return };
         state.trouble = Some(why);
         drop(state);
-        let _ = guarded(|| Ok(drop(handle)));
+        discard(handle);
         // Moved away now, not at the next start: then it is absent, and cannot be taken for a good one. It is not
         // kept, for the most likely trouble is a full disk.
         let _ = set_aside(&self.path);
@@ -399,7 +398,7 @@ fn run(shared: &Shared, journal: &Journal, every: Duration) {
             break Ok(());
         }
     };
-    let _ = guarded(|| Ok(drop(handle)));
+    discard(handle);
     if let Err(why) = result {
         shared.give_up(why);
     }
@@ -655,6 +654,14 @@ fn guarded<T>(act: impl FnOnce() -> Result<T, Trouble>) -> Result<T, String> {
             Err(format!("sled panicked: {}", text.unwrap_or("without a word")))
         }
     }
+}
+
+/// Drops a part of sled, which writes then, and may panic at it.
+fn discard<T>(part: T) {
+    let _ = guarded(|| {
+        drop(part);
+        Ok(())
+    });
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -405,7 +405,7 @@ mod tests {
     use super::*;
     use crate::domain::Held;
 
-    /// A record: second, then what happened. Intents tell attempt and key.
+    /// A record: second, then what happened.
     type Line = (i64, Fact);
 
     #[test]
@@ -479,8 +479,9 @@ mod tests {
 
     #[test]
     fn the_beat_holds_what_was_sent_or_may_have_been() {
+        type Case = (&'static str, Vec<Line>, Option<(i64, Option<i64>)>);
         // What happened; then, for the beat: begun at, settled at.
-        let cases: Vec<(&str, Vec<Line>, Option<(i64, Option<i64>)>)> = vec![
+        let cases: Vec<Case> = vec![
             ("nothing sent", vec![(1, planned(None))], None),
             ("under way", vec![(1, intent(1, "k"))], Some((1, None))),
             ("delivered", vec![(1, intent(1, "k")), (5, outcome(1, delivered()))], Some((1, Some(5)))),
@@ -511,8 +512,9 @@ mod tests {
     #[test]
     fn the_next_attempt_on_the_same_content_goes_on_from_the_last() {
         let first = [(1, intent(1, "k")), (2, step("upload", false)), (3, step("part", true))];
+        type Case = (&'static str, Vec<Line>, Option<(usize, u32, u32)>);
         // What follows; then steps kept, parts published, tries used up.
-        let cases: Vec<(&str, Vec<Line>, Option<(usize, u32, u32)>)> = vec![
+        let cases: Vec<Case> = vec![
             ("nothing", vec![], Some((2, 1, 0))),
             ("counted", vec![(4, outcome(1, retry(9, true)))], Some((2, 1, 1))),
             ("not counted", vec![(4, outcome(1, limited(9)))], Some((2, 1, 0))),
@@ -587,8 +589,7 @@ mod tests {
     fn restored_parts_make_the_same_view() {
         let lines = [(1, planned(None)), (2, intent(1, "k")), (3, step("part", true)), (4, outcome(1, ambiguous(60)))];
         let view = fold(&lines);
-        let mut restored = View::default();
-        restored.clock_mark = view.clock_mark;
+        let mut restored = View { clock_mark: view.clock_mark, ..View::default() };
         for (name, account) in view.accounts() {
             let again = |text: String| serde_json::from_str(&text).unwrap();
             restored.restore_head(name.clone(), again(serde_json::to_string(&account.head).unwrap()));

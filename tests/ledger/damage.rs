@@ -30,7 +30,8 @@ fn end(bytes: &[u8]) -> usize {
 #[test]
 fn damage_in_the_middle_is_refused_with_its_place() {
     let full = 1;
-    let cases: [(&str, u64, fn(&mut Vec<u8>)); 7] = [
+    type Damage = fn(&mut Vec<u8>);
+    let cases: [(&str, u64, Damage); 7] = [
         ("the first record", full, |bytes| bytes[64 + 25] ^= 1),
         ("a length", full, |bytes| bytes[64] ^= 0x40),
         ("zeros over a record", full, |bytes| bytes[64..64 + 33].fill(0)),

@@ -1,11 +1,13 @@
 //! A disk in memory that fails when it is told to, and loses at a power cut what was not synced.
 //!
 //! It is harsher than most real ones: of the unsynced writes any 512 bytes may survive or not, names that were not
-//! synced come and go one by one, and after a failed sync the unwritten pages count as clean, as on Linux.
+//! synced come and go one by one, and after a failed sync the unwritten pages count as clean, as on Linux. The
+//! file that it failed on never becomes durable through the same handle again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cadenced::edge::disk::{Disk, DiskFile, How, Lock};
@@ -262,7 +264,7 @@ impl Disk for FailingDisk {
                 Ok(file)
             }
         })?;
-        Ok(Box::new(Handle { disk: self.clone(), file }))
+        Ok(Box::new(Handle { disk: self.clone(), file, spoiled: AtomicBool::new(false) }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -335,6 +337,8 @@ impl Drop for Unlock {
 struct Handle {
     disk: FailingDisk,
     file: u64,
+    /// A sync has failed; later ones report success and do nothing.
+    spoiled: AtomicBool,
 }
 
 impl Handle {
@@ -376,6 +380,9 @@ impl DiskFile for Handle {
 
     fn sync(&self) -> io::Result<()> {
         let turn = self.disk.turn()?;
+        if self.spoiled.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let mut guard = self.disk.state.lock().unwrap();
         let state = &mut *guard;
         let inode = state.files.get_mut(&self.file).unwrap();
@@ -386,6 +393,7 @@ impl DiskFile for Handle {
                 Ok(())
             }
             Turn::HalfThenFail(error) | Turn::DoThenFail(error) => {
+                self.spoiled.store(true, Ordering::Relaxed);
                 // Pages that could not be written are clean from now on; a second sync would have nothing to do.
                 pending.iter().for_each(|change| survive(change, &mut inode.durable, &mut state.chance));
                 Err(error)

@@ -171,9 +171,8 @@ pub fn make(disk: &dyn Disk, folder: &Path, length: u64, header: Option<&Header>
     let made = (|| {
         let file = disk.open(&aside, How::Create)?;
         file.allocate(length)?;
-        // Blocks that were only reserved are marked as written one by one later, which makes each sync a change of
-        // the file system's own records too.
-        write_zeros(&*file, 0, length)?;
+        // Reserved, and not filled with zeros: that would cost a second write of everything, and on file systems that
+        // never write in place the room of what was reserved would be used up.
         if let Some(header) = header {
             write_all(&*file, &header.encode(), 0)?;
         }
