@@ -25,8 +25,11 @@ use super::{Situation, harmless, identity_of, text};
 
 /// How much earlier than the delivery's begin, by the server's clock, its post may be dated.
 const SKEW: Duration = Duration::from_secs(120);
-/// Most pages that are read: four hundred posts.
-const PAGES: u32 = 10;
+/// Posts on one page: the most that Mastodon gives, and few where that many do not fit into an answer.
+const PAGE: u32 = 40;
+const SMALL_PAGE: u32 = 5;
+/// Most posts of the list that are read.
+const POSTS: u32 = 400;
 /// Most posts whose source is asked for.
 const SOURCES: usize = 40;
 /// A look whose last news is older begins anew.
@@ -38,8 +41,12 @@ pub struct Look {
     part: usize,
     /// When it learned something last.
     at: Timestamp,
-    /// Pages read.
+    /// Pages read, and posts on them.
     pages: u32,
+    posts: u32,
+    /// A page was too long to be read whole, so small ones are asked for.
+    #[serde(default)]
+    small: bool,
     /// The list goes on below this id.
     before: Option<String>,
     /// The list has been read far enough.
@@ -73,8 +80,8 @@ pub(super) fn next(view: &Situation<'_>) -> Next {
     }
     match held {
         Some(look) if look.ended && !look.open.is_empty() => source(view.wire, look),
-        Some(look) if !look.ended => page(view, look.pages, look.before.as_deref()),
-        _ => page(view, 0, None),
+        Some(look) if !look.ended => page(view, Some(look)),
+        _ => page(view, None),
     }
 }
 
@@ -85,25 +92,34 @@ fn source(wire: Wire<'_>, look: &Look) -> Next {
     harmless(format!("source-{}-{}", look.part, look.open.len()), wire.source(&candidate.post.id))
 }
 
-fn page(view: &Situation<'_>, pages: u32, before: Option<&str>) -> Next {
+fn page(view: &Situation<'_>, look: Option<&Look>) -> Next {
     let Some(account) = identity_of(view.attempt.session, view.wire.token) else {
         return Next::Auth("nobody knows whose token it is".into());
     };
-    harmless(format!("look-{}-{pages}", view.done.posts.len()), view.wire.own_statuses(account, before))
+    let pages = look.map_or(0, |look| look.pages);
+    let size = if look.is_some_and(|look| look.small) { SMALL_PAGE } else { PAGE };
+    let before = look.and_then(|look| look.before.as_deref());
+    harmless(format!("look-{}-{pages}", view.done.posts.len()), view.wire.own_statuses(account, size, before))
 }
 
 /// Reads one page of our posts.
 pub(super) fn read_page(answer: &Answer<'_>, page: usize) -> Reading {
     let attempt = answer.attempt;
-    let value = answer.reply.value().filter(|_| answer.reply.status == 200);
-    let Some(items) = value.as_ref().and_then(Value::as_array) else {
-        return answer.forbidden("read:statuses").unwrap_or_else(|| answer.unanswered("failed to read our own posts"));
-    };
     let Some(wanted) = Wanted::of(attempt) else {
         return Reading::Retry { after: None, why: "nobody knows what to look for".into() };
     };
-    let mut look = if page == 0 { Look::new(attempt, wanted.part) } else { Look::of(attempt, wanted.part) };
+    let held = Look::of(attempt, wanted.part);
+    let mut look = if page > 0 { held } else { Look { small: held.small, ..Look::new(attempt, wanted.part) } };
+    let value = answer.reply.value().filter(|_| answer.reply.status == 200);
+    let Some(items) = value.as_ref().and_then(Value::as_array) else {
+        if answer.reply.status == 200 && answer.reply.cut && !look.small {
+            look.small = true;
+            return look.conclude(attempt);
+        }
+        return answer.forbidden("read:statuses").unwrap_or_else(|| answer.unanswered("failed to read our own posts"));
+    };
     look.pages += 1;
+    look.posts += u32::try_from(items.len()).unwrap_or(POSTS);
     let floor = floor(attempt, wire::server_time(answer.reply));
     for item in items {
         match wanted.judge(item, floor, attempt) {
@@ -121,7 +137,7 @@ pub(super) fn read_page(answer: &Answer<'_>, page: usize) -> Reading {
     let stuck = last.is_none() || last == look.before;
     if items.is_empty() || passed {
         look.ended = true;
-    } else if stuck || look.pages >= PAGES {
+    } else if stuck || look.posts >= POSTS {
         look.ended = true;
         look.doubt("our list of posts is too long to be read through");
     }
@@ -174,6 +190,8 @@ impl Look {
             part,
             at: attempt.now,
             pages: 0,
+            posts: 0,
+            small: false,
             before: None,
             ended: false,
             open: Vec::new(),

@@ -17,7 +17,7 @@
 //!   must not become doubtful because a harmless question found no answer.
 //! - **Media are named again.** "Already attached" after an ambiguous attempt is evidence that it arrived. Mastodon
 //!   has one text for that and for an unknown file; unattached uploads live about a day, so the text is taken for
-//!   "expired" only when the upload is older than [`reading::UPLOAD_LIFE`].
+//!   "expired" only when the upload is older than twenty hours.
 //! - **Nothing is checked that nobody told.** Limits come from the server; without them only absurd sizes are
 //!   complained about, because a post that is held for a wrong reason goes out never.
 //! - The cached identity belongs to one token: with another token it is learned again before anything is published.

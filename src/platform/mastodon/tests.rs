@@ -87,6 +87,8 @@ struct Given {
     answers: Option<String>,
     theirs: Option<String>,
     taken: BTreeSet<String>,
+    /// Neither a text nor alt texts.
+    wordless: bool,
     scratch: Value,
 }
 
@@ -128,8 +130,9 @@ fn every_class_of_reply_means_what_its_file_says() {
 
 fn meaning(fixture: &Fixture) -> Reading {
     let given = &fixture.given;
-    let files = (0..given.media.max(given.uploads)).map(|_| media("image/png", "alt")).collect();
-    let mut job = job(content("Text"), files);
+    let (text, alt) = if given.wordless { ("", "") } else { ("Text", "alt") };
+    let files = (0..given.media.max(given.uploads)).map(|_| media("image/png", alt)).collect();
+    let mut job = job(content(text), files);
     job.attempt = given.attempt.unwrap_or(1);
     job.content.thread = (0..given.thread).map(|part| format!("part {}", part + 2)).collect();
     job.taken = Arc::new(given.taken.clone());
@@ -231,6 +234,8 @@ struct Run {
     calls: Vec<String>,
     keys: Vec<String>,
     waited: Duration,
+    /// Longer bodies end here.
+    cut_above: Option<usize>,
 }
 
 /// How a run ends.
@@ -269,6 +274,7 @@ impl Run {
             calls: Vec::new(),
             keys: Vec::new(),
             waited: Duration::ZERO,
+            cut_above: None,
         }
     }
 
@@ -308,7 +314,13 @@ impl Run {
             if let Some((_, key)) = request.headers.iter().find(|(name, _)| *name == "Idempotency-Key") {
                 self.keys.push(key.expose());
             }
-            let reply = self.twin.answer(&step.call, self.now);
+            let mut reply = self.twin.answer(&step.call, self.now);
+            if let (Some(limit), Reply::Http(reply)) = (self.cut_above, &mut reply)
+                && reply.body.len() > limit
+            {
+                reply.body.truncate(limit);
+                reply.cut = true;
+            }
             if fault == Fault::ReplyLost {
                 return End::Lost(step.name);
             }
@@ -527,6 +539,22 @@ fn many_later_posts_do_not_hide_ours() {
         (run.done, run.scratch) = (Vec::new(), Value::Null);
         assert_eq!(run.look_back(), End::Read(Reading::Absent));
     }
+}
+
+#[test]
+fn a_list_that_does_not_fit_into_an_answer_is_read_in_small_pages() {
+    let mut run = Run::new(MastodonTwin::gotosocial(), content("Ours"), Vec::new());
+    run.go(Purpose::Publish, |name| if name == "publish-0" { Fault::ReplyLost } else { Fault::None });
+    let ours = run.job.clone();
+    for number in 0..12 {
+        run.job = job(content(&format!("Other {number}")), Vec::new());
+        (run.done, run.scratch) = (Vec::new(), Value::Null);
+        assert!(matches!(run.publish(), End::Done(_)));
+    }
+    (run.job, run.done, run.scratch, run.cut_above) = (ours, Vec::new(), Value::Null, Some(8_000));
+    let before = run.calls.len();
+    assert!(matches!(run.look_back(), End::Read(Reading::Found(_))));
+    assert_eq!(run.calls.len() - before, 5, "one that was cut, three with posts, the empty one");
 }
 
 #[test]

@@ -11,9 +11,6 @@ use url::Url;
 use crate::domain::{Secret, Timestamp, limits, time};
 use crate::platform::contract::{Body, HeaderValue, HttpReply, Media, Method, Pace, Request};
 
-/// Statuses on one page of a read-back; the most that Mastodon gives.
-pub const PAGE: u32 = 40;
-
 /// Builds the requests of one account.
 #[derive(Debug, Clone, Copy)]
 pub struct Wire<'a> {
@@ -115,10 +112,9 @@ impl Wire<'_> {
     }
 
     /// Our own posts, newest first; replies included, boosts not.
-    pub fn own_statuses(self, account: &str, before: Option<&str>) -> Request {
+    pub fn own_statuses(self, account: &str, limit: u32, before: Option<&str>) -> Request {
         let mut request = self.get(&["api", "v1", "accounts", account, "statuses"]);
-        let limit = PAGE.to_string();
-        request.url.query_pairs_mut().append_pair("limit", &limit).append_pair("exclude_reblogs", "true");
+        request.url.query_pairs_mut().append_pair("limit", &limit.to_string()).append_pair("exclude_reblogs", "true");
         if let Some(id) = before {
             request.url.query_pairs_mut().append_pair("max_id", id);
         }
@@ -369,7 +365,7 @@ mod tests {
         let wire = Wire { base: &base, token: &token };
         assert_eq!(wire.status("1").url.as_str(), "https://host.example/social/api/v1/statuses/1");
         assert_eq!(
-            wire.own_statuses("7", Some("9")).url.as_str(),
+            wire.own_statuses("7", 40, Some("9")).url.as_str(),
             "https://host.example/social/api/v1/accounts/7/statuses?limit=40&exclude_reblogs=true&max_id=9"
         );
         let found = wire.resolve("https://far.example/@a/1?b=c&d").url;
