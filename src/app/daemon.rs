@@ -83,6 +83,9 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     let open_ms = u64::try_from((clock.boot() - opening).as_millis()).unwrap_or(u64::MAX);
     let path = loaded.settings.store.display().to_string();
     printer.emit(&LogEvent::StoreOpened { path, records: opened.records, open_ms });
+    if opened.adopted {
+        warn(&printer, "store", "the store was tied to no machine, and is to this one from now on");
+    }
     if let Some(why) = &opened.without_index {
         printer.emit(&LogEvent::StoreFailed { why: format!("there is no index, look-ups are slow: {why}") });
     }

@@ -387,6 +387,16 @@ impl Engine {
         self.advance(account, now);
     }
 
+    /// The ledger does not take such an intent: the post is held, and nothing has been sent.
+    pub(super) fn cannot_be_intended(&mut self, account: &AccountId, why: &str, now: Timestamp) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        let Work::Intending { delivery } = std::mem::replace(&mut desk.work, Work::Idle) else { return };
+        if let Some(post) = self.posts.get(&delivery.id().post).cloned() {
+            self.object(&post, account, Held::Invalid, why.to_owned());
+        }
+        self.advance(account, now);
+    }
+
     /// A checkpoint is durable: the attempt goes on.
     pub(super) fn kept(&mut self, account: &AccountId, now: Timestamp) {
         if let Some(Work::Delivering { keeping, .. }) = self.desks.get_mut(account).map(|desk| &mut desk.work) {

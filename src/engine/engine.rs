@@ -298,6 +298,11 @@ impl Engine {
                 self.pending.insert(ticket, pending);
                 self.commands.push_back(Command::Halt { why });
             }
+            Err(error @ CommitError::TooLarge { .. }) => match &pending.then {
+                Then::Intended(account) => self.cannot_be_intended(&account.clone(), &error.to_string(), now),
+                // Everything else is small; without it the ledger would not tell what has happened.
+                _ => self.commands.push_back(Command::Halt { why: error.to_string() }),
+            },
             Err(error) => self.commit_failed(ticket, pending, &error, now),
         }
     }
