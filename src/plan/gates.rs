@@ -19,7 +19,7 @@ use super::slots;
 
 /// How far before `now` a send can have begun and still count for today: today itself, and an attempt that took
 /// a day to be settled. What a person decides later about an old attempt does not move the post to today.
-const LOOK_BACK: Duration = Duration::from_hours(72);
+const LOOK_BACK: Duration = Duration::from_secs(72 * 60 * 60);
 
 /// Why nothing that counts may be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

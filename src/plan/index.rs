@@ -435,7 +435,7 @@ impl Index {
         let waiting: Vec<PostId> = self.awaiting.get(target).into_iter().flatten().cloned().collect();
         for id in waiting {
             let Some((Named(post), item)) = self.items.get_key_value(&id) else { continue };
-            if item.awaits == !delivered {
+            if item.awaits != delivered {
                 continue;
             }
             let post = post.clone();
