@@ -153,7 +153,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
 
 fn secrets_missing(faults: &[Fault]) -> Failure {
     let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    Failure::new(Kind::ConfigRefused, all.join("\n       "))
+    Failure::new(Kind::ConfigRefused, all.join("; "))
         .with_hint("every secret that the configuration names must be there when the daemon starts")
 }
 
