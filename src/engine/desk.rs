@@ -27,6 +27,8 @@ pub(super) struct Desk {
     pub wake: Option<Timestamp>,
     /// When a failed commit of a plan or an intent may be tried again.
     pub pause_until: Option<Timestamp>,
+    /// The wall clock was set ahead, and the ledger does not know yet.
+    pub clock_set: bool,
     /// Whether a low runway has been said since it was last long enough.
     pub low: bool,
 }
@@ -57,6 +59,8 @@ pub(super) struct Beginning {
     pub prior: Option<Box<Open>>,
     /// Found in `sending` at start: look for it first.
     pub found: bool,
+    /// When the attempt that was found began.
+    pub begun: Option<Timestamp>,
 }
 
 impl Desk {
@@ -71,6 +75,7 @@ impl Desk {
             probe: None,
             wake: None,
             pause_until: None,
+            clock_set: false,
             low: false,
         }
     }

@@ -93,6 +93,8 @@ pub(super) enum Then {
     Nothing,
     /// Something about this account has changed.
     Changed(AccountId),
+    /// Deliveries of this account have left the queue, or an attempt that was owed was given up.
+    Ended(AccountId),
     /// The plan's verdicts of an account.
     Planned(AccountId),
     /// An attempt may begin.
@@ -170,6 +172,7 @@ impl Engine {
             Event::Chore(Chore::Accounts) => self.probe_accounts(now),
             Event::ClockJumped { seconds } => {
                 self.log(LogEvent::ClockJumped { seconds });
+                self.clock_jumped(seconds, now);
                 self.advance_all(now);
             }
             Event::ClockConfirmed { by } => {
@@ -291,6 +294,11 @@ impl Engine {
                 for record in &pending.records {
                     self.announce(record);
                     self.view.apply(record);
+                    if let Fact::ClockSet { account, .. } = &record.fact
+                        && let Some(desk) = self.desks.get_mut(account)
+                    {
+                        desk.clock_set = false;
+                    }
                 }
                 self.went_on(ticket, pending, now);
             }
@@ -311,6 +319,7 @@ impl Engine {
         match pending.then {
             Then::Nothing => {}
             Then::Changed(account) => self.advance(&account, now),
+            Then::Ended(account) => self.ended(&account, &pending.records, now),
             Then::Planned(account) => self.planned(&account, &pending.records, now),
             Then::Intended(account) => self.intended(&account, now),
             Then::Kept(account) => self.kept(&account, now),
@@ -355,7 +364,12 @@ impl Engine {
                 self.resolving.remove(&delivery);
                 self.resolved.push((ticket, Err(ResolveError::Commit(error.clone()))));
             }
-            Then::Nothing | Then::Changed(_) | Then::Kept(_) | Then::Concluded(_) | Then::Pinned(_) => {
+            Then::Nothing
+            | Then::Changed(_)
+            | Then::Ended(_)
+            | Then::Kept(_)
+            | Then::Concluded(_)
+            | Then::Pinned(_) => {
                 self.pending.insert(ticket, pending);
                 self.again.entry(later).or_default().push(ticket);
             }
@@ -401,6 +415,22 @@ impl Engine {
         if self.clock_behind != behind {
             self.clock_behind = behind;
             self.advance_all(now);
+        }
+    }
+
+    /// A clock that was set ahead makes the last post look older than it is: the gap must not be over by that.
+    fn clock_jumped(&mut self, seconds: i64, now: Timestamp) {
+        if seconds <= 0 {
+            return;
+        }
+        let accounts: Vec<AccountId> = self.desks.keys().cloned().collect();
+        for account in accounts {
+            let records = vec![Record::new(now, Fact::ClockSet { account: account.clone(), seconds })];
+            // Until it is durable, nothing is begun.
+            if let Some(desk) = self.desks.get_mut(&account) {
+                desk.clock_set = true;
+            }
+            self.commit(records, Room::Reserve, Then::Changed(account));
         }
     }
 

@@ -16,9 +16,6 @@ use super::desk::{Desk, Work};
 use super::engine::{Folder, Mode, Then};
 use super::event::runway_horizon;
 
-/// Most verdicts in one batch: a batch is written in one piece.
-const BATCH: usize = 1_000;
-
 impl Engine {
     pub(super) fn inbox(&mut self, inbox: Inbox, now: Timestamp) {
         match inbox {
@@ -154,7 +151,7 @@ impl Engine {
             n => Outcome::Refused { why: format!("{why} ({n} parts are published)") },
         };
         let fact = Fact::Outcome { delivery: delivery.clone(), attempt: *attempt, outcome };
-        self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Planned(delivery.account.clone()));
+        self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Ended(delivery.account.clone()));
     }
 
     fn withdraw(&mut self, delivery: &DeliveryId, now: Timestamp) {
@@ -182,13 +179,13 @@ impl Engine {
         let withdrawn = Record::new(now, Fact::Withdrawn { delivery: delivery.clone(), by: None });
         match &entry.state {
             State::Held { .. } | State::Scheduled => {
-                self.commit(vec![withdrawn], Room::Reserve, Then::Planned(delivery.account.clone()));
+                self.commit(vec![withdrawn], Room::Reserve, Then::Ended(delivery.account.clone()));
             }
             State::Retrying { .. } => {
                 let partly = entry.open.as_ref().is_some_and(|open| open.published > 0);
                 self.abandon(delivery, now);
                 if !partly {
-                    self.commit(vec![withdrawn], Room::Reserve, Then::Planned(delivery.account.clone()));
+                    self.commit(vec![withdrawn], Room::Reserve, Then::Ended(delivery.account.clone()));
                 }
             }
             _ => {}
@@ -287,6 +284,7 @@ impl Engine {
             (self.stopping, "the daemon was stopping"),
             (self.clock_behind, "the wall clock was behind"),
             (self.folder != Folder::Known, "the queue folder could not be read"),
+            (desk.clock_set, "the wall clock was set"),
             (self.full, "the disk was full"),
             (desk.setup.paused, "the account is paused"),
             (head.is_some_and(|head| head.stopped.is_some()), "the account's token is not accepted"),
@@ -315,29 +313,32 @@ impl Engine {
             };
             records.extend(fact.map(|fact| Record::new(now, fact)));
         }
-        let mut batches: Vec<Vec<Record>> = records.chunks(BATCH).map(<[Record]>::to_vec).collect();
-        let Some(last) = batches.pop() else {
+        if records.is_empty() {
             if let Some(desk) = self.desks.get_mut(account) {
                 desk.planning = false;
             }
             return;
-        };
-        for batch in batches {
-            self.commit(batch, Room::Free, Then::Nothing);
         }
-        self.commit(last, Room::Free, Then::Planned(account.clone()));
+        // One batch: a post that is given up for a slot must not outlive the slot.
+        self.commit(records, Room::Free, Then::Planned(account.clone()));
     }
 
     pub(super) fn planned(&mut self, account: &AccountId, records: &[Record], now: Timestamp) {
-        for record in records {
-            if let (Fact::Missed { .. } | Fact::Expired { .. } | Fact::Outcome { .. }, Some(delivery)) =
-                (&record.fact, record.fact.delivery())
-            {
-                self.refresh(&delivery.post.clone());
-            }
-        }
         if let Some(desk) = self.desks.get_mut(account) {
             desk.planning = false;
+        }
+        let over: Vec<Record> = records
+            .iter()
+            .filter(|record| matches!(record.fact, Fact::Missed { .. } | Fact::Expired { .. }))
+            .cloned()
+            .collect();
+        self.ended(account, &over, now);
+    }
+
+    /// The states of these deliveries have left the plan's hands, or come back into them.
+    pub(super) fn ended(&mut self, account: &AccountId, records: &[Record], now: Timestamp) {
+        for delivery in records.iter().filter_map(|record| record.fact.delivery()) {
+            self.refresh(&delivery.post.clone());
         }
         self.advance(account, now);
     }

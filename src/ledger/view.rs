@@ -45,6 +45,9 @@ pub struct Head {
     /// The last slot that was used or passed by: all before it are over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Timestamp>,
+    /// When the wall clock was last set ahead, by its new time: less time has passed since the last post than it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_set: Option<Timestamp>,
 }
 
 /// What is remembered of a delivery.
@@ -209,6 +212,9 @@ impl Entry {
     pub fn apply(&mut self, record: &Record) {
         let at = record.at;
         match &record.fact {
+            // What is under way, in doubt or delivered is not the plan's: a record that comes late changes nothing.
+            Fact::Planned { .. } | Fact::Missed { .. } | Fact::Expired { .. } if !self.is_plannable() => {}
+            Fact::Withdrawn { by: None, .. } if !self.is_plannable() => {}
             Fact::Planned { digest, held, detail, .. } => {
                 self.digest = Some(*digest);
                 self.state = match held {
@@ -336,6 +342,11 @@ impl Entry {
         }
     }
 
+    /// Whether the plan, or its leaving the queue, may change the state.
+    fn is_plannable(&self) -> bool {
+        self.state.is_waiting() || matches!(self.state, State::Missed | State::Expired | State::Withdrawn)
+    }
+
     /// What the platform calls it, once it is delivered.
     pub fn remote(&self) -> Option<&Remote> {
         match &self.state {
@@ -351,6 +362,7 @@ impl Head {
         match &record.fact {
             Fact::AccountStopped { why, .. } => self.stopped = Some(why.clone()),
             Fact::AccountResumed { .. } => self.stopped = None,
+            Fact::ClockSet { .. } => self.clock_set = Some(record.at),
             Fact::Pinned { identity, .. } => self.pinned = Some(identity.clone()),
             Fact::SlotEmpty { slot, .. } => self.cursor = self.cursor.max(Some(*slot)),
             Fact::Intent(intent) if !intent.fixed => self.cursor = self.cursor.max(intent.slot),
@@ -380,6 +392,7 @@ impl Fact {
             | Self::AccountStopped { .. }
             | Self::AccountResumed { .. }
             | Self::Pinned { .. }
+            | Self::ClockSet { .. }
             | Self::ClockConfirmed { .. } => None,
         }
     }
@@ -390,6 +403,7 @@ impl Fact {
             Self::SlotEmpty { account, .. }
             | Self::AccountStopped { account, .. }
             | Self::AccountResumed { account }
+            | Self::ClockSet { account, .. }
             | Self::Pinned { account, .. } => Some(account),
             Self::Intent(intent) => Some(&intent.delivery.account),
             Self::Planned { delivery, .. } => Some(&delivery.account),
@@ -559,6 +573,7 @@ mod tests {
             stopped: stopped.then(|| "401".into()),
             pinned: None,
             cursor: cursor.map(at),
+            clock_set: None,
         };
         let cases: Vec<(&str, Vec<Line>, Head)> = vec![
             ("slots begin with the first plan", vec![(5, planned(None))], head(Some(5), false)),

@@ -132,7 +132,8 @@ impl Lane {
                 self.index.drop_out(&post.id);
                 tell(self, Some(Ahead::Ended { at: moment, post, word }));
             }
-            let mut given_up = false;
+            // What was said or sent is imagined to be recorded; then the question is asked again, as the engine does.
+            let again = !turn.passed.is_empty() || turn.send.is_some();
             for passed in turn.passed {
                 match passed {
                     Passed::Empty { slot, reason } => {
@@ -141,7 +142,6 @@ impl Lane {
                         tell(self, Some(Ahead::Empty { slot, reason }));
                     }
                     Passed::GivenUp { post, .. } => {
-                        given_up = true;
                         self.index.drop_out(&post.id);
                         tell(self, Some(Ahead::Ended { at: moment, post, word: "missed" }));
                     }
@@ -157,7 +157,8 @@ impl Lane {
                     imagined.sent.push(Counted { from: moment, to: Some(moment), promotion });
                 }
                 tell(self, Some(Ahead::Sent { at: moment, choice }));
-            } else if !given_up {
+            }
+            if !again {
                 let Some(wake) = turn.wake else { break };
                 moment = wake.max(moment);
             }
