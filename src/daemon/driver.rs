@@ -112,7 +112,7 @@ pub async fn run(
         if let Some(why) = driver.broken.take() {
             return Ended::LedgerBroken(why);
         }
-        if !driver.ready && engine.is_ready() && driver.stopping.is_none() {
+        if !driver.ready && engine.is_started() && driver.stopping.is_none() {
             driver.ready = true;
             let ready_ms = u64::try_from((parts.clock.boot() - started).as_millis()).unwrap_or(u64::MAX);
             let (accounts, posts) = (engine.accounts().count(), engine.posts().count());

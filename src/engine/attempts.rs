@@ -67,7 +67,10 @@ impl Engine {
     /// Begins an attempt that is owed; says when the next one is.
     pub(super) fn owed(&mut self, account: &AccountId, now: Timestamp) -> Option<Timestamp> {
         let desk = self.desks.get(account)?;
-        if !matches!(desk.work, Work::Idle) || self.stopping || self.mode != Mode::Publish {
+        if !matches!(desk.work, Work::Idle) || desk.ending {
+            return None;
+        }
+        if self.stopping || !self.ready || self.mode != Mode::Publish {
             return None;
         }
         if let Some(until) = desk.pause_until.filter(|until| *until > now) {
@@ -174,9 +177,9 @@ impl Engine {
     }
 
     /// Keeps an account from beginning something else while a record about its open delivery is on its way.
-    fn hold_desk(&mut self, account: &AccountId) {
+    pub(super) fn hold_desk(&mut self, account: &AccountId) {
         if let Some(desk) = self.desks.get_mut(account) {
-            desk.planning = true;
+            desk.ending = true;
         }
     }
 
@@ -288,20 +291,27 @@ impl Engine {
         }
         let settle = self.view.entry(&delivery).and_then(|entry| entry.open.as_ref()).and_then(|open| open.ambiguous);
         let (mut attempt, act) = attempt.found(settle, now);
-        let wanted = beginning
-            .post
-            .is_some_and(|post| post.digest == intent.digest && post.approval == Approval::Approved);
-        if !wanted {
+        if !self.is_wanted(&delivery, &intent.digest) {
             attempt.only_settle();
         }
-        desk.work = Work::Delivering { delivery: Box::new(attempt), ticket: None, keeping: false };
+        if let Some(desk) = self.desks.get_mut(account) {
+            desk.work = Work::Delivering { delivery: Box::new(attempt), ticket: None, keeping: false };
+        }
         self.act(account, act, now);
+    }
+
+    /// Whether the queue still holds this content, approved.
+    fn is_wanted(&self, delivery: &DeliveryId, digest: &Digest) -> bool {
+        self.posts.get(&delivery.post).is_some_and(|post| {
+            post.to.contains(&delivery.account) && post.digest == *digest && post.approval == Approval::Approved
+        })
     }
 
     /// Between choosing and now media were read; the post may have changed meanwhile.
     fn may_still_begin(&self, delivery: &DeliveryId, beginning: &Beginning) -> bool {
         let (Some(now), Some(then)) = (self.posts.get(&delivery.post), &beginning.post) else { return false };
-        now.digest == then.digest && now.approval == Approval::Approved && !self.stopping && !self.clock_behind
+        let same = now.digest == then.digest && now.approval == Approval::Approved && now.trouble.is_none();
+        same && !self.stopping && !self.clock_behind
     }
 
     fn intent(&self, delivery: &DeliveryId, beginning: &Beginning, now: Timestamp) -> Option<Intent> {
@@ -374,7 +384,15 @@ impl Engine {
     pub(super) fn intended(&mut self, account: &AccountId, now: Timestamp) {
         let Some(desk) = self.desks.get_mut(account) else { return };
         match std::mem::replace(&mut desk.work, Work::Idle) {
-            Work::Intending { delivery } => {
+            Work::Intending { mut delivery } => {
+                // While it was being written, the post may have been changed or withdrawn, and put back.
+                let intent = self.view.entry(delivery.id()).and_then(|entry| entry.open.as_ref());
+                let digest = intent.map(|open| open.intent.digest);
+                let post = self.posts.get(&delivery.id().post).filter(|post| post.to.contains(account));
+                match post.filter(|post| post.approval == Approval::Approved && Some(post.digest) == digest) {
+                    Some(_) => delivery.publish_after_all(),
+                    None => delivery.only_settle(),
+                }
                 desk.work = Work::Delivering { delivery, ticket: None, keeping: false };
             }
             other => desk.work = other,
@@ -389,6 +407,7 @@ impl Engine {
         if let Some(post) = self.posts.get(&delivery.id().post).cloned() {
             self.object(&post, account, Held::Invalid, why.to_owned());
         }
+        self.withdraw_if_gone(delivery.id(), now);
         self.advance(account, now);
     }
 
@@ -403,12 +422,13 @@ impl Engine {
     /// An outcome is durable.
     pub(super) fn concluded(&mut self, account: &AccountId, records: &[Record], now: Timestamp) {
         let Some(desk) = self.desks.get_mut(account) else { return };
-        desk.planning = false;
+        desk.ending = false;
         for record in records {
-            let Fact::Outcome { delivery, outcome, .. } = &record.fact else { continue };
+            let Fact::Outcome { delivery, attempt: number, outcome } = &record.fact else { continue };
             let in_doubt = matches!(outcome, Outcome::Ambiguous { .. });
             if let Work::Delivering { delivery: attempt, keeping, .. } = &mut desk.work
                 && attempt.id() == delivery
+                && attempt.attempt() == *number
             {
                 *keeping = false;
                 if !in_doubt {

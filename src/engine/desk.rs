@@ -20,6 +20,8 @@ pub(super) struct Desk {
     pub work: Work,
     /// Verdicts of the plan are on their way into the ledger.
     pub planning: bool,
+    /// The end of an attempt that was owed is on its way into the ledger.
+    pub ending: bool,
     /// The platform asked us to wait.
     pub rate_limited: Option<Timestamp>,
     pub probe: Option<(Ticket, Probe)>,
@@ -71,6 +73,7 @@ impl Desk {
             session: Session::default(),
             work: Work::Idle,
             planning: false,
+            ending: false,
             rate_limited: None,
             probe: None,
             wake: None,

@@ -59,6 +59,8 @@ pub struct Engine {
     pub(super) clock_behind: bool,
     pub(super) full: bool,
     pub(super) stopping: bool,
+    /// Whether everything was recorded once since the start; before, nothing is begun.
+    pub(super) ready: bool,
     /// Queue files that cannot be used, and the first thing that is wrong with each.
     pub(super) broken: BTreeMap<Arc<str>, String>,
     pending: BTreeMap<Ticket, Pending>,
@@ -93,10 +95,10 @@ pub(super) enum Then {
     Nothing,
     /// Something about this account has changed.
     Changed(AccountId),
-    /// Deliveries of this account have left the queue, or an attempt that was owed was given up.
-    Ended(AccountId),
     /// The plan's verdicts of an account.
     Planned(AccountId),
+    /// Posts of this account have left the queue.
+    Withdrawn(AccountId),
     /// An attempt may begin.
     Intended(AccountId),
     /// An attempt may go on.
@@ -126,6 +128,7 @@ impl Engine {
             clock_behind: false,
             full: false,
             stopping: false,
+            ready: false,
             broken: BTreeMap::new(),
             pending: BTreeMap::new(),
             again: BTreeMap::new(),
@@ -183,6 +186,10 @@ impl Engine {
         }
         self.hand_in_again(now);
         self.follow_agenda(now);
+        if !self.ready && self.is_ready() {
+            self.ready = true;
+            self.advance_all(now);
+        }
     }
 
     /// The next thing to do.
@@ -202,6 +209,11 @@ impl Engine {
         self.folder != Folder::Reading && self.pending.is_empty() && self.desks.values().all(|desk| !desk.planning)
     }
 
+    /// Whether it has been ready once. Before, nothing is begun.
+    pub fn is_started(&self) -> bool {
+        self.ready
+    }
+
     /// Whether every delivery's state is in the ledger: nothing is on its way, and nothing waits for the disk.
     pub fn is_recorded(&self) -> bool {
         self.is_ready() && !self.full && self.desks.values().all(|desk| desk.pause_until.is_none())
@@ -216,7 +228,12 @@ impl Engine {
     pub fn is_idle(&self) -> bool {
         self.is_ready()
             && self.desks.iter().all(|(id, desk)| {
-                let quiet = matches!(desk.work, Work::Idle);
+                let quiet = match desk.work {
+                    Work::Idle => true,
+                    // Nothing goes on before its account is let in again; the next start looks for it too.
+                    Work::Parked { .. } => self.view.account(id).is_some_and(|account| account.head.stopped.is_some()),
+                    Work::Gathering { .. } | Work::Intending { .. } | Work::Delivering { .. } => false,
+                };
                 let Some(account) = self.view.account(id) else { return quiet };
                 let scheduled = account.counts().get(State::Scheduled.name()).copied().unwrap_or(0);
                 let held_back = desk.setup.paused || account.head.stopped.is_some();
@@ -292,7 +309,9 @@ impl Engine {
         match result {
             Ok(()) => {
                 for record in &pending.records {
-                    self.announce(record);
+                    if self.view.takes(record) {
+                        self.announce(record);
+                    }
                     self.view.apply(record);
                     if let Fact::ClockSet { account, .. } = &record.fact
                         && let Some(desk) = self.desks.get_mut(account)
@@ -319,8 +338,8 @@ impl Engine {
         match pending.then {
             Then::Nothing => {}
             Then::Changed(account) => self.advance(&account, now),
-            Then::Ended(account) => self.ended(&account, &pending.records, now),
             Then::Planned(account) => self.planned(&account, &pending.records, now),
+            Then::Withdrawn(account) => self.ended(&account, &pending.records, now),
             Then::Intended(account) => self.intended(&account, now),
             Then::Kept(account) => self.kept(&account, now),
             Then::Concluded(account) => self.concluded(&account, &pending.records, now),
@@ -358,6 +377,9 @@ impl Engine {
                     desk.work = Work::Idle;
                     desk.pause_until = Some(later);
                 }
+                for delivery in pending.records.iter().filter_map(|record| record.fact.delivery()) {
+                    self.withdraw_if_gone(delivery, now);
+                }
                 self.advance(&account, now);
             }
             Then::Resolved(delivery) => {
@@ -366,7 +388,7 @@ impl Engine {
             }
             Then::Nothing
             | Then::Changed(_)
-            | Then::Ended(_)
+            | Then::Withdrawn(_)
             | Then::Kept(_)
             | Then::Concluded(_)
             | Then::Pinned(_) => {
@@ -496,6 +518,10 @@ impl Engine {
     }
 
     fn resume_stopped(&mut self, now: Timestamp) {
+        if self.mode == Mode::Look {
+            // Who only looks tries no token.
+            return;
+        }
         let stopped = self.desks.keys().filter(|id| self.view.account(id).is_some_and(|a| a.head.stopped.is_some()));
         let stopped: Vec<AccountId> = stopped.cloned().collect();
         for account in stopped {

@@ -122,23 +122,29 @@ impl Engine {
             let delivery = DeliveryId::new(post.id.clone(), account.clone());
             let Some(intended) = self.entry(&delivery).and_then(|entry| entry.open.as_ref()) else { continue };
             let wanted = intended.intent.digest == post.digest && post.approval == Approval::Approved;
-            if let Some(Work::Delivering { delivery: attempt, .. } | Work::Parked { delivery: attempt }) =
-                self.desks.get_mut(account).map(|desk| &mut desk.work)
-                && *attempt.id() == delivery
-            {
-                if wanted {
-                    attempt.publish_after_all();
-                } else {
-                    attempt.only_settle();
+            match self.desks.get_mut(account).map(|desk| &mut desk.work) {
+                Some(Work::Delivering { delivery: attempt, .. } | Work::Parked { delivery: attempt })
+                    if *attempt.id() == delivery =>
+                {
+                    if wanted {
+                        attempt.publish_after_all();
+                    } else {
+                        attempt.only_settle();
+                    }
                 }
-            } else if !wanted {
-                self.abandon(&delivery, now);
+                // What is about to begin is looked at again when it does.
+                Some(Work::Gathering { .. } | Work::Intending { .. }) => {}
+                _ if wanted => {}
+                _ => self.abandon(&delivery, now),
             }
         }
     }
 
     /// Gives up an attempt that is owed and has surely left nothing.
     fn abandon(&mut self, delivery: &DeliveryId, now: Timestamp) {
+        if self.desks.get(&delivery.account).is_some_and(|desk| desk.ending) {
+            return;
+        }
         let Some(entry) = self.entry(delivery) else { return };
         let (State::Retrying { attempt, .. }, parts) =
             (&entry.state, entry.open.as_ref().map_or(0, |open| open.published))
@@ -151,7 +157,8 @@ impl Engine {
             n => Outcome::Refused { why: format!("{why} ({n} parts are published)") },
         };
         let fact = Fact::Outcome { delivery: delivery.clone(), attempt: *attempt, outcome };
-        self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Ended(delivery.account.clone()));
+        self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(delivery.account.clone()));
+        self.hold_desk(&delivery.account);
     }
 
     fn withdraw(&mut self, delivery: &DeliveryId, now: Timestamp) {
@@ -176,19 +183,20 @@ impl Engine {
     /// Records that the post has left the queue, unless its delivery is over or in doubt.
     pub(super) fn withdraw_durably(&mut self, delivery: &DeliveryId, now: Timestamp) {
         let Some(entry) = self.entry(delivery) else { return };
-        let withdrawn = Record::new(now, Fact::Withdrawn { delivery: delivery.clone(), by: None });
         match &entry.state {
             State::Held { .. } | State::Scheduled => {
-                self.commit(vec![withdrawn], Room::Reserve, Then::Ended(delivery.account.clone()));
+                let withdrawn = Record::new(now, Fact::Withdrawn { delivery: delivery.clone(), by: None });
+                self.commit(vec![withdrawn], Room::Reserve, Then::Withdrawn(delivery.account.clone()));
             }
-            State::Retrying { .. } => {
-                let partly = entry.open.as_ref().is_some_and(|open| open.published > 0);
-                self.abandon(delivery, now);
-                if !partly {
-                    self.commit(vec![withdrawn], Room::Reserve, Then::Ended(delivery.account.clone()));
-                }
-            }
+            // When that has come to its end, it is withdrawn.
+            State::Retrying { .. } => self.abandon(delivery, now),
             _ => {}
+        }
+    }
+
+    pub(super) fn withdraw_if_gone(&mut self, delivery: &DeliveryId, now: Timestamp) {
+        if !self.posts.get(&delivery.post).is_some_and(|post| post.to.contains(&delivery.account)) {
+            self.withdraw_durably(delivery, now);
         }
     }
 
@@ -249,7 +257,7 @@ impl Engine {
         let no_send = self.brake(account, now);
         let Self { desks, view, .. } = self;
         let desk = desks.get_mut(account)?;
-        if desk.planning {
+        if desk.planning || desk.ending {
             return None;
         }
         if let Some(until) = desk.pause_until {
@@ -281,6 +289,7 @@ impl Engine {
         let head = self.view.account(account).map(|account| &account.head);
         let reasons = [
             (self.mode == Mode::Look, "the daemon was not running"),
+            (!self.ready, "the daemon was starting"),
             (self.stopping, "the daemon was stopping"),
             (self.clock_behind, "the wall clock was behind"),
             (self.folder != Folder::Known, "the queue folder could not be read"),

@@ -147,6 +147,11 @@ impl View {
     pub fn entry(&self, delivery: &DeliveryId) -> Option<&Entry> {
         self.accounts.get(&delivery.account)?.deliveries.get(&delivery.post)
     }
+
+    /// Whether a record changes anything about its delivery; one that makes no sense does not.
+    pub fn takes(&self, record: &Record) -> bool {
+        record.fact.delivery().and_then(|delivery| self.entry(delivery)).is_none_or(|entry| entry.takes(&record.fact))
+    }
 }
 
 impl Account {
@@ -208,13 +213,32 @@ impl Default for Entry {
 }
 
 impl Entry {
+    /// Whether what a record says can follow what is known. A verdict of the plan that was written late must not
+    /// bring a delivery back that was sent meanwhile, nor an outcome end another attempt than its own.
+    fn takes(&self, fact: &Fact) -> bool {
+        let plans = match self.state {
+            State::Held { .. } | State::Scheduled | State::Missed | State::Expired | State::Withdrawn => true,
+            State::Sending { .. }
+            | State::Retrying { .. }
+            | State::Uncertain { .. }
+            | State::Delivered { .. }
+            | State::Refused { .. } => false,
+        };
+        match fact {
+            Fact::Planned { .. } | Fact::Missed { .. } | Fact::Expired { .. } | Fact::Withdrawn { .. } => plans,
+            Fact::Outcome { attempt, .. } => self.state.is_open() && *attempt == self.attempts,
+            Fact::Resolved { .. } => !matches!(self.state, State::Sending { .. } | State::Delivered { .. }),
+            _ => true,
+        }
+    }
+
     /// Adds what a record of this delivery says.
     pub fn apply(&mut self, record: &Record) {
+        if !self.takes(&record.fact) {
+            return;
+        }
         let at = record.at;
         match &record.fact {
-            // What is under way, in doubt or delivered is not the plan's: a record that comes late changes nothing.
-            Fact::Planned { .. } | Fact::Missed { .. } | Fact::Expired { .. } if !self.is_plannable() => {}
-            Fact::Withdrawn { by: None, .. } if !self.is_plannable() => {}
             Fact::Planned { digest, held, detail, .. } => {
                 self.digest = Some(*digest);
                 self.state = match held {
@@ -340,11 +364,6 @@ impl Entry {
                 self.dropped = true;
             }
         }
-    }
-
-    /// Whether the plan, or its leaving the queue, may change the state.
-    fn is_plannable(&self) -> bool {
-        self.state.is_waiting() || matches!(self.state, State::Missed | State::Expired | State::Withdrawn)
     }
 
     /// What the platform calls it, once it is delivered.
@@ -554,6 +573,33 @@ mod tests {
         assert_eq!(settle(&[(70, step("found", true))]), None);
         assert_eq!(settle(&[(70, outcome(1, retry(80, true)))]), None);
         assert_eq!(settle(&[(70, outcome(1, uncertain()))]), Some(at(60)));
+    }
+
+    #[test]
+    fn what_makes_no_sense_changes_nothing() {
+        let begun = vec![(1, intent(1, "k"))];
+        let retrying = vec![(1, intent(1, "k")), (2, outcome(1, retry(9, true)))];
+        let done = vec![(1, intent(1, "k")), (2, outcome(1, delivered()))];
+        let doubtful = vec![(1, intent(1, "k")), (2, outcome(1, uncertain()))];
+        let again = vec![(1, intent(1, "k")), (2, outcome(1, retry(9, true))), (9, intent(2, "k"))];
+        let cases: Vec<(&str, &[Line], Fact)> = vec![
+            ("a plan that was written late", &done, planned(None)),
+            ("a plan during an attempt", &begun, planned(Some(Held::NotApproved))),
+            ("a plan between two attempts", &retrying, planned(None)),
+            ("a plan of what is in doubt", &doubtful, planned(None)),
+            ("missed after all", &done, missed()),
+            ("withdrawn while it is being sent", &begun, withdrawn(None)),
+            ("withdrawn after it was sent", &done, withdrawn(None)),
+            ("the outcome of an earlier attempt", &again, outcome(1, abandoned())),
+            ("a second outcome", &done, outcome(1, retry(20, true))),
+            ("a decision on what is delivered", &done, resolved(Decision::Retry)),
+        ];
+        for (what, lines, fact) in cases {
+            let before = fold(lines);
+            let mut view = before.clone();
+            view.apply(&Record::new(at(30), fact));
+            assert_eq!(view.entry(&id()), before.entry(&id()), "{what}");
+        }
     }
 
     #[test]

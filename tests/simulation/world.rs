@@ -148,6 +148,8 @@ pub struct World {
     life: u64,
     engine: Option<Engine>,
     durable: Vec<Record>,
+    /// What the engine was told is durable; the same, unless a rule is taken out.
+    acknowledged: Vec<Record>,
     /// Batches that the disk has not finished, oldest first.
     unsynced: Vec<(Ticket, Vec<Record>)>,
     full_until: Timestamp,
@@ -194,6 +196,7 @@ impl World {
             life: 0,
             engine: None,
             durable: Vec::new(),
+            acknowledged: Vec::new(),
             unsynced: Vec::new(),
             full_until: start,
             coming: BTreeMap::new(),
@@ -401,6 +404,7 @@ impl World {
         let unsynced = std::mem::take(&mut self.unsynced);
         for (_, records) in unsynced.into_iter().take(kept) {
             self.oracle.durable(&records);
+            self.acknowledged.extend(records.iter().cloned());
             self.durable.extend(records);
         }
         match self.sabotage {
@@ -505,6 +509,7 @@ impl World {
         self.oracle.durable(&records);
         let said = records.iter().filter(|record| matches!(record.fact, Fact::ClockSet { .. })).count();
         self.jump_unsaid = self.jump_unsaid.saturating_sub(said);
+        self.acknowledged.extend(records.iter().cloned());
         self.durable.extend(records);
         self.tell(Event::Committed { ticket, result: Ok(()) })
     }
@@ -513,7 +518,7 @@ impl World {
         self.report.calls += 1;
         let plan = self.scenario.accounts.iter().find(|plan| plan.id == account.as_str());
         let twin = plan.expect("a call of an account that there is").twin;
-        let (life, durable) = (self.life, self.durable.len());
+        let (life, durable) = (self.life, self.acknowledged.len());
         let weather = if self.now >= self.faults_end { Weather::calm() } else { self.weather.clone() };
         let told = |result| Coming::Told { life, event: Event::Replied { ticket, result } };
         let timeout = Duration::from_secs(60);
@@ -581,7 +586,7 @@ impl World {
     ) -> Result<(), String> {
         let answer = self.twins[twin].answer(call, self.now);
         self.say(|| format!("arrives {} -> {}", call_text(call), reply_text(&answer)));
-        self.oracle.published(twin, &*self.twins[twin], &self.durable[..durable], &self.scenario)?;
+        self.oracle.published(twin, &*self.twins[twin], &self.acknowledged[..durable], &self.scenario)?;
         if let Some((life, ticket)) = reply {
             let span = self.millis(1000);
             self.later(span, Coming::Told { life, event: Event::Replied { ticket, result: Ok(answer) } });
