@@ -15,8 +15,8 @@ use cadenced::ledger::store::CommitError;
 use cadenced::ledger::{Record, View};
 use cadenced::parts::Inbox;
 use cadenced::platform::contract::{
-    Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, HttpReply, Method, Next, Purpose, Reading,
-    Reply, Request, Secrets, Session, Step,
+    Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, HttpReply, Method, Next, Purpose, Reading, Reply,
+    Request, Secrets, Session, Step,
 };
 use cadenced::queue::{Approval, Post, parse};
 use serde_json::{Value, json};
@@ -145,7 +145,9 @@ fn setup(name: &str, slots: &[&str]) -> AccountSetup {
 
 /// A post for account `a`.
 fn post(id: &str, text: &str, more: &str) -> String {
-    format!("[[post]]\nid = \"{id}\"\nto = [\"a\"]\naudience = \"all\"\ngoal = \"connection\"\ntext = \"{text}\"\n{more}\n")
+    format!(
+        "[[post]]\nid = \"{id}\"\nto = [\"a\"]\naudience = \"all\"\ngoal = \"connection\"\ntext = \"{text}\"\n{more}\n"
+    )
 }
 
 fn posts(file: &str, toml: &str) -> Vec<Post> {
@@ -398,7 +400,8 @@ fn a_plan_that_is_on_its_way_is_not_said_twice_because_a_post_leaves() {
     bench.file("q.toml", &post("q", "more", ""));
     bench.settle();
     let planned = |id: &str| {
-        let of = |record: &&Record| matches!(&record.fact, Fact::Planned { delivery, .. } if delivery.post.as_str() == id);
+        let of =
+            |record: &&Record| matches!(&record.fact, Fact::Planned { delivery, .. } if delivery.post.as_str() == id);
         bench.durable.iter().filter(of).count()
     };
     assert_eq!((planned("p"), planned("q"), planned("r")), (1, 1, 1));

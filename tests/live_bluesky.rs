@@ -1,9 +1,16 @@
-//! Bluesky against a real personal data server on this machine.
+//! Bluesky against a real personal data server on this machine: the program itself from its queue folder to the
+//! records on the server, and, where every single reply has to be lost, the adapter under a small driver.
 //!
 //! They run where `CADENCED_LIVE_BLUESKY` names the JSON file that tells about a running network: `service`,
 //! `accounts.brand` and `accounts.fan` with `handle`, `did` and `appPassword`, `accessTtlSeconds`, `rateLimits`.
 //! Elsewhere they say so and pass.
 
+#![cfg(test)]
+
+#[path = "support/between.rs"]
+mod between;
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/bluesky.rs"]
 mod support;
 
@@ -13,12 +20,14 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use between::{Between, Way};
 use cadenced::domain::{Checkpoint, Secret, Timestamp};
 use cadenced::platform::bluesky::syntax;
 use cadenced::platform::bluesky::twin::content_address;
 use cadenced::platform::contract::{
     Adapter, Body, Call, Effect, HttpReply, Job, Method, Purpose, Reading, Reply, Request, Secrets, Step,
 };
+use program::{Program, list, pause, quoted};
 use serde_json::{Value, json};
 use support::{Driver, End, Fate, Network, Scenario, request, scenarios, skipped};
 use url::Url;
@@ -32,6 +41,9 @@ struct Live {
 }
 
 static TURN: Mutex<()> = Mutex::new(());
+
+/// Content id and record by address.
+type Posts = BTreeMap<String, (String, Value)>;
 
 impl Live {
     fn find(test: &str) -> Option<Self> {
@@ -95,6 +107,51 @@ impl Live {
         let list = self.get("com.atproto.repo.listRecords", &query);
         let keys = list["records"].as_array().into_iter().flatten().filter_map(|record| record["uri"].as_str());
         keys.filter(|uri| uri.rsplit('/').next().is_some_and(|held| held >= key)).count()
+    }
+
+    /// All posts of an account as the server holds them: content id and record by address.
+    fn posts(&self, account: &str) -> Posts {
+        let did = self.did(account);
+        let mut posts = Posts::new();
+        let mut cursor = String::new();
+        loop {
+            let mut query = vec![("repo", did.as_str()), ("collection", syntax::POSTS), ("limit", "100")];
+            if !cursor.is_empty() {
+                query.push(("cursor", &cursor));
+            }
+            let page = self.get("com.atproto.repo.listRecords", &query);
+            let records = page["records"].as_array().cloned().unwrap_or_default();
+            for record in &records {
+                let text = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
+                posts.insert(text("uri"), (text("cid"), record["value"].clone()));
+            }
+            match page["cursor"].as_str() {
+                Some(next) if !records.is_empty() => cursor = next.to_owned(),
+                _ => return posts,
+            }
+        }
+    }
+
+    /// The program, for the account `brand`, by way of `between`.
+    fn program(&self, between: &Between, approval: &str) -> Program {
+        let handle = self.told("/accounts/brand/handle");
+        let password = self.told("/accounts/brand/appPassword");
+        let config = format!(
+            "[queue]\napproval = \"{approval}\"\n[store]\npath = \"store\"\n[control]\nsocket = \"socket\"\n\
+             [log]\nformat = \"json\"\nlevel = \"debug\"\n[policy]\nmax_per_day = 1000\nmin_gap = \"1s\"\n\
+             [delivery]\nretry = {{ first = \"1s\", max = \"2s\", tries = 8 }}\n\
+             [accounts.bsky]\nplatform = \"bluesky\"\nservice = \"{}\"\nhandle = \"{handle}\"\n\
+             password = {{ env = \"BRAND_PASSWORD\" }}\nslots = [\"* * * * * *\"]\n",
+            between.url()
+        );
+        Program::new(&config, &[("BRAND_PASSWORD", password)])
+    }
+
+    /// A way to the server that loses things.
+    fn between(&self) -> Between {
+        let service = Url::parse(self.told("/service")).expect("a URL");
+        let (host, port) = (service.host_str().expect("a host"), service.port_or_known_default().expect("a port"));
+        Between::new(&format!("{host}:{port}"))
     }
 
     fn job(&self, adapter: &dyn Adapter, scenario: &Scenario, fan_post: &str) -> Job {
@@ -165,6 +222,250 @@ fn unchunk(mut rest: &[u8]) -> Vec<u8> {
         rest = &data[size + 2..];
     }
     body
+}
+
+/// A queue file with one post.
+fn queue_file(id: &str, scenario: &Scenario, fan_url: &str) -> String {
+    let mut file = format!(
+        "[[post]]\nid = {}\nto = [\"bsky\"]\naudience = \"those who test\"\ngoal = \"connection\"\ntext = {}\n",
+        quoted(id),
+        quoted(&scenario.text)
+    );
+    let mut add = |line: String| file += &(line + "\n");
+    // A queue file takes no spaces in an address.
+    let link = scenario.link.map(|link| link.replace(' ', "%20"));
+    let lines = [("link", link.as_deref()), ("lang", scenario.lang), ("warning", scenario.warning)];
+    for (key, text) in lines {
+        text.into_iter().for_each(|text| add(format!("{key} = {}", quoted(text))));
+    }
+    if !scenario.tags.is_empty() {
+        add(format!("tags = {}", list(scenario.tags)));
+    }
+    if !scenario.thread.is_empty() {
+        add(format!("thread = {}", list(scenario.thread)));
+    }
+    if !scenario.images.is_empty() {
+        let item = |(place, alt): (usize, &&str)| format!("{{ file = \"image-{place}.png\", alt = {} }}", quoted(alt));
+        let items: Vec<String> = scenario.images.iter().enumerate().map(item).collect();
+        add(format!("media = [{}]", items.join(", ")));
+    }
+    if scenario.answers_fan {
+        add(format!("reply_to = {}", quoted(fan_url)));
+    }
+    file
+}
+
+/// The parts of a post, first to last: each one answers the one before. Two that answer the same are a doubled part.
+fn chain(posts: &Posts, first: &str) -> Vec<(String, String, Value)> {
+    let mut parts = Vec::new();
+    let mut next = vec![first.to_owned()];
+    while let Some(uri) = next.pop() {
+        assert!(next.is_empty(), "{uri} and {next:?} are the same part");
+        let (cid, record) = posts.get(&uri).unwrap_or_else(|| panic!("{uri} is not on the server"));
+        next = posts
+            .iter()
+            .filter(|(_, (_, other))| other["reply"]["parent"]["uri"] == uri.as_str())
+            .map(|(uri, _)| uri.clone())
+            .collect();
+        parts.push((uri, cid.clone(), record.clone()));
+    }
+    parts
+}
+
+/// What is there now and was not there before.
+fn new_since(before: &Posts, mut now: Posts) -> Posts {
+    now.retain(|uri, _| !before.contains_key(uri));
+    now
+}
+
+fn delivered(deliveries: &[Value], post: &str) -> String {
+    let found = deliveries.iter().find(|delivery| delivery["post"] == post).expect("status lists every delivery");
+    assert_eq!(found["state"], "delivered", "{found:#}");
+    assert!(found["url"].as_str().is_some_and(|url| url.starts_with("https://bsky.app/profile/")), "{found:#}");
+    found["remote_id"].as_str().expect("it has an address").to_owned()
+}
+
+#[test]
+fn the_program_publishes_what_was_approved_and_nothing_twice() {
+    let Some(mut live) = Live::find("the_program_publishes_what_was_approved_and_nothing_twice") else { return };
+    let (fan_url, fan_ref) = fan_post(&mut live);
+    let between = live.between();
+    let program = live.program(&between, "digest");
+    let scenarios = scenarios();
+    let names: Vec<String> = (0..scenarios.len()).map(|place| format!("scenario-{place:02}")).collect();
+    for place in 0..2 {
+        program.queue(&format!("image-{place}.png"), support::png(place));
+    }
+    for (name, scenario) in names.iter().zip(&scenarios) {
+        program.queue(&format!("{name}.toml"), queue_file(name, scenario, &fan_url));
+    }
+    let before = live.posts("brand");
+
+    // Nobody has approved anything.
+    program.run();
+    assert_eq!(live.posts("brand"), before);
+    assert!(program.deliveries().iter().all(|delivery| delivery["reason"] == "not-approved"));
+    assert_eq!(between.take_count("com.atproto.server.createSession"), 0, "there is nothing to log in for");
+
+    let mut approve = vec!["approve", "--by", "tester@example.org", "--yes"];
+    approve.extend(names.iter().map(String::as_str));
+    program.succeeds(&approve);
+    program.run();
+    let posts = new_since(&before, live.posts("brand"));
+    let deliveries = program.deliveries();
+    let all = deliveries.iter().all(|delivery| delivery["state"] == "delivered");
+    assert!(all, "it was not idle yet: {}", program.log_text());
+    for (name, scenario) in names.iter().zip(&scenarios) {
+        let parts = chain(&posts, &delivered(&deliveries, name));
+        scenario.verify(&parts, &live.did("fan"), scenario.answers_fan.then_some(&fan_ref));
+    }
+    assert_eq!(posts.len(), scenarios.iter().map(|scenario| scenario.records.len()).sum::<usize>());
+    assert_eq!(between.take_count("com.atproto.server.createSession"), 1);
+    assert_eq!(between.take_count("com.atproto.repo.putRecord"), posts.len());
+
+    // Another start finds everything done.
+    program.run();
+    assert_eq!(new_since(&before, live.posts("brand")), posts);
+    assert_eq!(between.take_count("com.atproto.repo.putRecord"), 0);
+    assert_eq!(program.count("delivery.delivered"), scenarios.len());
+}
+
+#[test]
+fn a_thread_survives_that_the_program_is_killed_in_the_middle() {
+    let Some(mut live) = Live::find("a_thread_survives_that_the_program_is_killed_in_the_middle") else { return };
+    let (fan_url, fan_ref) = fan_post(&mut live);
+    let between = live.between();
+    let program = live.program(&between, "none");
+    let scenario = Scenario {
+        name: "long thread",
+        text: "one".into(),
+        thread: &["two", "three", "four, by @fan.test"],
+        images: &["A dot"],
+        answers_fan: true,
+        records: &[r#"{"text": "one"}"#, r#"{"text": "two"}"#, r#"{"text": "three"}"#, "{}"],
+        ..Scenario::default()
+    };
+    program.queue("image-0.png", support::png(0));
+    program.queue("thread.toml", queue_file("thread", &scenario, &fan_url));
+    let before = live.posts("brand");
+    let count = || new_since(&before, live.posts("brand")).len();
+
+    // Runs it until the n-th request of a kind, or its reply, is lost, kills it there, and counts what is on the server.
+    let killed_at = |step: &'static str, number: usize, way: Way| {
+        let mut seen = 0;
+        between.set_rule(move |name| {
+            seen += usize::from(name == step);
+            if name == step && seen == number { way } else { Way::Through }
+        });
+        let running = program.start();
+        assert!(between.waits_for_a_loss(), "{step} was never sent: {}", program.log_text());
+        running.kill();
+        count()
+    };
+    const PUT: &str = "com.atproto.repo.putRecord";
+    assert_eq!(killed_at("com.atproto.repo.uploadBlob", 1, Way::ReplyLost), 0);
+    assert_eq!(killed_at(PUT, 2, Way::ReplyLost), 2);
+    let found = "com.atproto.repo.getRecord";
+    assert_eq!(killed_at(found, 1, Way::ReplyLost), 2, "it only looks for what was in doubt");
+    assert_eq!(killed_at(PUT, 1, Way::Lost), 2);
+    assert_eq!(killed_at(PUT, 1, Way::ReplyLost), 3);
+    between.set_rule(|_| Way::Through);
+    program.run();
+
+    let posts = new_since(&before, live.posts("brand"));
+    let deliveries = program.deliveries();
+    let parts = chain(&posts, &delivered(&deliveries, "thread"));
+    scenario.verify(&parts, &live.did("fan"), Some(&fan_ref));
+    assert_eq!(posts.len(), 4, "nothing is doubled, nothing is lost");
+    assert_eq!(program.count("delivery.delivered"), 1);
+    // Each life was in doubt about what the one before had left.
+    assert!(program.count("delivery.ambiguous") >= 2 && program.count("delivery.reconciled") >= 1);
+}
+
+#[test]
+fn a_lost_reply_and_a_lost_request_both_make_one_post() {
+    let Some(live) = Live::find("a_lost_reply_and_a_lost_request_both_make_one_post") else { return };
+    let between = live.between();
+    let program = live.program(&between, "none");
+    // The network loses the reply to the first record and the whole of the third; the program gives up waiting.
+    let config = std::fs::read_to_string(program.path("cadenced.toml")).expect("a configuration");
+    let hasty = config.replace("[delivery]\n", "[delivery]\ntimeout = \"2s\"\n");
+    std::fs::write(program.path("cadenced.toml"), hasty).expect("it can be written");
+    let mut puts = 0;
+    between.set_rule(move |name| {
+        puts += usize::from(name == "com.atproto.repo.putRecord");
+        match (name, puts) {
+            ("com.atproto.repo.putRecord", 1) => Way::ReplyLost,
+            ("com.atproto.repo.putRecord", 3) => Way::Lost,
+            _ => Way::Through,
+        }
+    });
+    let before = live.posts("brand");
+    for name in ["first", "second"] {
+        let scenario = Scenario { name: "post", text: format!("The {name}"), ..Scenario::default() };
+        program.queue(&format!("{name}.toml"), queue_file(name, &scenario, ""));
+    }
+    program.run();
+    let posts = new_since(&before, live.posts("brand"));
+    let deliveries = program.deliveries();
+    for name in ["first", "second"] {
+        assert_eq!(chain(&posts, &delivered(&deliveries, name)).len(), 1);
+    }
+    assert_eq!(posts.len(), 2, "{posts:#?}");
+    assert!(program.count("delivery.ambiguous") >= 1);
+}
+
+#[test]
+fn tokens_that_expire_are_replaced_in_the_middle_of_a_thread() {
+    let Some(live) = Live::find("tokens_that_expire_are_replaced_in_the_middle_of_a_thread") else { return };
+    let between = live.between();
+    let program = live.program(&between, "none");
+    // Every record takes its time: more than six seconds in all.
+    between.set_rule(|name| match name {
+        "com.atproto.repo.putRecord" => Way::Slowly(Duration::from_millis(1500)),
+        _ => Way::Through,
+    });
+    let before = live.posts("brand");
+    let scenario = Scenario {
+        name: "slow thread",
+        text: "zero".into(),
+        thread: &["one", "two", "three", "four"],
+        records: &["{}"; 5],
+        ..Scenario::default()
+    };
+    program.queue("slow.toml", queue_file("slow", &scenario, ""));
+    program.run();
+    let posts = new_since(&before, live.posts("brand"));
+    let deliveries = program.deliveries();
+    scenario.verify(&chain(&posts, &delivered(&deliveries, "slow")), "", None);
+    assert_eq!(posts.len(), 5);
+    assert_eq!(program.count("delivery.ambiguous"), 0);
+    assert_eq!(between.take_count("com.atproto.server.createSession"), 1, "one login is enough");
+    let refreshed = between.take_count("com.atproto.server.refreshSession");
+    match live.kit["accessTtlSeconds"].as_u64() {
+        Some(life) if life <= 3 => assert!(refreshed >= 2, "{refreshed}"),
+        _ => assert_eq!(refreshed, 0),
+    }
+}
+
+#[test]
+fn a_wrong_password_stops_the_account_and_publishes_nothing() {
+    let Some(live) = Live::find("a_wrong_password_stops_the_account_and_publishes_nothing") else { return };
+    let between = live.between();
+    let program = live.program(&between, "none");
+    let config = std::fs::read_to_string(program.path("cadenced.toml")).expect("a configuration");
+    let wrong = config.replace("BRAND_PASSWORD", "PATH");
+    std::fs::write(program.path("cadenced.toml"), wrong).expect("it can be written");
+    let before = live.posts("brand");
+    let scenario = Scenario { name: "post", text: "Nobody reads this".into(), ..Scenario::default() };
+    program.queue("post.toml", queue_file("post", &scenario, ""));
+    program.run();
+    assert_eq!(live.posts("brand"), before);
+    assert_eq!(program.count("account.auth_lost"), 1);
+    let (status, said) = program.says(&["status", "--strict"]);
+    assert_eq!(status.code(), Some(1), "{said}");
+    let secret = std::env::var("PATH").expect("there is a path");
+    assert!(!said.contains(&secret) && !program.log_text().contains(&secret), "the secret stays one");
 }
 
 fn arrives(_: usize, _: &Step) -> Fate {
@@ -268,11 +569,6 @@ fn expired_and_garbled_tokens_are_replaced() {
     // One that does is replaced before.
     pause(Duration::from_secs(life + 1));
     assert_eq!(publish(&mut live, &|_| {}), ["session-refresh 200", "publish-0 200"]);
-}
-
-#[expect(clippy::disallowed_methods, reason = "tokens of a real server expire by real time")]
-fn pause(span: Duration) {
-    std::thread::sleep(span);
 }
 
 #[test]

@@ -163,7 +163,11 @@ impl Engine {
             None => (post.at, true),
         };
         let content = post.content(&delivery.account);
-        self.begin(&delivery.account, Beginning { post: Some(post), content, slot, fixed, prior, found: false, begun: None }, now);
+        self.begin(
+            &delivery.account,
+            Beginning { post: Some(post), content, slot, fixed, prior, found: false, begun: None },
+            now,
+        );
     }
 
     /// An attempt that was under way when the daemon stopped: it is looked for.
@@ -208,7 +212,11 @@ impl Engine {
             return self.advance(account, now);
         }
         let prior = None;
-        self.begin(account, Beginning { post: Some(post), content, slot, fixed, prior, found: false, begun: None }, now);
+        self.begin(
+            account,
+            Beginning { post: Some(post), content, slot, fixed, prior, found: false, begun: None },
+            now,
+        );
     }
 
     fn begin(&mut self, account: &AccountId, beginning: Beginning, now: Timestamp) {
@@ -266,9 +274,12 @@ impl Engine {
 
     /// Makes the intent, or, for an attempt that was found, goes straight to looking for it.
     fn intend(&mut self, account: &AccountId, beginning: Beginning, media: Vec<Media>, now: Timestamp) {
-        let Some(post_id) = beginning.post.as_ref().map(|post| post.id.clone()).or_else(|| {
-            beginning.prior.as_ref().map(|open| open.intent.delivery.post.clone())
-        }) else {
+        let Some(post_id) = beginning
+            .post
+            .as_ref()
+            .map(|post| post.id.clone())
+            .or_else(|| beginning.prior.as_ref().map(|open| open.intent.delivery.post.clone()))
+        else {
             return;
         };
         let delivery = DeliveryId::new(post_id, account.clone());
@@ -377,7 +388,10 @@ impl Engine {
         let since = time::before(now, DOUBLE);
         let beat = self.view.account(account)?.beat();
         let lately = beat.take_while(|(_, sent)| sent.from >= since);
-        lately.filter(|(other, sent)| **other != post.id && sent.fingerprint == print).map(|(o, _)| o.to_string()).next()
+        lately
+            .filter(|(other, sent)| **other != post.id && sent.fingerprint == print)
+            .map(|(o, _)| o.to_string())
+            .next()
     }
 
     /// The intent is durable: the attempt begins.

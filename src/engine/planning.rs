@@ -310,15 +310,18 @@ impl Engine {
         for verdict in verdicts {
             let digest = |post: &PostId| self.posts.get(post).map(|post| post.digest);
             let fact = match verdict {
-                Verdict::Scheduled { post, slot: _ } => digest(&post)
-                    .map(|digest| Fact::Planned { delivery: at(&post), digest, held: None, detail: None }),
-                Verdict::Held { post, reason, detail } => digest(&post)
-                    .map(|digest| Fact::Planned { delivery: at(&post), digest, held: Some(reason), detail }),
+                Verdict::Scheduled { post, slot: _ } => {
+                    digest(&post).map(|digest| Fact::Planned { delivery: at(&post), digest, held: None, detail: None })
+                }
+                Verdict::Held { post, reason, detail } => digest(&post).map(|digest| Fact::Planned {
+                    delivery: at(&post),
+                    digest,
+                    held: Some(reason),
+                    detail,
+                }),
                 Verdict::Missed { post, slot } => Some(Fact::Missed { delivery: at(&post), slot }),
                 Verdict::Expired { post } => Some(Fact::Expired { delivery: at(&post) }),
-                Verdict::SlotEmpty { slot, reason } => {
-                    Some(Fact::SlotEmpty { account: account.clone(), slot, reason })
-                }
+                Verdict::SlotEmpty { slot, reason } => Some(Fact::SlotEmpty { account: account.clone(), slot, reason }),
             };
             records.extend(fact.map(|fact| Record::new(now, fact)));
         }

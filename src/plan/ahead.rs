@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::time::since;
 use crate::domain::{Held, PostId, Timestamp};
 use crate::ledger::view::Account;
-use crate::queue::{Kind, Post};
+use crate::queue::{Approval, Kind, Post};
 
 use super::index::is_promotion;
 use super::lane::{Brakes, Choice, Lane, Projected};
@@ -113,14 +113,18 @@ impl Lane {
         let mut imagined = Imagined { settled: Some(now), ..Imagined::default() };
         let mut moment = now;
         let mut first = true;
-        let mut empty = 0;
+        // Empty slots since something was sent, and how many there must be before it is asked again whether anything
+        // ever will be: that question is about every post.
+        let (mut empty, mut ask_at) = (0, empty_slots);
         for _ in 0..TURNS {
-            let nothing_left = !first && !self.index.some_are_left();
-            if moment > until || (nothing_left && empty >= empty_slots) {
+            if moment > until {
                 break;
             }
-            if !nothing_left {
-                empty = 0;
+            if !first && empty >= ask_at && !self.index.some_are_left() {
+                if !self.some_may_go_yet() {
+                    break;
+                }
+                ask_at = 2 * empty + EMPTY_SLOTS;
             }
             let past = Past::with(account, &imagined);
             let ended = self.begin(&past, brakes, moment);
@@ -148,6 +152,7 @@ impl Lane {
                 }
             }
             if let Some(choice) = turn.send {
+                (empty, ask_at) = (0, empty_slots);
                 self.index.delivered(&choice.post.id);
                 if !choice.fixed {
                     imagined.cursor = imagined.cursor.max(choice.slot);
@@ -163,6 +168,11 @@ impl Lane {
                 moment = wake.max(moment);
             }
         }
+    }
+
+    /// Whether an approved post waits at all, for whatever reason.
+    fn some_may_go_yet(&self) -> bool {
+        self.index.waiting().any(|post| post.approval == Approval::Approved && post.trouble.is_none())
     }
 
     fn holds(&self) -> BTreeMap<PostId, (Held, Option<String>)> {

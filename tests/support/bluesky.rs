@@ -104,9 +104,9 @@ pub fn scenarios() -> Vec<Scenario> {
         },
         Scenario {
             warning: Some("long"),
-            records: &[r#"{"text": "[long]\nCareful"}"#],
+            records: &[r#"{"text": "[long]\nMind the steps"}"#],
             absent: &["labels"],
-            ..new("warning in words", "Careful")
+            ..new("warning in words", "Mind the steps")
         },
         Scenario {
             tags: &["buildinpublic", "Desk", "größe"],
