@@ -47,7 +47,12 @@ impl Lane {
             }
             Some(Ahead::Empty { .. }) => {}
             Some(Ahead::Ended { at, post, word }) if !held.contains_key(&post.id) => {
-                lines.push(Projected { at: Some(at), post: Some(post.id.clone()), held: None, empty: Some(word.into()) });
+                lines.push(Projected {
+                    at: Some(at),
+                    post: Some(post.id.clone()),
+                    held: None,
+                    empty: Some(word.into()),
+                });
             }
             Some(Ahead::Ended { .. }) => {}
         });
@@ -111,7 +116,8 @@ impl Lane {
                 self.index.drop_out(&post.id);
                 tell(self, Some(Ahead::Ended { at: moment, post, word }));
             }
-            let mut given_up = false;
+            // What was said or sent is imagined to be recorded; then the question is asked again, as the engine does.
+            let again = !turn.passed.is_empty() || turn.send.is_some();
             for passed in turn.passed {
                 match passed {
                     Passed::Empty { slot, reason } => {
@@ -119,7 +125,6 @@ impl Lane {
                         tell(self, Some(Ahead::Empty { slot, reason }));
                     }
                     Passed::GivenUp { post, .. } => {
-                        given_up = true;
                         self.index.drop_out(&post.id);
                         tell(self, Some(Ahead::Ended { at: moment, post, word: "missed" }));
                     }
@@ -135,7 +140,8 @@ impl Lane {
                     imagined.sent.push(Counted { from: moment, to: Some(moment), promotion });
                 }
                 tell(self, Some(Ahead::Sent { at: moment, choice }));
-            } else if !given_up {
+            }
+            if !again {
                 let Some(wake) = turn.wake else { break };
                 moment = wake.max(moment);
             }

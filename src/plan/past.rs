@@ -52,11 +52,9 @@ impl<'a> Past<'a> {
         let settled = self.imagined.and_then(|imagined| imagined.settled);
         let imagined = self.imagined.into_iter().flat_map(|imagined| imagined.sent.iter().rev().copied());
         let recorded = self.account.into_iter().flat_map(Account::beat);
-        let recorded = recorded.filter(|(post, sent)| sent.counts && self.but != Some(*post)).map(move |(_, sent)| Counted {
-            from: sent.from,
-            to: sent.to.or(settled),
-            promotion: sent.promotion,
-        });
+        let recorded = recorded
+            .filter(|(post, sent)| sent.counts && self.but != Some(*post))
+            .map(move |(_, sent)| Counted { from: sent.from, to: sent.to.or(settled), promotion: sent.promotion });
         imagined.chain(recorded)
     }
 
