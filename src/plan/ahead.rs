@@ -14,6 +14,19 @@ use super::past::{Counted, Imagined, Past};
 use super::slots;
 use super::turn::Passed;
 
+/// Most turns of a look ahead. A year of hourly slots is less; an account with a slot every second must not keep
+/// everybody waiting, and nobody reads so long a list.
+const TURNS: usize = 20_000;
+
+/// What a look ahead is after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// Every slot, the empty ones too.
+    Slots,
+    /// When posts go out: it ends with the last one that can, or with [`TURNS`].
+    Posts,
+}
+
 /// What happens in a projection.
 enum Ahead {
     Sent { at: Timestamp, choice: Choice },
@@ -24,7 +37,7 @@ enum Ahead {
 impl Lane {
     /// The plan from `now` until `until`, as if everything were delivered at once when it is sent: sends, empty slots
     /// and posts that would be given up in order of time, then all that is held, by id. What is neither goes out
-    /// after `until`. A brake that is on stays on.
+    /// after `until`, or after very many slots. A brake that is on stays on.
     pub fn project(
         &self,
         account: Option<&Account>,
@@ -32,11 +45,34 @@ impl Lane {
         now: Timestamp,
         until: Timestamp,
     ) -> Vec<Projected> {
+        self.look(account, brakes, now, until, After::Slots)
+    }
+
+    /// As [`Lane::project`], without the empty slots after the last post. Posts that go out after very many slots may
+    /// be missing.
+    pub fn project_posts(
+        &self,
+        account: Option<&Account>,
+        brakes: Brakes,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Vec<Projected> {
+        self.look(account, brakes, now, until, After::Posts)
+    }
+
+    fn look(
+        &self,
+        account: Option<&Account>,
+        brakes: Brakes,
+        now: Timestamp,
+        until: Timestamp,
+        goal: After,
+    ) -> Vec<Projected> {
         let mut lane = self.clone();
         let mut lines = Vec::new();
         let mut held = BTreeMap::new();
         lane.index.settle(account);
-        lane.run_ahead(account, brakes, now, until, |lane, event| match event {
+        lane.run_ahead(account, brakes, now, until, goal, |lane, event| match event {
             None => held = lane.holds(),
             Some(Ahead::Sent { at, choice }) => {
                 held.remove(&choice.post.id);
@@ -66,8 +102,8 @@ impl Lane {
         lines
     }
 
-    /// When the last approved post goes out, looked for until `until`; `None` when posts are left then. `now` when
-    /// there is none.
+    /// When the last approved post goes out, looked for until `until`; `None` when posts are left then, or
+    /// after very many slots. `now` when there is none.
     pub fn runway(&self, account: Option<&Account>, now: Timestamp, until: Timestamp) -> Option<Timestamp> {
         let in_line = self.index.in_line();
         // A million posts need not be counted out: a day holds only so many, and so do the slots.
@@ -84,7 +120,7 @@ impl Lane {
         let mut lane = self.clone();
         let mut last = now;
         lane.index.settle(account);
-        lane.run_ahead(account, Brakes::default(), now, until, |_, event| {
+        lane.run_ahead(account, Brakes::default(), now, until, After::Posts, |_, event| {
             if let Some(Ahead::Sent { at, .. }) = event {
                 last = at;
             }
@@ -100,12 +136,19 @@ impl Lane {
         brakes: Brakes,
         now: Timestamp,
         until: Timestamp,
+        goal: After,
         mut tell: impl FnMut(&Self, Option<Ahead>),
     ) {
         let mut imagined = Imagined { settled: Some(now), ..Imagined::default() };
         let mut moment = now;
         let mut first = true;
+        let mut turns = 0;
         while moment <= until {
+            let enough = goal == After::Posts && !first && !self.index.some_are_left();
+            if enough || turns >= TURNS {
+                break;
+            }
+            turns += 1;
             let past = Past::with(account, &imagined);
             let ended = self.begin(&past, brakes, moment);
             let turn = self.turn(&past, brakes, moment);
