@@ -70,10 +70,8 @@ impl Engine {
 
     fn announce_outcome(&mut self, delivery: &DeliveryId, outcome: &Outcome, at: Timestamp) {
         let about = self.about(delivery);
-        let doubted = self
-            .entry(delivery)
-            .and_then(|entry| entry.open.as_ref())
-            .is_some_and(|open| open.ambiguous.is_some());
+        let doubted =
+            self.entry(delivery).and_then(|entry| entry.open.as_ref()).is_some_and(|open| open.ambiguous.is_some());
         let reconciled = |found| LogEvent::DeliveryReconciled { about: about.clone(), found };
         match outcome {
             Outcome::Delivered { remote, reconciled: looked } => {
@@ -82,9 +80,8 @@ impl Engine {
                 }
                 let entry = self.entry(delivery);
                 let open = entry.and_then(|entry| entry.open.as_ref());
-                let (slot, lateness_ms, begun) = open.map_or((None, 0, at), |open| {
-                    (open.intent.slot, lateness(&open.intent, open.begun), open.begun)
-                });
+                let (slot, lateness_ms, begun) = open
+                    .map_or((None, 0, at), |open| (open.intent.slot, lateness(&open.intent, open.begun), open.begun));
                 let duration_ms = u64::try_from(time::since(at, begun).as_millis()).unwrap_or(u64::MAX);
                 let (remote_id, url) = (quote(&remote.id), remote.url.as_deref().map(quote));
                 self.log(LogEvent::DeliveryDelivered { about, slot, lateness_ms, remote_id, url, duration_ms });

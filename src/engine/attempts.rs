@@ -168,7 +168,8 @@ impl Engine {
         let Some(prior) = self.entry(delivery).and_then(|entry| entry.open.clone()) else { return };
         let post = self.posts.get(&delivery.post).filter(|post| post.to.contains(&delivery.account)).cloned();
         let content = crate::queue::digest::content(&prior.intent.body, &delivery.account);
-        let beginning = Beginning { post, content, slot: prior.intent.slot, fixed: true, prior: Some(prior), found: true };
+        let beginning =
+            Beginning { post, content, slot: prior.intent.slot, fixed: true, prior: Some(prior), found: true };
         self.begin(&delivery.account, beginning, now);
     }
 
@@ -262,9 +263,12 @@ impl Engine {
 
     /// Makes the intent, or, for an attempt that was found, goes straight to looking for it.
     fn intend(&mut self, account: &AccountId, beginning: Beginning, media: Vec<Media>, now: Timestamp) {
-        let Some(post_id) = beginning.post.as_ref().map(|post| post.id.clone()).or_else(|| {
-            beginning.prior.as_ref().map(|open| open.intent.delivery.post.clone())
-        }) else {
+        let Some(post_id) = beginning
+            .post
+            .as_ref()
+            .map(|post| post.id.clone())
+            .or_else(|| beginning.prior.as_ref().map(|open| open.intent.delivery.post.clone()))
+        else {
             return;
         };
         let delivery = DeliveryId::new(post_id, account.clone());
@@ -276,15 +280,8 @@ impl Engine {
         let Some(desk) = self.desks.get_mut(account) else { return };
         let (done, published) = beginning.prior.map_or((Vec::new(), 0), |open| (open.done, open.published));
         let number = draw(self.seed, &delivery.to_string(), &format!("retry-{}", intent.attempt));
-        let attempt = Delivery::new(
-            desk.setup.adapter.clone(),
-            desk.setup.rules,
-            job,
-            done,
-            published,
-            intent.tries,
-            number,
-        );
+        let attempt =
+            Delivery::new(desk.setup.adapter.clone(), desk.setup.rules, job, done, published, intent.tries, number);
         if !beginning.found {
             desk.work = Work::Intending { delivery: Box::new(attempt) };
             let record = Record::new(now, Fact::Intent(Box::new(intent)));
@@ -293,9 +290,8 @@ impl Engine {
         }
         let settle = self.view.entry(&delivery).and_then(|entry| entry.open.as_ref()).and_then(|open| open.ambiguous);
         let (mut attempt, act) = attempt.found(settle, now);
-        let wanted = beginning
-            .post
-            .is_some_and(|post| post.digest == intent.digest && post.approval == Approval::Approved);
+        let wanted =
+            beginning.post.is_some_and(|post| post.digest == intent.digest && post.approval == Approval::Approved);
         if !wanted {
             attempt.only_settle();
         }
@@ -372,7 +368,10 @@ impl Engine {
         let since = time::before(now, DOUBLE);
         let beat = self.view.account(account)?.beat();
         let lately = beat.take_while(|(_, sent)| sent.from >= since);
-        lately.filter(|(other, sent)| **other != post.id && sent.fingerprint == print).map(|(o, _)| o.to_string()).next()
+        lately
+            .filter(|(other, sent)| **other != post.id && sent.fingerprint == print)
+            .map(|(o, _)| o.to_string())
+            .next()
     }
 
     /// The intent is durable: the attempt begins.

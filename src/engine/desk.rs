@@ -36,13 +36,24 @@ pub(super) struct Desk {
 pub(super) enum Work {
     Idle,
     /// Media are being read.
-    Gathering { ticket: Ticket, beginning: Box<Beginning> },
+    Gathering {
+        ticket: Ticket,
+        beginning: Box<Beginning>,
+    },
     /// The intent is on its way into the ledger.
-    Intending { delivery: Box<Delivery> },
+    Intending {
+        delivery: Box<Delivery>,
+    },
     /// An attempt runs, or is being read back. `ticket` is that of the call under way.
-    Delivering { delivery: Box<Delivery>, ticket: Option<Ticket>, keeping: bool },
+    Delivering {
+        delivery: Box<Delivery>,
+        ticket: Option<Ticket>,
+        keeping: bool,
+    },
     /// An attempt in doubt that cannot be read back before the account's token is accepted again.
-    Parked { delivery: Box<Delivery> },
+    Parked {
+        delivery: Box<Delivery>,
+    },
 }
 
 /// An attempt that is about to be made.

@@ -18,18 +18,31 @@ pub enum Event {
     /// The queue folder was looked at.
     Inbox(Inbox),
     /// A batch is durable, or is not.
-    Committed { ticket: Ticket, result: Result<(), CommitError> },
+    Committed {
+        ticket: Ticket,
+        result: Result<(), CommitError>,
+    },
     /// A call has come back.
-    Replied { ticket: Ticket, result: Result<Reply, Failure> },
+    Replied {
+        ticket: Ticket,
+        result: Result<Reply, Failure>,
+    },
     /// Media were read.
-    Gathered { ticket: Ticket, result: Result<Vec<Media>, ShelfError> },
+    Gathered {
+        ticket: Ticket,
+        result: Result<Vec<Media>, ShelfError>,
+    },
     /// The store has room for new intents again.
     Room,
     Chore(Chore),
     /// The wall clock moved otherwise than time passed, by so many seconds.
-    ClockJumped { seconds: i64 },
+    ClockJumped {
+        seconds: i64,
+    },
     /// A person says that the wall clock is right, although it is behind what the ledger holds.
-    ClockConfirmed { by: String },
+    ClockConfirmed {
+        by: String,
+    },
     /// The accounts are these from now on.
     Configured(Vec<AccountSetup>),
     /// Begin nothing new.

@@ -23,10 +23,17 @@ impl Engine {
     pub(super) fn inbox(&mut self, inbox: Inbox, now: Timestamp) {
         match inbox {
             Inbox::File { file, posts, faults } => {
-                self.log_faults(&faults, posts.is_some());
-                match (faults.first(), &posts) {
-                    (Some(fault), None) => self.broken.insert(file.clone(), fault.place.to_string()),
-                    _ => self.broken.remove(&file),
+                // Posts that come with an error that is none of theirs are those of the last good version, after a
+                // restart.
+                let usable = posts.as_ref().is_some_and(|posts| {
+                    posts.iter().any(|post| post.trouble.is_some())
+                        || faults.iter().all(|fault| fault.severity != Severity::Error)
+                });
+                self.log_faults(&faults, usable);
+                let broken = faults.first().filter(|_| !usable);
+                match broken {
+                    Some(fault) => self.broken.insert(file.clone(), fault.place.to_string()),
+                    None => self.broken.remove(&file),
                 };
                 if let Some(posts) = posts {
                     self.log(LogEvent::QueueLoaded { file: quote(&file), posts: posts.len() });
@@ -303,15 +310,18 @@ impl Engine {
         for verdict in verdicts {
             let digest = |post: &PostId| self.posts.get(post).map(|post| post.digest);
             let fact = match verdict {
-                Verdict::Scheduled { post, slot: _ } => digest(&post)
-                    .map(|digest| Fact::Planned { delivery: at(&post), digest, held: None, detail: None }),
-                Verdict::Held { post, reason, detail } => digest(&post)
-                    .map(|digest| Fact::Planned { delivery: at(&post), digest, held: Some(reason), detail }),
+                Verdict::Scheduled { post, slot: _ } => {
+                    digest(&post).map(|digest| Fact::Planned { delivery: at(&post), digest, held: None, detail: None })
+                }
+                Verdict::Held { post, reason, detail } => digest(&post).map(|digest| Fact::Planned {
+                    delivery: at(&post),
+                    digest,
+                    held: Some(reason),
+                    detail,
+                }),
                 Verdict::Missed { post, slot } => Some(Fact::Missed { delivery: at(&post), slot }),
                 Verdict::Expired { post } => Some(Fact::Expired { delivery: at(&post) }),
-                Verdict::SlotEmpty { slot, reason } => {
-                    Some(Fact::SlotEmpty { account: account.clone(), slot, reason })
-                }
+                Verdict::SlotEmpty { slot, reason } => Some(Fact::SlotEmpty { account: account.clone(), slot, reason }),
             };
             records.extend(fact.map(|fact| Record::new(now, fact)));
         }
