@@ -59,9 +59,8 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     });
     config_loaded(&printer, &loaded);
 
-    let internal = |what: &str, error: &dyn std::fmt::Display| {
-        Failure::new(Kind::Internal, format!("failed to {what}: {error}"))
-    };
+    let internal =
+        |what: &str, error: &dyn std::fmt::Display| Failure::new(Kind::Internal, format!("failed to {what}: {error}"));
     let runtime = Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
@@ -100,16 +99,13 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
 
     let carry_out: crate::edge::http::Files = Arc::new(files::carry_out);
     let agent = concat!("cadenced/", env!("CARGO_PKG_VERSION"));
-    let caller = HttpCaller::new(runtime.handle().clone(), agent, carry_out)
-        .map_err(|error| internal("set up HTTP", &error))?;
+    let caller =
+        HttpCaller::new(runtime.handle().clone(), agent, carry_out).map_err(|error| internal("set up HTTP", &error))?;
     if let Some(why) = caller.distrust() {
         warn(&printer, "certificate authorities", &format!("no https server will be trusted: {why}"));
     }
-    let report = DaemonReport {
-        running: true,
-        pid: Some(std::process::id()),
-        version: env!("CARGO_PKG_VERSION").into(),
-    };
+    let report =
+        DaemonReport { running: true, pid: Some(std::process::id()), version: env!("CARGO_PKG_VERSION").into() };
     let _server = serve(&loaded.settings, runtime.handle(), &handle, &store, &printer)?;
     let watch = Watch {
         queue: loaded.settings.queue.path.clone(),
@@ -313,7 +309,8 @@ fn serve(
     match Server::start(runtime, path, Arc::new(answerer)) {
         Ok(server) => Ok(Some(server)),
         Err(error @ socket::ServeError::Taken(_)) => {
-            Err(Failure::new(Kind::StoreRefused, error).with_hint("stop the other daemon, or give this one its own socket"))
+            Err(Failure::new(Kind::StoreRefused, error)
+                .with_hint("stop the other daemon, or give this one its own socket"))
         }
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -354,7 +351,8 @@ fn reply(question: Value, handle: &Handle, store: &dyn Ledger, answer: &socket::
                     delivery.history = store.history(&delivery.delivery).ok().map(|records| answers::history(&records));
                 }
             }
-            let rest = if report.deliveries.len() > PORTION { report.deliveries.split_off(PORTION) } else { Vec::new() };
+            let rest =
+                if report.deliveries.len() > PORTION { report.deliveries.split_off(PORTION) } else { Vec::new() };
             let mut more = send(Answer::Status(report), !rest.is_empty());
             let portions = rest.chunks(PORTION).count();
             for (number, portion) in rest.chunks(PORTION).enumerate() {

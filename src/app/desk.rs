@@ -253,10 +253,12 @@ pub fn store_refused(error: OpenError) -> Failure {
 pub fn reader(loaded: &Loaded) -> Reader {
     let accounts: BTreeSet<AccountId> = loaded.settings.accounts.keys().cloned().collect();
     let approval = loaded.settings.queue.approval;
-    Box::new(move |file: &Arc<str>, bytes: &[u8], media: &mut dyn FnMut(&str) -> Result<crate::domain::Digest, String>| {
-        let mut around = parse::Surroundings { approval, accounts: Some(&accounts), media };
-        parse::read(file, bytes, &mut around)
-    })
+    Box::new(
+        move |file: &Arc<str>, bytes: &[u8], media: &mut dyn FnMut(&str) -> Result<crate::domain::Digest, String>| {
+            let mut around = parse::Surroundings { approval, accounts: Some(&accounts), media };
+            parse::read(file, bytes, &mut around)
+        },
+    )
 }
 
 /// An engine that knows configuration, queue and ledger, and does nothing.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::control::protocol::{Answer, DaemonReport, Decision, ErrorKind, Problem, Question, Resolved, Stage as StateName};
+use crate::control::protocol::{
+    Answer, DaemonReport, Decision, ErrorKind, Problem, Question, Resolved, Stage as StateName,
+};
 use crate::domain::{Timestamp, time};
 use crate::engine::{Command, Engine, Event, ResolveError, Ticket};
 use crate::ledger::store::Ledger;
@@ -46,7 +48,10 @@ pub enum Stage {
 pub enum Input {
     Event(Event),
     /// A question of the command line, and where its answer goes.
-    Ask { question: Question, answer: oneshot::Sender<Answer> },
+    Ask {
+        question: Question,
+        answer: oneshot::Sender<Answer>,
+    },
     /// Stop in good order; the reason is logged.
     Stop(&'static str),
 }
@@ -213,13 +218,7 @@ impl Driver {
         }
     }
 
-    fn ask(
-        &mut self,
-        engine: &mut Engine,
-        question: Question,
-        answer: oneshot::Sender<Answer>,
-        now: Timestamp,
-    ) {
+    fn ask(&mut self, engine: &mut Engine, question: Question, answer: oneshot::Sender<Answer>, now: Timestamp) {
         let reply = match question {
             Question::Ping => Answer::Pong(self.report.clone()),
             _ if !engine.is_read() => {

@@ -121,7 +121,7 @@ pub fn intent(delivery: &str, attempt: u32, second: i64) -> Fact {
         promotion: attempt == 2,
         counts: true,
         body: String::new(),
-            frozen: json!({"created": "2027-01-15T08:00:00Z"}),
+        frozen: json!({"created": "2027-01-15T08:00:00Z"}),
         started: at(second),
     }))
 }

@@ -18,14 +18,8 @@ use crate::scenario::Scenario;
 const UNDER_WAY: Duration = Duration::from_secs(300);
 
 /// Errors that any scenario may cause: each one asks a person for something that a fault has made necessary.
-const EXPECTED: [&str; 6] = [
-    "delivery.refused",
-    "delivery.uncertain",
-    "store.full",
-    "store.failed",
-    "clock.behind",
-    "account.auth_lost",
-];
+const EXPECTED: [&str; 6] =
+    ["delivery.refused", "delivery.uncertain", "store.full", "store.failed", "clock.behind", "account.auth_lost"];
 
 /// One part of a post, as the oracle has seen it appear.
 #[derive(Debug, Clone)]
@@ -188,7 +182,10 @@ impl Oracle {
         for pair in moments.windows(2) {
             let gap = time::since(pair[1].0, pair[0].0);
             if gap < policy.min_gap {
-                return Err(format!("I5: {} came {gap:?} after {}, allowed {:?}", pair[1].1, pair[0].1, policy.min_gap));
+                return Err(format!(
+                    "I5: {} came {gap:?} after {}, allowed {:?}",
+                    pair[1].1, pair[0].1, policy.min_gap
+                ));
             }
         }
         let window = policy.promotion.window as usize;

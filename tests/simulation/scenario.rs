@@ -102,13 +102,8 @@ impl Weather {
 }
 
 const ZONES: [&str; 5] = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca"];
-const SLOTS: [&[&str]; 5] = [
-    &["0 9 * * *"],
-    &["0 */3 * * *"],
-    &["30 2 * * *", "15 14 * * *"],
-    &["*/20 * * * *"],
-    &["0 8,12,18 * * *"],
-];
+const SLOTS: [&[&str]; 5] =
+    [&["0 9 * * *"], &["0 */3 * * *"], &["30 2 * * *", "15 14 * * *"], &["*/20 * * * *"], &["0 8,12,18 * * *"]];
 /// Ordinary days, and the days on which Berlin, New York and Lord Howe change their clocks.
 const STARTS: [&str; 6] = [
     "2026-06-10T00:00:00Z",
@@ -194,9 +189,8 @@ pub fn post(chance: &mut Chance, number: u64, start: Timestamp, accounts: &[Acco
     }
     let goal = if chance.permille(300) { "promotion" } else { "connection" };
     let mut keys = String::new();
-    let in_days = |chance: &mut Chance, days: u64| {
-        time::after(start, Duration::from_secs(chance.below(days * 86_400) / 60 * 60))
-    };
+    let in_days =
+        |chance: &mut Chance, days: u64| time::after(start, Duration::from_secs(chance.below(days * 86_400) / 60 * 60));
     if chance.permille(200) {
         keys += &format!("at = {}\n", in_days(chance, DAYS));
     } else if chance.permille(150) {
@@ -250,8 +244,8 @@ pub fn read(file: &Arc<str>, plans: &[PostPlan]) -> Vec<Post> {
 /// The bytes of the one image there is: a PNG of one pixel.
 pub fn dot() -> Vec<u8> {
     vec![
-        0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, b'I', b'H', b'D', b'R', 0, 0, 0, 1, 0, 0, 0, 1, 8,
-        6, 0, 0, 0, 0x1f, 0x15, 0xc4, 0x89, 0, 0, 0, 0x0d, b'I', b'D', b'A', b'T', 0x78, 0x9c, 0x63, 0xf8, 0xcf, 0xc0, 0,
-        0, 3, 1, 1, 0, 0xc9, 0xfe, 0x92, 0xef, 0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82,
+        0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, b'I', b'H', b'D', b'R', 0, 0, 0, 1, 0, 0, 0, 1,
+        8, 6, 0, 0, 0, 0x1f, 0x15, 0xc4, 0x89, 0, 0, 0, 0x0d, b'I', b'D', b'A', b'T', 0x78, 0x9c, 0x63, 0xf8, 0xcf,
+        0xc0, 0, 0, 3, 1, 1, 0, 0xc9, 0xfe, 0x92, 0xef, 0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82,
     ]
 }

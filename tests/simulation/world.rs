@@ -87,11 +87,24 @@ impl Report {
 #[derive(Debug)]
 enum Coming {
     /// The disk has finished a batch.
-    Synced { life: u64, ticket: Ticket, records: Vec<Record>, room: Room },
+    Synced {
+        life: u64,
+        ticket: Ticket,
+        records: Vec<Record>,
+        room: Room,
+    },
     /// A request reaches the platform.
-    Arrives { twin: usize, call: Call, reply: Option<(u64, Ticket)>, durable: usize },
+    Arrives {
+        twin: usize,
+        call: Call,
+        reply: Option<(u64, Ticket)>,
+        durable: usize,
+    },
     /// The engine hears of something.
-    Told { life: u64, event: Event },
+    Told {
+        life: u64,
+        event: Event,
+    },
     Restart,
     /// Trouble that comes by itself.
     Trouble,
@@ -560,13 +573,7 @@ impl World {
         }
     }
 
-    fn arrive(
-        &mut self,
-        twin: usize,
-        call: &Call,
-        reply: Option<(u64, Ticket)>,
-        durable: usize,
-    ) -> Result<(), String> {
+    fn arrive(&mut self, twin: usize, call: &Call, reply: Option<(u64, Ticket)>, durable: usize) -> Result<(), String> {
         let answer = self.twins[twin].answer(call, self.now);
         self.say(|| format!("arrives {} -> {}", call_text(call), reply_text(&answer)));
         self.oracle.published(twin, &*self.twins[twin], &self.durable[..durable], &self.scenario)?;

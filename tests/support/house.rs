@@ -62,8 +62,7 @@ pub struct House {
 impl House {
     /// A house with these accounts, and the rules that hurry.
     pub fn new(accounts: &str) -> Self {
-        let house =
-            Self { dir: tempfile::Builder::new().prefix("cadenced-").tempdir().unwrap(), env: BTreeMap::new() };
+        let house = Self { dir: tempfile::Builder::new().prefix("cadenced-").tempdir().unwrap(), env: BTreeMap::new() };
         std::fs::create_dir(house.path("queue")).unwrap();
         house.configure(&format!("{RULES}{accounts}"));
         house
@@ -158,7 +157,8 @@ impl House {
     pub fn shown(&self) -> Vec<String> {
         let Ok(feed) = std::fs::read_to_string(self.path("site/feed.json")) else { return Vec::new() };
         let feed: Value = serde_json::from_str(&feed).unwrap();
-        let name = |item: &Value| item["url"].as_str().unwrap().trim_end_matches('/').rsplit('/').next().unwrap().to_owned();
+        let name =
+            |item: &Value| item["url"].as_str().unwrap().trim_end_matches('/').rsplit('/').next().unwrap().to_owned();
         let mut names: Vec<String> = feed["items"].as_array().unwrap().iter().map(name).collect();
         names.sort();
         names
@@ -379,7 +379,9 @@ pub fn eventually(what: &str, mut so: impl FnMut() -> bool) {
 
 /// A post on one account, as a queue file has it.
 pub fn post(id: &str, to: &str, text: &str) -> String {
-    format!("[[post]]\nid = \"{id}\"\nto = [\"{to}\"]\naudience = \"testers\"\ngoal = \"connection\"\ntext = \"{text}\"\n")
+    format!(
+        "[[post]]\nid = \"{id}\"\nto = [\"{to}\"]\naudience = \"testers\"\ngoal = \"connection\"\ntext = \"{text}\"\n"
+    )
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) {
