@@ -107,6 +107,11 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// As the file system says.
     fn allocate(&self, length: u64) -> io::Result<()>;
+
+    /// Whether it is still the file at `path`. Disks from which nothing is taken away need not look.
+    fn is_at(&self, _path: &Path) -> bool {
+        true
+    }
 }
 
 /// Writes all of `bytes`, whatever short writes the disk makes.
@@ -258,6 +263,15 @@ impl DiskFile for File {
             // Some file systems (NFS before 4.2) cannot reserve; writing is the next best.
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(self, 0, length),
             other => Ok(other?),
+        }
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        match (self.metadata(), std::fs::metadata(path)) {
+            (Ok(held), Ok(there)) => (held.dev(), held.ino()) == (there.dev(), there.ino()),
+            (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
+            (Err(_), _) => true,
         }
     }
 }

@@ -30,7 +30,8 @@ impl Engine {
         let gone = self.view.accounts().filter(|(id, _)| !self.desks.contains_key(*id));
         for (id, desk) in &self.desks {
             let held = self.view.account(id);
-            let plan = self.projected(id, desk, now, time::after(now, AHEAD));
+            let plan = desk.lane.project_posts(held, Brakes::default(), now, time::after(now, AHEAD));
+            let plan = self.as_held(id, desk, plan);
             accounts.push(self.account_report(id, desk, &plan, now));
             let platform = desk.setup.adapter.platform();
             let slots: std::collections::BTreeMap<_, _> = plan
@@ -77,7 +78,8 @@ impl Engine {
                 };
                 lines.push(PlanLine { at, delivery: Some(delivery), account: None, state, reason });
             }
-            lines.extend(self.projected(id, desk, now, until).into_iter().map(|line| plan_line(id, line)));
+            let plan = desk.lane.project(self.view.account(id), Brakes::default(), now, until);
+            lines.extend(self.as_held(id, desk, plan).into_iter().map(|line| plan_line(id, line)));
         }
         lines.sort_by(|a, b| {
             let key = |line: &PlanLine| (line.at.is_none(), line.at);
@@ -87,8 +89,7 @@ impl Engine {
     }
 
     /// The plan of one account; all of it held when the account as a whole is.
-    fn projected(&self, id: &AccountId, desk: &Desk, now: Timestamp, until: Timestamp) -> Vec<Projected> {
-        let lines = desk.lane.project(self.view.account(id), Brakes::default(), now, until);
+    fn as_held(&self, id: &AccountId, desk: &Desk, lines: Vec<Projected>) -> Vec<Projected> {
         let Some(reason) = self.held_as_a_whole(id, desk) else { return lines };
         let posts = lines.into_iter().filter(|line| line.post.is_some());
         posts

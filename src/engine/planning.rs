@@ -20,10 +20,17 @@ impl Engine {
     pub(super) fn inbox(&mut self, inbox: Inbox, now: Timestamp) {
         match inbox {
             Inbox::File { file, posts, faults } => {
-                self.log_faults(&faults, posts.is_some());
-                match (faults.first(), &posts) {
-                    (Some(fault), None) => self.broken.insert(file.clone(), fault.place.to_string()),
-                    _ => self.broken.remove(&file),
+                // Posts that come with an error that is none of theirs are those of the last good version, after a
+                // restart.
+                let usable = posts.as_ref().is_some_and(|posts| {
+                    posts.iter().any(|post| post.trouble.is_some())
+                        || faults.iter().all(|fault| fault.severity != Severity::Error)
+                });
+                self.log_faults(&faults, usable);
+                let broken = faults.first().filter(|_| !usable);
+                match broken {
+                    Some(fault) => self.broken.insert(file.clone(), fault.place.to_string()),
+                    None => self.broken.remove(&file),
                 };
                 if let Some(posts) = posts {
                     self.log(LogEvent::QueueLoaded { file: quote(&file), posts: posts.len() });

@@ -39,11 +39,33 @@ impl Lane {
         now: Timestamp,
         until: Timestamp,
     ) -> Vec<Projected> {
+        self.look_ahead(account, brakes, now, until, EMPTY_SLOTS)
+    }
+
+    /// As [`Lane::project`], without the empty slots after the last post.
+    pub fn project_posts(
+        &self,
+        account: Option<&Account>,
+        brakes: Brakes,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Vec<Projected> {
+        self.look_ahead(account, brakes, now, until, 0)
+    }
+
+    fn look_ahead(
+        &self,
+        account: Option<&Account>,
+        brakes: Brakes,
+        now: Timestamp,
+        until: Timestamp,
+        empty_slots: usize,
+    ) -> Vec<Projected> {
         let mut lane = self.clone();
         let mut lines = Vec::new();
         let mut held = BTreeMap::new();
         lane.index.settle(account);
-        lane.run_ahead(account, brakes, now, until, EMPTY_SLOTS, |lane, event| match event {
+        lane.run_ahead(account, brakes, now, until, empty_slots, |lane, event| match event {
             None => held = lane.holds(),
             Some(Ahead::Sent { at, choice }) => {
                 held.remove(&choice.post.id);

@@ -121,6 +121,13 @@ impl Writer {
             self.current.named = true;
         }
         let current = &self.current;
+        let path = segment_path(&self.folder, current.number);
+        if !current.file.is_at(&path) {
+            // What is written to a file that nobody will find again is forgotten at the next start, and sent again.
+            let why = format!("{} was taken away while the daemon was running", path.display());
+            self.broken = Some(why.clone());
+            return Err(CommitError::Broken(why));
+        }
         if let Err(error) = write_all(&*current.file, frames, current.end).and_then(|()| current.file.sync()) {
             self.undo(frames.len() as u64)?;
             return Err(failure("write", &error));

@@ -166,7 +166,10 @@ impl Adapter for Site {
             return Next::Refuse("a public site has no followers to show a post to alone".into());
         }
         match (attempt.purpose, Known::from_scratch(attempt.scratch)) {
-            (Purpose::LookBack, _) => self.step(LOOK, Effect::Harmless, FileWork::Read(vec![page(&job.delivery.post)])),
+            (Purpose::LookBack, _) => {
+                let files = vec![page(&job.delivery.post), ATOM.to_owned()];
+                self.step(LOOK, Effect::Harmless, FileWork::Read(files))
+            }
             (Purpose::Publish, None) => self.step(READ, Effect::Harmless, FileWork::Read(wanted(job))),
             (Purpose::Publish, Some(known)) => {
                 self.step(PUBLISH, Effect::Publishes, FileWork::Write(self.files(job, known)))
@@ -183,8 +186,10 @@ impl Adapter for Site {
             },
             (PUBLISH, Reply::File(files)) if files.is_empty() => Reading::Checkpoint(json!(self.remote(job))),
             (LOOK, Reply::File(files)) => match files.as_slice() {
-                [Some(bytes)] if holds(bytes, PAGE_MARK) => Reading::Found(json!(self.remote(job))),
-                [_] => Reading::Absent,
+                [Some(page), last] if holds(page, PAGE_MARK) && written_to_the_end(job, last.as_deref()) => {
+                    Reading::Found(json!(self.remote(job)))
+                }
+                [_, _] => Reading::Absent,
                 _ => Reading::Retry { after: None, why: "the folder was not read".into() },
             },
             (PUBLISH, _) => Reading::Unclear { why: "the answer is not that of a folder".into() },
@@ -216,6 +221,13 @@ impl Known {
 fn wanted(job: &Job) -> Vec<String> {
     let marked = MARKS.iter().map(|(name, _)| (*name).to_owned());
     [LIST.to_owned(), STYLE.to_owned(), page(&job.delivery.post)].into_iter().chain(marked).collect()
+}
+
+/// Whether the file that is written last names the post too. A page alone may be what a crash has left: the list and
+/// the feeds would never hear of it.
+fn written_to_the_end(job: &Job, last: Option<&[u8]>) -> bool {
+    let named = format!("/posts/{}/</id>", job.delivery.post);
+    !wire::is_listed(job.content.visibility) || last.is_some_and(|bytes| holds(bytes, &named))
 }
 
 fn holds(bytes: &[u8], mark: &str) -> bool {

@@ -1,0 +1,248 @@
+//! The imitation of a platform behind a loopback HTTP server that counts, and does to requests what it is told.
+
+#![allow(dead_code, reason = "each test binary uses its own part of this file")]
+
+use std::sync::{Arc, Mutex};
+
+use cadenced::domain::Timestamp;
+use cadenced::platform;
+use cadenced::platform::contract::{Body, Call, HeaderValue, HttpReply, Method, Published, Reply, Request, Twin};
+use url::Url;
+
+use super::server::{Seen, Server, Wire};
+
+/// What becomes of a request.
+pub enum Weather {
+    /// It is carried out and answered.
+    Fair,
+    /// It is read and not carried out; the connection ends.
+    CutBefore,
+    /// It is carried out; the connection ends.
+    CutAfter,
+    /// It is read and not carried out; nothing more is said.
+    Hang,
+    /// It is carried out; nothing more is said.
+    HangAfter,
+    /// It is not carried out; these bytes are the answer.
+    Say(Vec<u8>),
+    /// It is carried out; these bytes are the answer.
+    SayAfter(Vec<u8>),
+    /// It is not carried out; these bytes come first, then the second ones for ever.
+    Flood(Vec<u8>, Vec<u8>),
+    /// It is carried out and answered with this header beside the others.
+    With(&'static str, String),
+}
+
+type Rule = Box<dyn FnMut(&Asked) -> Weather + Send>;
+
+/// A request as the rule sees it.
+pub struct Asked<'a> {
+    /// `POST /api/v1/statuses`, without a query.
+    pub what: String,
+    pub seen: &'a Seen,
+    /// How many requests like it (same method and path) were there before.
+    pub before: usize,
+    /// Whether it is one that publishes.
+    pub publishes: bool,
+}
+
+struct Inner {
+    twin: Box<dyn Twin>,
+    rule: Rule,
+    asked: Vec<String>,
+}
+
+pub struct Platform {
+    server: Server,
+    inner: Arc<Mutex<Inner>>,
+    name: &'static str,
+}
+
+impl Platform {
+    pub fn mastodon() -> Self {
+        Self::start("mastodon")
+    }
+
+    pub fn bluesky() -> Self {
+        Self::start("bluesky")
+    }
+
+    pub fn start(name: &'static str) -> Self {
+        let twin = (platform::find(name).unwrap().twin)();
+        let inner = Arc::new(Mutex::new(Inner { twin, rule: Box::new(|_| Weather::Fair), asked: Vec::new() }));
+        let shared = inner.clone();
+        let server = Server::start(move |wire| while serve(wire, &shared) {});
+        Self { server, inner, name }
+    }
+
+    /// What is done to requests from now on.
+    pub fn weather(&self, rule: impl FnMut(&Asked) -> Weather + Send + 'static) {
+        self.inner.lock().unwrap().rule = Box::new(rule);
+    }
+
+    /// The account table, with a slot every second. Its secret is in the variable `TWIN_TOKEN_0` or the like.
+    pub fn account(&self, id: &str) -> String {
+        let table = self.inner.lock().unwrap().twin.table(0, &self.server.url(""), "unused");
+        let mut text = format!("[accounts.{id}]\nplatform = \"{}\"\nslots = [\"* * * * * *\"]\n", self.name);
+        for (key, value) in &table {
+            match (value.as_str(), value.get("env").and_then(toml::Value::as_str)) {
+                (Some(plain), _) => text += &format!("{key} = \"{plain}\"\n"),
+                (_, Some(name)) => text += &format!("{key} = {{ env = \"{name}\" }}\n"),
+                _ => panic!("{key} = {value:?}"),
+            }
+        }
+        text
+    }
+
+    /// The variables that hold the secrets.
+    pub fn secrets(&self) -> Vec<(String, String)> {
+        let inner = self.inner.lock().unwrap();
+        let (table, secrets) = (inner.twin.table(0, &self.server.url(""), "unused"), inner.twin.secrets(0));
+        let named = |key: &str| table[key].as_table().and_then(|table| table["env"].as_str()).unwrap().to_owned();
+        secrets.0.iter().map(|(key, secret)| (named(key), secret.expose().to_owned())).collect()
+    }
+
+    /// Every post of ours that can be seen.
+    pub fn published(&self) -> Vec<Published> {
+        self.inner.lock().unwrap().twin.published()
+    }
+
+    /// How often each text can be seen.
+    pub fn times(&self, text: &str) -> usize {
+        self.published().iter().filter(|post| post.text.contains(text)).count()
+    }
+
+    /// All requests so far, as method and path.
+    pub fn asked(&self) -> Vec<String> {
+        self.inner.lock().unwrap().asked.clone()
+    }
+
+    /// How many publishing requests were made.
+    pub fn tries(&self) -> usize {
+        self.asked().iter().filter(|what| publishes(what)).count()
+    }
+
+    pub fn revoke(&self, revoked: bool) {
+        self.inner.lock().unwrap().twin.set_revoked(revoked);
+    }
+
+    pub fn throttle(&self, until: Timestamp) {
+        self.inner.lock().unwrap().twin.throttle(until);
+    }
+
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+}
+
+fn publishes(what: &str) -> bool {
+    what == "POST /api/v1/statuses" || what.ends_with("com.atproto.repo.putRecord")
+}
+
+/// Serves one request; says whether the connection goes on.
+fn serve(wire: &mut Wire, inner: &Mutex<Inner>) -> bool {
+    let Some(seen) = wire.request() else { return false };
+    let request = request(&seen);
+    let what = format!("{} {}", request.method.name(), request.url.path());
+    let mut held = inner.lock().unwrap();
+    let before = held.asked.iter().filter(|earlier| **earlier == what).count();
+    held.asked.push(what.clone());
+    let publishes = publishes(&what);
+    let weather = (held.rule)(&Asked { what, seen: &seen, before, publishes });
+    let carry_out = |held: &mut Inner| match held.twin.answer(&Call::Http(request), now()) {
+        Reply::Http(reply) => reply,
+        Reply::File(_) => HttpReply::default(),
+    };
+    match weather {
+        Weather::Fair => {
+            let reply = carry_out(&mut held);
+            drop(held);
+            wire.send(&bytes(&reply))
+        }
+        Weather::With(name, value) => {
+            let mut reply = carry_out(&mut held);
+            drop(held);
+            reply.headers.push((name.into(), value));
+            wire.send(&bytes(&reply))
+        }
+        Weather::CutBefore => {
+            wire.reset();
+            false
+        }
+        Weather::CutAfter => {
+            carry_out(&mut held);
+            wire.reset();
+            false
+        }
+        Weather::Hang => {
+            drop(held);
+            wire.hang();
+            false
+        }
+        Weather::HangAfter => {
+            carry_out(&mut held);
+            drop(held);
+            wire.hang();
+            false
+        }
+        Weather::Say(answer) => {
+            drop(held);
+            wire.send(&answer)
+        }
+        Weather::SayAfter(answer) => {
+            carry_out(&mut held);
+            drop(held);
+            wire.send(&answer)
+        }
+        Weather::Flood(head, more) => {
+            drop(held);
+            wire.send(&head);
+            wire.send_for_ever(&more);
+            false
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the platform has a clock of its own")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+fn request(seen: &Seen) -> Request {
+    let mut words = seen.head.lines().next().unwrap().split(' ');
+    let method = match words.next().unwrap() {
+        "GET" => Method::Get,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "DELETE" => Method::Delete,
+        other => panic!("{other}"),
+    };
+    let host = seen.header("host").unwrap();
+    let url = Url::parse(&format!("http://{host}{}", words.next().unwrap())).unwrap();
+    let mut headers = Vec::new();
+    for line in seen.head.lines().skip(1).filter(|line| !line.is_empty()) {
+        let (name, value) = line.split_once(':').unwrap();
+        let name: &'static str = Box::leak(name.to_lowercase().into_boxed_str());
+        headers.push((name, HeaderValue::Plain(value.trim().into())));
+    }
+    let body = Body {
+        mime: seen.header("content-type").map(Into::into),
+        chunks: if seen.body.is_empty() { Vec::new() } else { vec![seen.body.clone().into()] },
+    };
+    Request { method, url, headers, body }
+}
+
+/// A reply on the wire.
+pub fn bytes(reply: &HttpReply) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {} Whatever\r\n", reply.status);
+    for (name, value) in &reply.headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    head += &format!("content-length: {}\r\n\r\n", reply.body.len());
+    [head.as_bytes(), &reply.body].concat()
+}
+
+/// An answer with this status, these headers (each with its line end) and this body.
+pub fn answer(status: u16, headers: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status} Whatever\r\n{headers}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
