@@ -500,7 +500,7 @@ impl Engine {
                 // seen, it waits outside of an attempt, so that it comes back through the gates of the plan.
                 let until = desk.rate_limited.unwrap_or(now);
                 if let Some(outcome) = delivery.put_off(until) {
-                    return self.act(account, Act::End(outcome), now);
+                    self.act(account, Act::End(outcome), now);
                 }
             }
             Act::Call(step) => {
