@@ -178,7 +178,7 @@ impl Engine {
 
     /// Deliveries that are new, and whose first state is not in the ledger yet.
     fn unrecorded(&self, which: Option<&Which>) -> Vec<DeliveryReport> {
-        let pairs = self.posts.values().flat_map(|post| {
+        let pairs = self.posts.iter().flat_map(|post| {
             post.to.iter().map(|account| DeliveryId::new(post.id.clone(), account.clone()))
         });
         let new = pairs.filter(|delivery| which.is_none_or(|which| which.covers(delivery)));
