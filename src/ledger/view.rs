@@ -203,6 +203,9 @@ impl Account {
         }
         if let Some(count) = self.counts.get_mut(standing.state) {
             *count -= 1;
+            if *count == 0 {
+                self.counts.remove(standing.state);
+            }
         }
     }
 
