@@ -21,14 +21,16 @@ const JUMP: Duration = Duration::from_secs(60);
 /// Most events that are taken before their commands are carried out.
 const AT_ONCE: usize = 256;
 
+/// Prints a line of the log.
+pub type Log = Box<dyn FnMut(Timestamp, &LogEvent) + Send>;
+
 /// The world.
 pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub caller: Arc<dyn Caller>,
     pub shelf: Arc<dyn Shelf>,
     pub ledger: Arc<dyn Ledger>,
-    /// Prints a line of the log.
-    pub log: Box<dyn FnMut(Timestamp, &LogEvent) + Send>,
+    pub log: Log,
     /// Told of readiness, of each turn of the loop, and of stopping.
     pub manager: Box<dyn FnMut(Stage) + Send>,
 }
@@ -110,7 +112,7 @@ pub async fn run(
         if let Some(why) = driver.broken.take() {
             return Ended::LedgerBroken(why);
         }
-        if !driver.ready && engine.is_ready() && driver.stopping.is_none() {
+        if !driver.ready && engine.is_started() && driver.stopping.is_none() {
             driver.ready = true;
             let ready_ms = u64::try_from((parts.clock.boot() - started).as_millis()).unwrap_or(u64::MAX);
             let (accounts, posts) = (engine.accounts().count(), engine.posts().count());

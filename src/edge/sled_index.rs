@@ -117,18 +117,19 @@ pub struct Opened {
     pub mark: Mark,
 }
 
-/// Opens the index of a journal that holds `records`. Second: why it was made anew, if it was.
+/// Opens the index of a journal that holds `records`. Second: why it was made anew, if it was. Its mark may be beyond
+/// the journal's end; then the journal is to be asked about, not the index.
 ///
 /// # Errors
 /// It cannot even be made anew; the store does without one then.
 pub fn open(path: &Path, store: StoreId, records: u64, options: &Options) -> Result<(Opened, Option<String>), String> {
     let there = path.exists();
-    let first = if there { try_open(path, store, records, options) } else { Err("there was none".into()) };
+    let first = if there { try_open(path, store, options) } else { Err("there was none".into()) };
     match first {
         Ok(opened) => Ok((opened, None)),
         Err(why) => {
             set_aside(path).map_err(|error| format!("{why}; moving it aside failed: {error}"))?;
-            let opened = try_open(path, store, records, options).map_err(|again| format!("{why}; {again}"))?;
+            let opened = try_open(path, store, options).map_err(|again| format!("{why}; {again}"))?;
             Ok((opened, (there || records > 0).then_some(why)))
         }
     }
@@ -141,10 +142,10 @@ pub fn open(path: &Path, store: StoreId, records: u64, options: &Options) -> Res
 pub fn renew(opened: Opened, path: &Path, store: StoreId, options: &Options) -> Result<Opened, String> {
     discard(opened);
     set_aside(path).map_err(|error| format!("moving it aside failed: {error}"))?;
-    try_open(path, store, u64::MAX, options)
+    try_open(path, store, options)
 }
 
-fn try_open(path: &Path, store: StoreId, records: u64, options: &Options) -> Result<Opened, String> {
+fn try_open(path: &Path, store: StoreId, options: &Options) -> Result<Opened, String> {
     remove_unfinished(path);
     guarded(|| {
         let config = sled::Config::new().path(path).cache_capacity(options.cache_bytes).flush_every_ms(None);
@@ -169,11 +170,6 @@ fn try_open(path: &Path, store: StoreId, records: u64, options: &Options) -> Res
         }
         if mark.store != store.to_string() {
             return Err(unusable("it belongs to another store"));
-        }
-        if mark.seq > records {
-            let why =
-                format!("it knows {} records, the journal only {records}: the journal has lost its end", mark.seq);
-            return Err(unusable(why));
         }
         Ok(Opened { handle, mark })
     })

@@ -1,7 +1,8 @@
 //! The store of one daemon: the journal, which is the truth, and the index, which is quick.
 //!
 //! Opening gives the view, the fold of all records. It is made from the journal itself as long as that takes no time
-//! to speak of, and else restored from the index, whose checksum must prove it. The index decides nothing else.
+//! to speak of, and else restored from the index, whose checksum must prove it. The index decides nothing else; but one
+//! that knows more than the journal tells that durable records are gone, and then the store is refused.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -114,6 +115,11 @@ pub fn open(
             Ok((index, rebuilt)) => (Some(index), rebuilt, None),
             Err(why) => (None, None, Some(why)),
         };
+    if let Some(known) = index.as_ref().map(|index| index.mark.seq).filter(|known| *known > found.records) {
+        // The index is fed with durable records only: some of them are gone.
+        let (journal, held) = (dir.join("journal"), found.records);
+        return Err(OpenError::Shortened { journal, index: path, held, known });
+    }
     let mut restored = None;
     if rebuilt.is_none()
         && found.records >= options.restore_from

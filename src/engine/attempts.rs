@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::deliver::delivery::AccountState;
-use crate::deliver::{Act, Delivery, Probe, probe};
+use crate::deliver::{Act, Delivery, Probe, Progress, probe};
 use crate::domain::{AccountId, Content, DeliveryId, Digest, Held, ReplyTo, State, Timestamp, time};
 use crate::ledger::{Record, View};
 use crate::ledger::record::{Fact, Intent, Outcome};
@@ -70,7 +70,10 @@ impl Engine {
     /// Begins an attempt that is owed; says when the next one is.
     pub(super) fn owed(&mut self, account: &AccountId, now: Timestamp) -> Option<Timestamp> {
         let desk = self.desks.get(account)?;
-        if !matches!(desk.work, Work::Idle) || self.stopping || self.mode != Mode::Publish {
+        if !matches!(desk.work, Work::Idle) || desk.ending {
+            return None;
+        }
+        if self.stopping || !self.ready || self.mode != Mode::Publish {
             return None;
         }
         if let Some(until) = desk.pause_until.filter(|until| *until > now) {
@@ -163,7 +166,7 @@ impl Engine {
             None => (post.at, true),
         };
         let content = post.content(&delivery.account);
-        self.begin(&delivery.account, Beginning { post: Some(post), content, slot, fixed, prior, found: false }, now);
+        self.begin(&delivery.account, Beginning { post: Some(post), content, slot, fixed, prior, found: false, begun: None }, now);
     }
 
     /// An attempt that was under way when the daemon stopped: it is looked for.
@@ -171,14 +174,15 @@ impl Engine {
         let Some(prior) = self.entry(delivery).and_then(|entry| entry.open.clone()) else { return };
         let post = self.posts.get(&delivery.post).filter(|post| post.to.contains(&delivery.account)).cloned();
         let content = crate::queue::digest::content(&prior.intent.body, &delivery.account);
-        let beginning = Beginning { post, content, slot: prior.intent.slot, fixed: true, prior: Some(prior), found: true };
+        let (slot, begun) = (prior.intent.slot, Some(prior.begun));
+        let beginning = Beginning { post, content, slot, fixed: true, prior: Some(prior), found: true, begun };
         self.begin(&delivery.account, beginning, now);
     }
 
     /// Keeps an account from beginning something else while a record about its open delivery is on its way.
-    fn hold_desk(&mut self, account: &AccountId) {
+    pub(super) fn hold_desk(&mut self, account: &AccountId) {
         if let Some(desk) = self.desks.get_mut(account) {
-            desk.planning = true;
+            desk.ending = true;
         }
     }
 
@@ -207,7 +211,7 @@ impl Engine {
             return self.advance(account, now);
         }
         let prior = None;
-        self.begin(account, Beginning { post: Some(post), content, slot, fixed, prior, found: false }, now);
+        self.begin(account, Beginning { post: Some(post), content, slot, fixed, prior, found: false, begun: None }, now);
     }
 
     fn begin(&mut self, account: &AccountId, beginning: Beginning, now: Timestamp) {
@@ -279,15 +283,9 @@ impl Engine {
         let Some(desk) = self.desks.get_mut(account) else { return };
         let (done, published) = beginning.prior.map_or((Vec::new(), 0), |open| (open.done, open.published));
         let number = draw(self.seed, &delivery.to_string(), &format!("retry-{}", intent.attempt));
-        let attempt = Delivery::new(
-            desk.setup.adapter.clone(),
-            desk.setup.rules,
-            job,
-            done,
-            published,
-            intent.tries,
-            number,
-        );
+        let begun = beginning.begun.unwrap_or(now);
+        let so_far = Progress { done, published, tries: intent.tries, begun };
+        let attempt = Delivery::new(desk.setup.adapter.clone(), desk.setup.rules, job, so_far, number);
         if !beginning.found {
             desk.work = Work::Intending { delivery: Box::new(attempt) };
             let record = Record::new(now, Fact::Intent(Box::new(intent)));
@@ -296,20 +294,27 @@ impl Engine {
         }
         let settle = self.view.entry(&delivery).and_then(|entry| entry.open.as_ref()).and_then(|open| open.ambiguous);
         let (mut attempt, act) = attempt.found(settle, now);
-        let wanted = beginning
-            .post
-            .is_some_and(|post| post.digest == intent.digest && post.approval == Approval::Approved);
-        if !wanted {
+        if !self.is_wanted(&delivery, &intent.digest) {
             attempt.only_settle();
         }
-        desk.work = Work::Delivering { delivery: Box::new(attempt), ticket: None, keeping: false };
+        if let Some(desk) = self.desks.get_mut(account) {
+            desk.work = Work::Delivering { delivery: Box::new(attempt), ticket: None, keeping: false };
+        }
         self.act(account, act, now);
+    }
+
+    /// Whether the queue still holds this content, approved.
+    fn is_wanted(&self, delivery: &DeliveryId, digest: &Digest) -> bool {
+        self.posts.get(&delivery.post).is_some_and(|post| {
+            post.to.contains(&delivery.account) && post.digest == *digest && post.approval == Approval::Approved
+        })
     }
 
     /// Between choosing and now media were read; the post may have changed meanwhile.
     fn may_still_begin(&self, delivery: &DeliveryId, beginning: &Beginning) -> bool {
         let (Some(now), Some(then)) = (self.posts.get(&delivery.post), &beginning.post) else { return false };
-        now.digest == then.digest && now.approval == Approval::Approved && !self.stopping && !self.clock_behind
+        let same = now.digest == then.digest && now.approval == Approval::Approved && now.trouble.is_none();
+        same && !self.stopping && !self.clock_behind
     }
 
     fn intent(&self, delivery: &DeliveryId, beginning: &Beginning, now: Timestamp) -> Option<Intent> {
@@ -378,7 +383,15 @@ impl Engine {
     pub(super) fn intended(&mut self, account: &AccountId, now: Timestamp) {
         let Some(desk) = self.desks.get_mut(account) else { return };
         match std::mem::replace(&mut desk.work, Work::Idle) {
-            Work::Intending { delivery } => {
+            Work::Intending { mut delivery } => {
+                // While it was being written, the post may have been changed or withdrawn, and put back.
+                let intent = self.view.entry(delivery.id()).and_then(|entry| entry.open.as_ref());
+                let digest = intent.map(|open| open.intent.digest);
+                let post = self.posts.get(&delivery.id().post).filter(|post| post.to.contains(account));
+                match post.filter(|post| post.approval == Approval::Approved && Some(post.digest) == digest) {
+                    Some(_) => delivery.publish_after_all(),
+                    None => delivery.only_settle(),
+                }
                 desk.work = Work::Delivering { delivery, ticket: None, keeping: false };
             }
             other => desk.work = other,
@@ -393,6 +406,7 @@ impl Engine {
         if let Some(post) = self.posts.get(&delivery.id().post).cloned() {
             self.object(&post, account, Held::Invalid, why.to_owned());
         }
+        self.withdraw_if_gone(delivery.id(), now);
         self.advance(account, now);
     }
 
@@ -407,12 +421,13 @@ impl Engine {
     /// An outcome is durable.
     pub(super) fn concluded(&mut self, account: &AccountId, records: &[Record], now: Timestamp) {
         let Some(desk) = self.desks.get_mut(account) else { return };
-        desk.planning = false;
+        desk.ending = false;
         for record in records {
-            let Fact::Outcome { delivery, outcome, .. } = &record.fact else { continue };
+            let Fact::Outcome { delivery, attempt: number, outcome } = &record.fact else { continue };
             let in_doubt = matches!(outcome, Outcome::Ambiguous { .. });
             if let Work::Delivering { delivery: attempt, keeping, .. } = &mut desk.work
                 && attempt.id() == delivery
+                && attempt.attempt() == *number
             {
                 *keeping = false;
                 if !in_doubt {
@@ -430,10 +445,7 @@ impl Engine {
                         reason: quote(why),
                     }));
                 }
-                Outcome::Auth { why } => {
-                    self.stop_account(account, why, now);
-                    break;
-                }
+                Outcome::Auth { .. } => desk.session = Session::default(),
                 _ => {}
             }
         }
@@ -451,11 +463,15 @@ impl Engine {
         if let Some(desk) = self.desks.get_mut(account) {
             desk.session = Session::default();
         }
-        let stopped = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
-        if !stopped {
-            let fact = Fact::AccountStopped { account: account.clone(), why: why.into() };
+        if let Some(fact) = self.stopped(account, why) {
             self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Changed(account.clone()));
         }
+    }
+
+    /// That the account is stopped, if the ledger does not say so already.
+    fn stopped(&self, account: &AccountId, why: &str) -> Option<Fact> {
+        let known = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
+        (!known).then(|| Fact::AccountStopped { account: account.clone(), why: why.into() })
     }
 
     /// Does what an attempt wants.
@@ -465,8 +481,12 @@ impl Engine {
         let (id, attempt) = (delivery.id().clone(), delivery.attempt());
         match act {
             Act::Call(_) if desk.rate_limited.is_some_and(|until| until > now) => {
-                // The allowance is used up: what was chosen has not been sent and can wait.
-                delivery.postpone(desk.rate_limited.unwrap_or(now));
+                // The allowance is used up: what was chosen has not been sent and can wait. Before anything can be
+                // seen, it waits outside of an attempt, so that it comes back through the gates of the plan.
+                let until = desk.rate_limited.unwrap_or(now);
+                if let Some(outcome) = delivery.put_off(until) {
+                    return self.act(account, Act::End(outcome), now);
+                }
             }
             Act::Call(step) => {
                 self.next_ticket += 1;
@@ -485,8 +505,14 @@ impl Engine {
             Act::Sleep(_) => {}
             Act::End(outcome) => {
                 *keeping = true;
+                let stopped = match &outcome {
+                    // In one batch: nothing may be begun between the two.
+                    Outcome::Auth { why } => self.stopped(account, why),
+                    _ => None,
+                };
                 let fact = Fact::Outcome { delivery: id, attempt, outcome };
-                self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(account.clone()));
+                let records = [Some(fact), stopped].into_iter().flatten().map(|fact| Record::new(now, fact)).collect();
+                self.commit(records, Room::Reserve, Then::Concluded(account.clone()));
             }
             Act::Park { why } => {
                 if let Work::Delivering { delivery, .. } = std::mem::replace(&mut desk.work, Work::Idle) {

@@ -20,6 +20,8 @@ pub(super) struct Desk {
     pub work: Work,
     /// Verdicts of the plan are on their way into the ledger.
     pub planning: bool,
+    /// The end of an attempt that was owed is on its way into the ledger.
+    pub ending: bool,
     /// The platform asked us to wait.
     pub rate_limited: Option<Timestamp>,
     pub probe: Option<(Ticket, Probe)>,
@@ -27,6 +29,8 @@ pub(super) struct Desk {
     pub wake: Option<Timestamp>,
     /// When a failed commit of a plan or an intent may be tried again.
     pub pause_until: Option<Timestamp>,
+    /// The wall clock was set ahead, and the ledger does not know yet.
+    pub clock_set: bool,
     /// Whether a low runway has been said since it was last long enough.
     pub low: bool,
 }
@@ -57,6 +61,8 @@ pub(super) struct Beginning {
     pub prior: Option<Box<Open>>,
     /// Found in `sending` at start: look for it first.
     pub found: bool,
+    /// When the attempt that was found began.
+    pub begun: Option<Timestamp>,
 }
 
 impl Desk {
@@ -67,10 +73,12 @@ impl Desk {
             session: Session::default(),
             work: Work::Idle,
             planning: false,
+            ending: false,
             rate_limited: None,
             probe: None,
             wake: None,
             pause_until: None,
+            clock_set: false,
             low: false,
         }
     }

@@ -59,6 +59,8 @@ pub struct Engine {
     pub(super) clock_behind: bool,
     pub(super) full: bool,
     pub(super) stopping: bool,
+    /// Whether everything was recorded once since the start; before, nothing is begun.
+    pub(super) ready: bool,
     /// Queue files that cannot be used, and the first thing that is wrong with each.
     pub(super) broken: BTreeMap<Arc<str>, String>,
     pending: BTreeMap<Ticket, Pending>,
@@ -95,6 +97,8 @@ pub(super) enum Then {
     Changed(AccountId),
     /// The plan's verdicts of an account.
     Planned(AccountId),
+    /// Posts of this account have left the queue.
+    Withdrawn(AccountId),
     /// An attempt may begin.
     Intended(AccountId),
     /// An attempt may go on.
@@ -124,6 +128,7 @@ impl Engine {
             clock_behind: false,
             full: false,
             stopping: false,
+            ready: false,
             broken: BTreeMap::new(),
             pending: BTreeMap::new(),
             again: BTreeMap::new(),
@@ -170,6 +175,7 @@ impl Engine {
             Event::Chore(Chore::Accounts) => self.probe_accounts(now),
             Event::ClockJumped { seconds } => {
                 self.log(LogEvent::ClockJumped { seconds });
+                self.clock_jumped(seconds, now);
                 self.advance_all(now);
             }
             Event::ClockConfirmed { by } => {
@@ -180,6 +186,10 @@ impl Engine {
         }
         self.hand_in_again(now);
         self.follow_agenda(now);
+        if !self.ready && self.is_ready() {
+            self.ready = true;
+            self.advance_all(now);
+        }
     }
 
     /// The next thing to do.
@@ -199,6 +209,11 @@ impl Engine {
         self.folder != Folder::Reading && self.pending.is_empty() && self.desks.values().all(|desk| !desk.planning)
     }
 
+    /// Whether it has been ready once. Before, nothing is begun.
+    pub fn is_started(&self) -> bool {
+        self.ready
+    }
+
     /// Whether every delivery's state is in the ledger: nothing is on its way, and nothing waits for the disk.
     pub fn is_recorded(&self) -> bool {
         self.is_ready() && !self.full && self.desks.values().all(|desk| desk.pause_until.is_none())
@@ -213,7 +228,12 @@ impl Engine {
     pub fn is_idle(&self) -> bool {
         self.is_ready()
             && self.desks.iter().all(|(id, desk)| {
-                let quiet = matches!(desk.work, Work::Idle);
+                let quiet = match desk.work {
+                    Work::Idle => true,
+                    // Nothing goes on before its account is let in again; the next start looks for it too.
+                    Work::Parked { .. } => self.view.account(id).is_some_and(|account| account.head.stopped.is_some()),
+                    Work::Gathering { .. } | Work::Intending { .. } | Work::Delivering { .. } => false,
+                };
                 let Some(account) = self.view.account(id) else { return quiet };
                 let scheduled = account.counts().get(State::Scheduled.name()).copied().unwrap_or(0);
                 let held_back = desk.setup.paused || account.head.stopped.is_some();
@@ -289,8 +309,15 @@ impl Engine {
         match result {
             Ok(()) => {
                 for record in &pending.records {
-                    self.announce(record);
+                    if self.view.takes(record) {
+                        self.announce(record);
+                    }
                     self.view.apply(record);
+                    if let Fact::ClockSet { account, .. } = &record.fact
+                        && let Some(desk) = self.desks.get_mut(account)
+                    {
+                        desk.clock_set = false;
+                    }
                 }
                 self.went_on(ticket, pending, now);
             }
@@ -312,6 +339,7 @@ impl Engine {
             Then::Nothing => {}
             Then::Changed(account) => self.advance(&account, now),
             Then::Planned(account) => self.planned(&account, &pending.records, now),
+            Then::Withdrawn(account) => self.ended(&account, &pending.records, now),
             Then::Intended(account) => self.intended(&account, now),
             Then::Kept(account) => self.kept(&account, now),
             Then::Concluded(account) => self.concluded(&account, &pending.records, now),
@@ -349,13 +377,21 @@ impl Engine {
                     desk.work = Work::Idle;
                     desk.pause_until = Some(later);
                 }
+                for delivery in pending.records.iter().filter_map(|record| record.fact.delivery()) {
+                    self.withdraw_if_gone(delivery, now);
+                }
                 self.advance(&account, now);
             }
             Then::Resolved(delivery) => {
                 self.resolving.remove(&delivery);
                 self.resolved.push((ticket, Err(ResolveError::Commit(error.clone()))));
             }
-            Then::Nothing | Then::Changed(_) | Then::Kept(_) | Then::Concluded(_) | Then::Pinned(_) => {
+            Then::Nothing
+            | Then::Changed(_)
+            | Then::Withdrawn(_)
+            | Then::Kept(_)
+            | Then::Concluded(_)
+            | Then::Pinned(_) => {
                 self.pending.insert(ticket, pending);
                 self.again.entry(later).or_default().push(ticket);
             }
@@ -401,6 +437,22 @@ impl Engine {
         if self.clock_behind != behind {
             self.clock_behind = behind;
             self.advance_all(now);
+        }
+    }
+
+    /// A clock that was set ahead makes the last post look older than it is: the gap must not be over by that.
+    fn clock_jumped(&mut self, seconds: i64, now: Timestamp) {
+        if seconds <= 0 {
+            return;
+        }
+        let accounts: Vec<AccountId> = self.desks.keys().cloned().collect();
+        for account in accounts {
+            let records = vec![Record::new(now, Fact::ClockSet { account: account.clone(), seconds })];
+            // Until it is durable, nothing is begun.
+            if let Some(desk) = self.desks.get_mut(&account) {
+                desk.clock_set = true;
+            }
+            self.commit(records, Room::Reserve, Then::Changed(account));
         }
     }
 
@@ -466,6 +518,10 @@ impl Engine {
     }
 
     fn resume_stopped(&mut self, now: Timestamp) {
+        if self.mode == Mode::Look {
+            // Who only looks tries no token.
+            return;
+        }
         let stopped = self.desks.keys().filter(|id| self.view.account(id).is_some_and(|a| a.head.stopped.is_some()));
         let stopped: Vec<AccountId> = stopped.cloned().collect();
         for account in stopped {

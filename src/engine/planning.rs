@@ -16,9 +16,6 @@ use super::desk::{Desk, Work};
 use super::engine::{Folder, Mode, Then};
 use super::event::runway_horizon;
 
-/// Most verdicts in one batch: a batch is written in one piece.
-const BATCH: usize = 1_000;
-
 impl Engine {
     pub(super) fn inbox(&mut self, inbox: Inbox, now: Timestamp) {
         match inbox {
@@ -136,23 +133,29 @@ impl Engine {
             let delivery = DeliveryId::new(post.id.clone(), account.clone());
             let Some(intended) = self.entry(&delivery).and_then(|entry| entry.open.as_ref()) else { continue };
             let wanted = intended.intent.digest == post.digest && post.approval == Approval::Approved;
-            if let Some(Work::Delivering { delivery: attempt, .. } | Work::Parked { delivery: attempt }) =
-                self.desks.get_mut(account).map(|desk| &mut desk.work)
-                && *attempt.id() == delivery
-            {
-                if wanted {
-                    attempt.publish_after_all();
-                } else {
-                    attempt.only_settle();
+            match self.desks.get_mut(account).map(|desk| &mut desk.work) {
+                Some(Work::Delivering { delivery: attempt, .. } | Work::Parked { delivery: attempt })
+                    if *attempt.id() == delivery =>
+                {
+                    if wanted {
+                        attempt.publish_after_all();
+                    } else {
+                        attempt.only_settle();
+                    }
                 }
-            } else if !wanted {
-                self.abandon(&delivery, now);
+                // What is about to begin is looked at again when it does.
+                Some(Work::Gathering { .. } | Work::Intending { .. }) => {}
+                _ if wanted => {}
+                _ => self.abandon(&delivery, now),
             }
         }
     }
 
     /// Gives up an attempt that is owed and has surely left nothing.
     fn abandon(&mut self, delivery: &DeliveryId, now: Timestamp) {
+        if self.desks.get(&delivery.account).is_some_and(|desk| desk.ending) {
+            return;
+        }
         let Some(entry) = self.entry(delivery) else { return };
         let (State::Retrying { attempt, .. }, parts) =
             (&entry.state, entry.open.as_ref().map_or(0, |open| open.published))
@@ -165,7 +168,8 @@ impl Engine {
             n => Outcome::Refused { why: format!("{why} ({n} parts are published)") },
         };
         let fact = Fact::Outcome { delivery: delivery.clone(), attempt: *attempt, outcome };
-        self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Planned(delivery.account.clone()));
+        self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(delivery.account.clone()));
+        self.hold_desk(&delivery.account);
     }
 
     fn withdraw(&mut self, delivery: &DeliveryId, now: Timestamp) {
@@ -190,19 +194,20 @@ impl Engine {
     /// Records that the post has left the queue, unless its delivery is over or in doubt.
     pub(super) fn withdraw_durably(&mut self, delivery: &DeliveryId, now: Timestamp) {
         let Some(entry) = self.entry(delivery) else { return };
-        let withdrawn = Record::new(now, Fact::Withdrawn { delivery: delivery.clone(), by: None });
         match &entry.state {
             State::Held { .. } | State::Scheduled => {
-                self.commit(vec![withdrawn], Room::Reserve, Then::Planned(delivery.account.clone()));
+                let withdrawn = Record::new(now, Fact::Withdrawn { delivery: delivery.clone(), by: None });
+                self.commit(vec![withdrawn], Room::Reserve, Then::Withdrawn(delivery.account.clone()));
             }
-            State::Retrying { .. } => {
-                let partly = entry.open.as_ref().is_some_and(|open| open.published > 0);
-                self.abandon(delivery, now);
-                if !partly {
-                    self.commit(vec![withdrawn], Room::Reserve, Then::Planned(delivery.account.clone()));
-                }
-            }
+            // When that has come to its end, it is withdrawn.
+            State::Retrying { .. } => self.abandon(delivery, now),
             _ => {}
+        }
+    }
+
+    pub(super) fn withdraw_if_gone(&mut self, delivery: &DeliveryId, now: Timestamp) {
+        if !self.posts.get(&delivery.post).is_some_and(|post| post.to.contains(&delivery.account)) {
+            self.withdraw_durably(delivery, now);
         }
     }
 
@@ -264,7 +269,7 @@ impl Engine {
         let Self { desks, view, .. } = self;
         let desk = desks.get_mut(account)?;
         // A call or a commit under way asks again when it ends, and before that nothing could be begun.
-        if desk.planning || desk.is_in_flight() {
+        if desk.planning || desk.ending || desk.is_in_flight() {
             return None;
         }
         if let Some(until) = desk.pause_until {
@@ -296,9 +301,11 @@ impl Engine {
         let head = self.view.account(account).map(|account| &account.head);
         let reasons = [
             (self.mode == Mode::Look, "the daemon was not running"),
+            (!self.ready, "the daemon was starting"),
             (self.stopping, "the daemon was stopping"),
             (self.clock_behind, "the wall clock was behind"),
             (self.folder != Folder::Known, "the queue folder could not be read"),
+            (desk.clock_set, "the wall clock was set"),
             (self.full, "the disk was full"),
             (desk.setup.paused, "the account is paused"),
             (head.is_some_and(|head| head.stopped.is_some()), "the account's token is not accepted"),
@@ -327,29 +334,32 @@ impl Engine {
             };
             records.extend(fact.map(|fact| Record::new(now, fact)));
         }
-        let mut batches: Vec<Vec<Record>> = records.chunks(BATCH).map(<[Record]>::to_vec).collect();
-        let Some(last) = batches.pop() else {
+        if records.is_empty() {
             if let Some(desk) = self.desks.get_mut(account) {
                 desk.planning = false;
             }
             return;
-        };
-        for batch in batches {
-            self.commit(batch, Room::Free, Then::Nothing);
         }
-        self.commit(last, Room::Free, Then::Planned(account.clone()));
+        // One batch: a post that is given up for a slot must not outlive the slot.
+        self.commit(records, Room::Free, Then::Planned(account.clone()));
     }
 
     pub(super) fn planned(&mut self, account: &AccountId, records: &[Record], now: Timestamp) {
-        for record in records {
-            if let (Fact::Missed { .. } | Fact::Expired { .. } | Fact::Outcome { .. }, Some(delivery)) =
-                (&record.fact, record.fact.delivery())
-            {
-                self.refresh(&delivery.post.clone());
-            }
-        }
         if let Some(desk) = self.desks.get_mut(account) {
             desk.planning = false;
+        }
+        let over: Vec<Record> = records
+            .iter()
+            .filter(|record| matches!(record.fact, Fact::Missed { .. } | Fact::Expired { .. }))
+            .cloned()
+            .collect();
+        self.ended(account, &over, now);
+    }
+
+    /// The states of these deliveries have left the plan's hands, or come back into them.
+    pub(super) fn ended(&mut self, account: &AccountId, records: &[Record], now: Timestamp) {
+        for delivery in records.iter().filter_map(|record| record.fact.delivery()) {
+            self.refresh(&delivery.post.clone());
         }
         self.advance(account, now);
     }

@@ -45,6 +45,9 @@ pub struct Head {
     /// The last slot that was used or passed by: all before it are over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Timestamp>,
+    /// When the wall clock was last set ahead, by its new time: less time has passed since the last post than it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_set: Option<Timestamp>,
 }
 
 /// What is remembered of a delivery.
@@ -143,6 +146,11 @@ impl View {
 
     pub fn entry(&self, delivery: &DeliveryId) -> Option<&Entry> {
         self.accounts.get(&delivery.account)?.deliveries.get(&delivery.post)
+    }
+
+    /// Whether a record changes anything about its delivery; one that makes no sense does not.
+    pub fn takes(&self, record: &Record) -> bool {
+        record.fact.delivery().and_then(|delivery| self.entry(delivery)).is_none_or(|entry| entry.takes(&record.fact))
     }
 }
 
@@ -250,8 +258,30 @@ impl Default for Entry {
 }
 
 impl Entry {
+    /// Whether what a record says can follow what is known. A verdict of the plan that was written late must not
+    /// bring a delivery back that was sent meanwhile, nor an outcome end another attempt than its own.
+    fn takes(&self, fact: &Fact) -> bool {
+        let plans = match self.state {
+            State::Held { .. } | State::Scheduled | State::Missed | State::Expired | State::Withdrawn => true,
+            State::Sending { .. }
+            | State::Retrying { .. }
+            | State::Uncertain { .. }
+            | State::Delivered { .. }
+            | State::Refused { .. } => false,
+        };
+        match fact {
+            Fact::Planned { .. } | Fact::Missed { .. } | Fact::Expired { .. } | Fact::Withdrawn { .. } => plans,
+            Fact::Outcome { attempt, .. } => self.state.is_open() && *attempt == self.attempts,
+            Fact::Resolved { .. } => !matches!(self.state, State::Sending { .. } | State::Delivered { .. }),
+            _ => true,
+        }
+    }
+
     /// Adds what a record of this delivery says.
     pub fn apply(&mut self, record: &Record) {
+        if !self.takes(&record.fact) {
+            return;
+        }
         let at = record.at;
         match &record.fact {
             Fact::Planned { digest, held, detail, .. } => {
@@ -396,6 +426,7 @@ impl Head {
         match &record.fact {
             Fact::AccountStopped { why, .. } => self.stopped = Some(why.clone()),
             Fact::AccountResumed { .. } => self.stopped = None,
+            Fact::ClockSet { .. } => self.clock_set = Some(record.at),
             Fact::Pinned { identity, .. } => self.pinned = Some(identity.clone()),
             Fact::SlotEmpty { slot, .. } => self.cursor = self.cursor.max(Some(*slot)),
             Fact::Intent(intent) if !intent.fixed => self.cursor = self.cursor.max(intent.slot),
@@ -425,6 +456,7 @@ impl Fact {
             | Self::AccountStopped { .. }
             | Self::AccountResumed { .. }
             | Self::Pinned { .. }
+            | Self::ClockSet { .. }
             | Self::ClockConfirmed { .. } => None,
         }
     }
@@ -435,6 +467,7 @@ impl Fact {
             Self::SlotEmpty { account, .. }
             | Self::AccountStopped { account, .. }
             | Self::AccountResumed { account }
+            | Self::ClockSet { account, .. }
             | Self::Pinned { account, .. } => Some(account),
             Self::Intent(intent) => Some(&intent.delivery.account),
             Self::Planned { delivery, .. } => Some(&delivery.account),
@@ -588,6 +621,33 @@ mod tests {
     }
 
     #[test]
+    fn what_makes_no_sense_changes_nothing() {
+        let begun = vec![(1, intent(1, "k"))];
+        let retrying = vec![(1, intent(1, "k")), (2, outcome(1, retry(9, true)))];
+        let done = vec![(1, intent(1, "k")), (2, outcome(1, delivered()))];
+        let doubtful = vec![(1, intent(1, "k")), (2, outcome(1, uncertain()))];
+        let again = vec![(1, intent(1, "k")), (2, outcome(1, retry(9, true))), (9, intent(2, "k"))];
+        let cases: Vec<(&str, &[Line], Fact)> = vec![
+            ("a plan that was written late", &done, planned(None)),
+            ("a plan during an attempt", &begun, planned(Some(Held::NotApproved))),
+            ("a plan between two attempts", &retrying, planned(None)),
+            ("a plan of what is in doubt", &doubtful, planned(None)),
+            ("missed after all", &done, missed()),
+            ("withdrawn while it is being sent", &begun, withdrawn(None)),
+            ("withdrawn after it was sent", &done, withdrawn(None)),
+            ("the outcome of an earlier attempt", &again, outcome(1, abandoned())),
+            ("a second outcome", &done, outcome(1, retry(20, true))),
+            ("a decision on what is delivered", &done, resolved(Decision::Retry)),
+        ];
+        for (what, lines, fact) in cases {
+            let before = fold(lines);
+            let mut view = before.clone();
+            view.apply(&Record::new(at(30), fact));
+            assert_eq!(view.entry(&id()), before.entry(&id()), "{what}");
+        }
+    }
+
+    #[test]
     fn a_person_s_drop_outlives_the_queue() {
         let view = fold(&[(1, planned(None)), (2, withdrawn(Some("me"))), (3, planned(None))]);
         assert!(view.entry(&id()).unwrap().dropped);
@@ -604,6 +664,7 @@ mod tests {
             stopped: stopped.then(|| "401".into()),
             pinned: None,
             cursor: cursor.map(at),
+            clock_set: None,
         };
         let cases: Vec<(&str, Vec<Line>, Head)> = vec![
             ("slots begin with the first plan", vec![(5, planned(None))], head(Some(5), false)),

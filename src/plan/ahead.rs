@@ -21,10 +21,17 @@ enum Ahead {
     Ended { at: Timestamp, post: Arc<Post>, word: &'static str },
 }
 
+/// Most turns that are taken ahead. A slot a second would make millions of them in a month; nobody reads so far.
+const TURNS: usize = 50_000;
+/// Most empty slots that are listed once nothing is left to send. They say how long nothing goes out; more of them
+/// say no more.
+pub(super) const EMPTY_SLOTS: usize = 100;
+
 impl Lane {
     /// The plan from `now` until `until`, as if everything were delivered at once when it is sent: sends, empty slots
     /// and posts that would be given up in order of time, then all that is held, by id. What is neither goes out
-    /// after `until`. A brake that is on stays on.
+    /// after `until`. A brake that is on stays on. Where nothing is left to send, or slots are very many, the list may
+    /// end before `until`.
     pub fn project(
         &self,
         account: Option<&Account>,
@@ -36,7 +43,7 @@ impl Lane {
         let mut lines = Vec::new();
         let mut held = BTreeMap::new();
         lane.index.settle(account);
-        lane.run_ahead(account, brakes, now, until, |lane, event| match event {
+        lane.run_ahead(account, brakes, now, until, EMPTY_SLOTS, |lane, event| match event {
             None => held = lane.holds(),
             Some(Ahead::Sent { at, choice }) => {
                 held.remove(&choice.post.id);
@@ -47,7 +54,12 @@ impl Lane {
             }
             Some(Ahead::Empty { .. }) => {}
             Some(Ahead::Ended { at, post, word }) if !held.contains_key(&post.id) => {
-                lines.push(Projected { at: Some(at), post: Some(post.id.clone()), held: None, empty: Some(word.into()) });
+                lines.push(Projected {
+                    at: Some(at),
+                    post: Some(post.id.clone()),
+                    held: None,
+                    empty: Some(word.into()),
+                });
             }
             Some(Ahead::Ended { .. }) => {}
         });
@@ -79,7 +91,7 @@ impl Lane {
         let mut lane = self.clone();
         let mut last = now;
         lane.index.settle(account);
-        lane.run_ahead(account, Brakes::default(), now, until, |_, event| {
+        lane.run_ahead(account, Brakes::default(), now, until, 0, |_, event| {
             if let Some(Ahead::Sent { at, .. }) = event {
                 last = at;
             }
@@ -88,19 +100,28 @@ impl Lane {
     }
 
     /// Takes turns from `now` until `until`. `tell` is called once with nothing, when the lane stands as it does
-    /// now, and then with each thing that happens.
+    /// now, and then with each thing that happens. Once nothing is left to send, so many more empty slots are told.
     fn run_ahead(
         &mut self,
         account: Option<&Account>,
         brakes: Brakes,
         now: Timestamp,
         until: Timestamp,
+        empty_slots: usize,
         mut tell: impl FnMut(&Self, Option<Ahead>),
     ) {
         let mut imagined = Imagined { settled: Some(now), ..Imagined::default() };
         let mut moment = now;
         let mut first = true;
-        while moment <= until {
+        let mut empty = 0;
+        for _ in 0..TURNS {
+            let nothing_left = !first && !self.index.some_are_left();
+            if moment > until || (nothing_left && empty >= empty_slots) {
+                break;
+            }
+            if !nothing_left {
+                empty = 0;
+            }
             let past = Past::with(account, &imagined);
             let ended = self.begin(&past, brakes, moment);
             let turn = self.turn(&past, brakes, moment);
@@ -111,15 +132,16 @@ impl Lane {
                 self.index.drop_out(&post.id);
                 tell(self, Some(Ahead::Ended { at: moment, post, word }));
             }
-            let mut given_up = false;
+            // What was said or sent is imagined to be recorded; then the question is asked again, as the engine does.
+            let again = !turn.passed.is_empty() || turn.send.is_some();
             for passed in turn.passed {
                 match passed {
                     Passed::Empty { slot, reason } => {
                         imagined.cursor = imagined.cursor.max(Some(slot));
+                        empty += 1;
                         tell(self, Some(Ahead::Empty { slot, reason }));
                     }
                     Passed::GivenUp { post, .. } => {
-                        given_up = true;
                         self.index.drop_out(&post.id);
                         tell(self, Some(Ahead::Ended { at: moment, post, word: "missed" }));
                     }
@@ -135,7 +157,8 @@ impl Lane {
                     imagined.sent.push(Counted { from: moment, to: Some(moment), promotion });
                 }
                 tell(self, Some(Ahead::Sent { at: moment, choice }));
-            } else if !given_up {
+            }
+            if !again {
                 let Some(wake) = turn.wake else { break };
                 moment = wake.max(moment);
             }

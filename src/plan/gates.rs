@@ -19,7 +19,7 @@ use super::slots;
 
 /// How far before `now` a send can have begun and still count for today: today itself, and an attempt that took
 /// a day to be settled. What a person decides later about an old attempt does not move the post to today.
-const LOOK_BACK: Duration = Duration::from_hours(72);
+const LOOK_BACK: Duration = Duration::from_secs(48 * 60 * 60);
 
 /// Why nothing that counts may be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,8 @@ fn quiet_end(policy: &Policy, zone: &TimeZone, now: Timestamp) -> Option<Timesta
 pub fn gap(policy: &Policy, past: &Past<'_>, now: Timestamp) -> Option<Closed> {
     let latest = past.counted().next()?;
     let Some(to) = latest.to else { return Some(Closed::Open) };
-    let until = after(latest.from.max(to), policy.min_gap);
+    // Where the clock was set ahead since, nobody knows how little time has passed: the gap begins anew.
+    let until = after(latest.from.max(to).max(past.clock_set().unwrap_or(to)), policy.min_gap);
     (now < until).then_some(Closed::Gap { until })
 }
 
@@ -192,10 +193,7 @@ mod tests {
             Some(Closed::Quiet { until: Some(at("2026-06-01T14:00:00Z")) })
         );
         let always = quiet_hours(&[("00:00", "12:00"), ("12:00", "00:00")]);
-        assert_eq!(
-            quiet(&always, &TimeZone::UTC, at("2026-06-01T12:30:00Z")),
-            Some(Closed::Quiet { until: None })
-        );
+        assert_eq!(quiet(&always, &TimeZone::UTC, at("2026-06-01T12:30:00Z")), Some(Closed::Quiet { until: None }));
     }
 
     #[test]
@@ -214,7 +212,10 @@ mod tests {
     fn the_gap_runs_from_the_later_of_sending_and_settling() {
         let closed = |sent: &[Counted], now: &str| gap(&policy(), &Past::with(None, &past(sent)), at(now));
         let until = Some(Closed::Gap { until: at("2026-06-01T11:10:00Z") });
-        assert_eq!(closed(&[sent("2026-06-01T09:00:00Z", Some("2026-06-01T09:10:00Z"))], "2026-06-01T11:09:00Z"), until);
+        assert_eq!(
+            closed(&[sent("2026-06-01T09:00:00Z", Some("2026-06-01T09:10:00Z"))], "2026-06-01T11:09:00Z"),
+            until
+        );
         assert_eq!(closed(&[sent("2026-06-01T09:00:00Z", Some("2026-06-01T09:10:00Z"))], "2026-06-01T11:10:00Z"), None);
         assert_eq!(closed(&[sent("2026-06-01T09:00:00Z", None)], "2026-06-09T00:00:00Z"), Some(Closed::Open));
         assert_eq!(closed(&[], "2026-06-09T00:00:00Z"), None);

@@ -230,7 +230,7 @@ pub struct Index {
     unsure: BTreeSet<PostId>,
     /// Those whose state may differ from what the ledger says.
     dirty: BTreeSet<Ranked>,
-    /// The latest `now` there was.
+    /// The last `now`.
     clock: Timestamp,
     /// Posts were let in line for all slots up to this one, or those are over.
     released: Timestamp,
@@ -304,7 +304,6 @@ impl Index {
         account: Option<&Account>,
     ) {
         self.take_out(&post.id);
-        self.released = self.released.max(account.and_then(|account| account.head.cursor).unwrap_or(Timestamp::MIN));
         let entry = account.and_then(|account| account.entry(&post.id));
         let standing = match hands(entry, post) {
             Hands::Plan => Some(Standing::Waiting),
@@ -316,11 +315,16 @@ impl Index {
             let awaits = answers.as_ref().is_some_and(|target| !is_delivered(account, target));
             let extra = (objection.is_some() || answers.is_some()).then(|| Box::new(Extra { objection, answers }));
             self.insert(post, Item { extra, standing, seat: Seat::Nowhere, later: false, awaits });
-            if standing == Standing::Waiting && !self.agrees(post, entry) {
-                self.dirty.insert(Ranked(post.clone()));
+            if standing == Standing::Waiting
+                && let Some(want) = self.item(post).map(|item| self.want(post, item))
+            {
+                self.note_look(post, &want);
+                if !is_said(&want, post, entry) {
+                    self.dirty.insert(Ranked(post.clone()));
+                }
             }
         }
-        self.tell_waiting(&post.id, is_delivered(account, &post.id));
+        self.tell_waiting(&post.id, entry.is_some_and(|entry| matches!(entry.state, State::Delivered { .. })));
     }
 
     /// Takes a post out. A member of a series still holds its place until the ledger tells what became of it: it may
@@ -367,6 +371,13 @@ impl Index {
         }
         if matches!(item.standing, Standing::UnderWay | Standing::Left) {
             self.unsure.insert(post.id.clone());
+        }
+        if post.series.is_none() {
+            // Nobody else is concerned, and it can be seated before it is looked up for the first time.
+            item.seat = self.seat(post, &item);
+            self.enter(post, item.seat);
+            self.items.insert(Named(post.clone()), item);
+            return;
         }
         self.items.insert(Named(post.clone()), item);
         self.in_series(post, |series, placed| {
@@ -435,7 +446,7 @@ impl Index {
         let waiting: Vec<PostId> = self.awaiting.get(target).into_iter().flatten().cloned().collect();
         for id in waiting {
             let Some((Named(post), item)) = self.items.get_key_value(&id) else { continue };
-            if item.awaits == !delivered {
+            if item.awaits != delivered {
                 continue;
             }
             let post = post.clone();
@@ -529,41 +540,56 @@ impl Index {
 
     fn reseat(&mut self, post: &Arc<Post>) {
         let Some(item) = self.item(post) else { return };
+        let (old, seat) = (item.seat, self.seat(post, item));
+        if old != seat {
+            self.sit(post, seat);
+        }
+    }
+
+    fn seat(&self, post: &Arc<Post>, item: &Item) -> Seat {
+        if item.standing != Standing::Waiting {
+            return Seat::Nowhere;
+        }
         let free = self.own_hold(post, item).is_none() && self.is_first(post);
-        let seat = match (item.standing, fixed_time(post)) {
-            (Standing::Waiting, Some(_)) if free => Seat::Fixed,
-            (Standing::Waiting, Some(_)) => Seat::FixedHeld,
-            (Standing::Waiting, None) if free && !item.later => match post.kind {
-                Kind::Post => Seat::Ready,
-                Kind::Reply => Seat::Reply,
-            },
+        match (fixed_time(post), post.kind) {
+            (Some(_), _) if free => Seat::Fixed,
+            (Some(_), _) => Seat::FixedHeld,
+            (None, Kind::Post) if free && !item.later => Seat::Ready,
+            (None, Kind::Reply) if free && !item.later => Seat::Reply,
             _ => Seat::Nowhere,
-        };
-        self.sit(post, seat);
+        }
     }
 
     fn sit(&mut self, post: &Arc<Post>, seat: Seat) {
         let Some(item) = self.items.get_mut(&post.id) else { return };
         let old = std::mem::replace(&mut item.seat, seat);
-        if old == seat {
-            return;
+        if old != seat {
+            self.get_up(post, old);
+            self.enter(post, seat);
         }
-        let ready = goal_set(post.goal);
-        let at = fixed_time(post).unwrap_or_default();
+    }
+
+    fn enter(&mut self, post: &Arc<Post>, seat: Seat) {
         let ranked = || Ranked(post.clone());
-        match old {
-            Seat::Nowhere => false,
-            Seat::Ready => self.ready[ready].remove(&ranked()),
-            Seat::Reply => self.replies.remove(&ranked()),
-            Seat::Fixed => self.fixed.remove(&timed(at, post)),
-            Seat::FixedHeld => self.fixed_held.remove(&timed(at, post)),
-        };
+        let at = fixed_time(post).unwrap_or_default();
         match seat {
             Seat::Nowhere => false,
-            Seat::Ready => self.ready[ready].insert(ranked()),
+            Seat::Ready => self.ready[goal_set(post.goal)].insert(ranked()),
             Seat::Reply => self.replies.insert(ranked()),
             Seat::Fixed => self.fixed.insert(timed(at, post)),
             Seat::FixedHeld => self.fixed_held.insert(timed(at, post)),
+        };
+    }
+
+    fn get_up(&mut self, post: &Arc<Post>, seat: Seat) {
+        let ranked = || Ranked(post.clone());
+        let at = fixed_time(post).unwrap_or_default();
+        match seat {
+            Seat::Nowhere => false,
+            Seat::Ready => self.ready[goal_set(post.goal)].remove(&ranked()),
+            Seat::Reply => self.replies.remove(&ranked()),
+            Seat::Fixed => self.fixed.remove(&timed(at, post)),
+            Seat::FixedHeld => self.fixed_held.remove(&timed(at, post)),
         };
     }
 
@@ -636,9 +662,12 @@ impl Index {
     /// It is `now`. `late_grace` is how late a fixed time may be kept. Returns the posts whose wait has ended by it,
     /// with the word for it.
     pub fn advance(&mut self, now: Timestamp, late_grace: Duration) -> Vec<(Arc<Post>, &'static str)> {
+        if now < self.clock {
+            self.turn_back(now);
+        }
         let passed: Vec<Arc<Post>> =
             posts_in(&self.later, Bound::Excluded(self.clock), Bound::Included(now)).cloned().collect();
-        self.clock = self.clock.max(now);
+        self.clock = now;
         for post in passed {
             if post.kind == Kind::Reply || post.at.is_some() {
                 self.let_in(&post);
@@ -663,6 +692,22 @@ impl Index {
             }
         }
         ended
+    }
+
+    /// The clock was ahead, and somebody has set it right: what it let in too early waits once more. Walks through
+    /// everything, as seldom as that happens.
+    fn turn_back(&mut self, now: Timestamp) {
+        self.clock = now;
+        self.released = self.released.min(now);
+        let ahead = |post: &Post| post.not_before.is_some_and(|moment| moment > now);
+        let waiting = self.items.iter().filter(|(Named(post), item)| item.standing == Standing::Waiting && ahead(post));
+        let early: Vec<_> = waiting.map(|(Named(post), _)| post.clone()).collect();
+        for post in early {
+            if let Some((post, item)) = self.take_out(&post.id) {
+                self.insert(&post, Item { seat: Seat::Nowhere, later: false, ..item });
+                self.dirty.insert(Ranked(post));
+            }
+        }
     }
 
     fn let_in(&mut self, post: &Arc<Post>) {
@@ -895,7 +940,8 @@ impl Index {
             return Want::Be(Status::Held(reason, None));
         }
         if let Some(first) = series.and_then(|series| series.line.first()).filter(|first| **first < placed) {
-            let under_way = self.item(&first.0).is_some_and(|item| matches!(item.standing, Standing::UnderWay | Standing::Left));
+            let under_way =
+                self.item(&first.0).is_some_and(|item| matches!(item.standing, Standing::UnderWay | Standing::Left));
             if under_way {
                 return Want::Either(behind(first), Status::Scheduled);
             }
@@ -913,26 +959,12 @@ impl Index {
         Want::Be(Status::Scheduled)
     }
 
-    /// Whether the ledger says what the index would. `entry` is the plan's.
-    fn agrees(&mut self, post: &Arc<Post>, entry: Option<&Entry>) -> bool {
-        let Some(item) = self.item(post) else { return true };
-        let want = self.want(post, item);
+    /// Somebody was looked at behind an attempt of his series: when that is over, he is looked at again.
+    fn note_look(&mut self, post: &Post, want: &Want) {
         if matches!(want, Want::Either(Status::Held(..), _))
             && let Some(series) = post.series.as_ref().and_then(|name| self.series.get_mut(name))
         {
             series.looked = true;
-        }
-        let Some(entry) = entry.filter(|entry| entry.digest == Some(post.digest)) else { return false };
-        match want {
-            Want::Be(status) => is_said(&status, &entry.state),
-            Want::Either(Status::Held(reason, _), Status::Scheduled)
-            | Want::Either(Status::Scheduled, Status::Held(reason, _)) => match &entry.state {
-                State::Scheduled => true,
-                State::Held { reason: said, .. } => *said == reason,
-                _ => false,
-            },
-            Want::Either(one, other) => is_said(&one, &entry.state) || is_said(&other, &entry.state),
-            Want::End(_) => false,
         }
     }
 
@@ -975,13 +1007,14 @@ impl Index {
                 self.unsure.insert(post.id.clone());
                 continue;
             }
-            if self.agrees(&post, entry) {
+            let want = self.want(&post, item);
+            self.note_look(&post, &want);
+            if is_said(&want, &post, entry) {
                 continue;
             }
-            let Some(item) = self.item(&post) else { continue };
             let slot = fixed_time(&post).or(next_slot.filter(|_| best.as_ref().is_some_and(|best| best.id == post.id)));
             let scheduled = Verdict::Scheduled { post: post.id.clone(), slot };
-            match self.want(&post, item) {
+            match want {
                 Want::Be(Status::Scheduled) | Want::Either(Status::Scheduled, _) => verdicts.push(scheduled),
                 Want::Be(Status::Held(reason, detail)) | Want::Either(Status::Held(reason, detail), _) => {
                     verdicts.push(Verdict::Held { post: post.id.clone(), reason, detail });
@@ -1017,12 +1050,41 @@ pub fn introduction(post: &Post, entry: Option<&Entry>) -> Option<Verdict> {
     (!known).then(|| Verdict::Scheduled { post: post.id.clone(), slot: fixed_time(post) })
 }
 
-fn is_said(status: &Status, state: &State) -> bool {
+/// Whether the ledger says what is wanted. `entry` is the plan's.
+fn is_said(want: &Want, post: &Post, entry: Option<&Entry>) -> bool {
+    let Some(entry) = entry.filter(|entry| entry.digest == Some(post.digest)) else { return false };
+    match want {
+        Want::Be(status) => is_status(status, &entry.state),
+        Want::Either(Status::Held(reason, _), Status::Scheduled)
+        | Want::Either(Status::Scheduled, Status::Held(reason, _)) => match &entry.state {
+            State::Scheduled => true,
+            State::Held { reason: said, .. } => said == reason,
+            _ => false,
+        },
+        Want::Either(one, other) => is_status(one, &entry.state) || is_status(other, &entry.state),
+        Want::End(_) => false,
+    }
+}
+
+fn is_status(status: &Status, state: &State) -> bool {
     match (status, state) {
         (Status::Scheduled, State::Scheduled) => true,
         (Status::Held(reason, detail), State::Held { reason: said, detail: why }) => {
             reason == said && detail.as_deref() == why.as_deref()
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiting_post_costs_little_beside_itself() {
+        // Once in `items` and once in line; a B-tree fills its nodes to about two thirds.
+        let bytes = size_of::<(Named, Item)>() + size_of::<Ranked>();
+        assert!(bytes * 3 / 2 <= 60, "{bytes}");
+        assert!(size_of::<Timed>() * 3 / 2 <= 40);
     }
 }

@@ -138,15 +138,7 @@ pub struct Projected {
 
 impl Lane {
     pub fn new(schedule: Schedule, policy: Policy) -> Self {
-        Self {
-            schedule,
-            policy,
-            index: Index::default(),
-            floor: None,
-            new_schedule: false,
-            watch: None,
-            memo: None,
-        }
+        Self { schedule, policy, index: Index::default(), floor: None, new_schedule: false, watch: None, memo: None }
     }
 
     /// Other rules for the same posts (a changed configuration). A changed schedule begins at the next step: what it
@@ -201,15 +193,12 @@ impl Lane {
     }
 
     /// Time, floor and brakes are what they are now. Returns the posts whose wait has ended by it.
-    pub(super) fn begin(
-        &mut self,
-        past: &Past<'_>,
-        brakes: Brakes,
-        now: Timestamp,
-    ) -> Vec<(Arc<Post>, &'static str)> {
+    pub(super) fn begin(&mut self, past: &Past<'_>, brakes: Brakes, now: Timestamp) -> Vec<(Arc<Post>, &'static str)> {
         if std::mem::take(&mut self.new_schedule) || (past.cursor().is_none() && self.floor.is_none()) {
             self.floor = Some(now);
         }
+        // The clock may have been ahead when the floor was laid.
+        self.floor = self.floor.map(|floor| floor.min(now));
         let ended = self.index.advance(now, self.late_grace());
         self.index.set_unanswered(brakes.unanswered);
         ended

@@ -52,11 +52,9 @@ impl<'a> Past<'a> {
         let settled = self.imagined.and_then(|imagined| imagined.settled);
         let imagined = self.imagined.into_iter().flat_map(|imagined| imagined.sent.iter().rev().copied());
         let recorded = self.account.into_iter().flat_map(Account::beat);
-        let recorded = recorded.filter(|(post, sent)| sent.counts && self.but != Some(*post)).map(move |(_, sent)| Counted {
-            from: sent.from,
-            to: sent.to.or(settled),
-            promotion: sent.promotion,
-        });
+        let recorded = recorded
+            .filter(|(post, sent)| sent.counts && self.but != Some(*post))
+            .map(move |(_, sent)| Counted { from: sent.from, to: sent.to.or(settled), promotion: sent.promotion });
         imagined.chain(recorded)
     }
 
@@ -64,6 +62,11 @@ impl<'a> Past<'a> {
     pub fn cursor(&self) -> Option<Timestamp> {
         let recorded = self.account.and_then(|account| account.head.cursor);
         recorded.max(self.imagined.and_then(|imagined| imagined.cursor))
+    }
+
+    /// When the wall clock was last set ahead.
+    pub fn clock_set(&self) -> Option<Timestamp> {
+        self.account.and_then(|account| account.head.clock_set)
     }
 
     pub fn entry(&self, post: &PostId) -> Option<&'a Entry> {

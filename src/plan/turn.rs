@@ -148,11 +148,7 @@ impl Lane {
         let saw = |lane: &Self, slot| lane.watch.as_ref().is_some_and(|watch| watch.saw(slot));
         let first: Vec<Timestamp> =
             slots::after(&self.schedule, begin).take_while(|slot| *slot <= over).take(SLOTS_A_STEP + 1).collect();
-        let last = if first.len() > SLOTS_A_STEP {
-            slots::latest(&self.schedule, over)
-        } else {
-            first.last().copied()
-        };
+        let last = if first.len() > SLOTS_A_STEP { slots::latest(&self.schedule, over) } else { first.last().copied() };
         let Some(last) = last else { return };
         // As long as no later slot has come there is time to make up for the last one.
         let in_time = !saw(self, last) && self.next_slot(over).is_none_or(|next| next > now);

@@ -143,7 +143,7 @@ fn a_snapshot_that_a_crash_left_unfinished_does_no_harm() {
 }
 
 #[test]
-fn an_index_of_another_or_a_longer_journal_is_not_believed() {
+fn a_journal_that_has_lost_its_end_is_refused_until_a_person_decides() {
     let dir = tempfile::tempdir().unwrap();
     let (ours, theirs) = (dir.path().join("ours"), dir.path().join("theirs"));
     let records = story(400);
@@ -154,13 +154,24 @@ fn an_index_of_another_or_a_longer_journal_is_not_believed() {
     drop(store);
     std::fs::remove_dir_all(ours.join("journal")).unwrap();
     copy_folder(&dir.path().join("before/journal"), &ours.join("journal"));
-    let (store, view, opened) = open(&ours);
-    let why = opened.rebuilt.unwrap();
-    assert!(why.contains("knows 400 records, the journal only 300"), "{why}");
+    for _ in 0..2 {
+        let refused = store::open(&ours, &options(), &mut |_| {}).err().unwrap();
+        assert!(matches!(refused, OpenError::Shortened { held: 300, known: 400, .. }), "{refused}");
+        assert!(refused.hint().contains(ours.join("index").to_str().unwrap()), "{}", refused.hint());
+    }
+    // A person has looked, and goes on without them.
+    std::fs::remove_dir_all(ours.join("index")).unwrap();
+    let (store, view, _) = open(&ours);
     assert!(view == fold(&records[..300]));
     assert_all_found(&store, &records[..300]);
-    drop(store);
+}
 
+#[test]
+fn an_index_of_another_journal_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (dir.path().join("ours"), dir.path().join("theirs"));
+    let records = story(300);
+    filled(&ours, &records);
     filled(&theirs, &records[..50]);
     std::fs::remove_dir_all(ours.join("index")).unwrap();
     copy_folder(&theirs.join("index"), &ours.join("index"));

@@ -20,6 +20,10 @@ pub enum OpenError {
     OtherMachine { store: PathBuf },
     #[error("{} is damaged{}: {why}", file.display(), at(*offset))]
     Corrupt { file: PathBuf, offset: u64, why: String },
+    /// The index remembers records that the journal does not hold (any more): a disk that lied about a sync, or an
+    /// older copy of the journal.
+    #[error("{} has lost its end: it holds {held} records, and {known} were recorded", journal.display())]
+    Shortened { journal: PathBuf, index: PathBuf, held: u64, known: u64 },
     #[error("{} was written by a later version of cadenced ({what})", file.display())]
     Newer { file: PathBuf, what: String },
     #[error("failed to {what} {}", path.display())]
@@ -42,6 +46,11 @@ impl OpenError {
             Self::Corrupt { .. } => "going on without these records could post things twice; restore the store from a \
                  backup, or keep it for an examination and ask for help"
                 .into(),
+            Self::Shortened { index, .. } => format!(
+                "what the lost records say was sent would be sent again; put the journal back as it was. If that is \
+                 gone for good: look what was published last, take those posts out of the queue, and delete {}",
+                index.display()
+            ),
             Self::Newer { .. } => "install that version again; nothing was changed".into(),
             Self::Io { source, .. } if is_full(source) => "make room on the disk".into(),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {

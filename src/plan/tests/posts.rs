@@ -37,7 +37,11 @@ fn what_is_against_a_post_is_said_once_and_in_order_of_weight() {
     assert_eq!(world.live(MORNING, "2026-06-01T11:30:00Z"), ["g at 11:00"], "the slot before was not its own");
     world.restart();
     let objected = world.posts[&id("h")].clone();
-    world.lane.put(&objected, Some((Held::Invalid, "500 characters at most".into())), world.view.account(&World::account_id()));
+    world.lane.put(
+        &objected,
+        Some((Held::Invalid, "500 characters at most".into())),
+        world.view.account(&World::account_id()),
+    );
     assert_eq!(world.said("2026-06-01T11:30:00Z"), [""; 0], "a restart says nothing again");
 }
 
@@ -106,10 +110,7 @@ fn a_withdrawn_post_comes_back_and_a_dropped_one_never() {
 #[test]
 fn a_fixed_post_goes_at_its_time_without_a_slot() {
     let mut world = World::hourly(free()).with([fixed("f", "2026-06-01T09:17:00Z"), post("a"), post("b")]);
-    assert_eq!(
-        world.live(MORNING, "2026-06-01T10:30:00Z"),
-        ["a at 09:00", "f at 09:17", "b at 10:00"]
-    );
+    assert_eq!(world.live(MORNING, "2026-06-01T10:30:00Z"), ["a at 09:00", "f at 09:17", "b at 10:00"]);
 }
 
 #[test]
@@ -136,7 +137,11 @@ fn a_slot_is_kept_free_for_a_fixed_post_that_comes_within_the_gap() {
     let mut held = Post { approval: Approval::NotApproved, ..fixed("f", "2026-06-01T09:17:00Z") };
     held.priority = 3;
     let mut world = World::hourly(policy).with([held, post("a")]);
-    assert_eq!(world.live(MORNING, "2026-06-01T09:06:00Z"), ["a at 09:00"], "nothing is kept free for one that is held");
+    assert_eq!(
+        world.live(MORNING, "2026-06-01T09:06:00Z"),
+        ["a at 09:00"],
+        "nothing is kept free for one that is held"
+    );
 }
 
 #[test]
@@ -151,8 +156,11 @@ fn the_reason_of_a_slot_kept_free_names_the_post() {
 #[test]
 fn the_day_keeps_a_place_for_its_fixed_posts() {
     let policy = Policy { max_per_day: 2, ..free() };
-    let mut world = World::new(schedule("UTC", &["0 9-12 * * *"]), policy)
-        .with([fixed("f", "2026-06-01T20:00:00Z"), post("a"), post("b")]);
+    let mut world = World::new(schedule("UTC", &["0 9-12 * * *"]), policy).with([
+        fixed("f", "2026-06-01T20:00:00Z"),
+        post("a"),
+        post("b"),
+    ]);
     assert_eq!(world.live(MORNING, "2026-06-02T09:30:00Z"), ["a at 09:00", "f at 20:00", "b at 2026-06-02 09:00"]);
 }
 
@@ -209,11 +217,9 @@ fn broadcasts_wait_while_too_many_people_wait() {
 
 #[test]
 fn a_series_keeps_its_order_whatever_the_priorities() {
-    let mut world = World::hourly(free()).with([in_series("c"), Post { priority: 9, ..in_series("b") }, in_series("a"), post("z")]);
-    assert_eq!(
-        world.live(MORNING, "2026-06-01T12:30:00Z"),
-        ["a at 09:00", "b at 10:00", "c at 11:00", "z at 12:00"]
-    );
+    let mut world =
+        World::hourly(free()).with([in_series("c"), Post { priority: 9, ..in_series("b") }, in_series("a"), post("z")]);
+    assert_eq!(world.live(MORNING, "2026-06-01T12:30:00Z"), ["a at 09:00", "b at 10:00", "c at 11:00", "z at 12:00"]);
 }
 
 #[test]
@@ -226,7 +232,12 @@ fn a_series_waits_for_a_post_that_is_held() {
     ]);
     assert_eq!(
         world.said(MORNING),
-        ["a scheduled for 09:00", "b held: not-approved", "c held: waiting-series (waits for b)", "d held: waiting-series (waits for b)"]
+        [
+            "a scheduled for 09:00",
+            "b held: not-approved",
+            "c held: waiting-series (waits for b)",
+            "d held: waiting-series (waits for b)"
+        ]
     );
     assert_eq!(world.live(MORNING, "2026-06-01T11:20:00Z"), ["a at 09:00"]);
     world.restart();
@@ -328,4 +339,21 @@ fn all_new_posts_of_a_large_queue_are_spoken_of_in_parts() {
     assert_eq!((step.verdicts.len(), step.wake), (10_000, Some(now)));
     world.run(now);
     assert!(world.posts.keys().all(|id| world.shown(id.as_str()) == "scheduled"));
+}
+
+#[test]
+fn a_clock_that_was_ahead_lets_nobody_go_early() {
+    let not_before = Some(at("2026-06-01T10:30:00Z"));
+    let mut world = World::hourly(free()).with([Post { not_before, ..reply("r") }, Post { not_before, ..post("a") }]);
+    world.brakes.no_send = Some("nothing yet");
+    assert_eq!(world.said("2026-06-08T08:30:00Z").len(), 2);
+    world.brakes.no_send = None;
+    assert_eq!(
+        world.said("2026-06-01T08:30:00Z"),
+        [
+            "a held: not-before (not before 2026-06-01T10:30:00Z)",
+            "r held: not-before (not before 2026-06-01T10:30:00Z)"
+        ]
+    );
+    assert_eq!(world.live("2026-06-01T08:30:00Z", "2026-06-01T11:30:00Z"), ["r at 10:30"]);
 }

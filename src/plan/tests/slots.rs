@@ -5,7 +5,10 @@ use super::*;
 #[test]
 fn posts_take_the_slots_in_order_of_rank() {
     let mut world = World::hourly(free()).with([post("c"), post("a"), post("b"), Post { priority: 2, ..post("z") }]);
-    assert_eq!(world.said("2026-06-01T08:30:00Z"), ["z scheduled for 09:00", "a scheduled", "b scheduled", "c scheduled"]);
+    assert_eq!(
+        world.said("2026-06-01T08:30:00Z"),
+        ["z scheduled for 09:00", "a scheduled", "b scheduled", "c scheduled"]
+    );
     assert_eq!(
         world.live("2026-06-01T08:30:00Z", "2026-06-01T12:59:00Z"),
         ["z at 09:00", "a at 10:00", "b at 11:00", "c at 12:00"]
@@ -95,14 +98,20 @@ fn what_is_given_up_is_what_would_have_gone() {
     world.said("2026-06-01T08:30:00Z");
     let said = world.said("2026-06-01T12:30:00Z");
     let missed: Vec<_> = said.iter().filter(|line| !line.contains("empty")).collect();
-    assert_eq!(missed, ["late scheduled for 13:00", "a missed 09:00", "late missed 10:00", "b missed 11:00", "c missed 12:00"]);
+    assert_eq!(
+        missed,
+        ["late scheduled for 13:00", "a missed 09:00", "late missed 10:00", "b missed 11:00", "c missed 12:00"]
+    );
 }
 
 #[test]
 fn one_post_makes_up_for_all_missed_slots_and_never_two() {
     let mut world = back(Missed::Now, &["a", "b"]);
     let said = world.said("2026-06-01T12:30:00Z");
-    assert_eq!(said, ["09:00", "10:00", "11:00"].map(|slot| format!("{slot} empty: missed: one post makes up for all")));
+    assert_eq!(
+        said,
+        ["09:00", "10:00", "11:00"].map(|slot| format!("{slot} empty: missed: one post makes up for all"))
+    );
     let (sent, _) = world.run(at("2026-06-01T12:30:00Z"));
     assert_eq!(sent.iter().map(|choice| choice.slot).collect::<Vec<_>>(), [Some(at("2026-06-01T12:00:00Z"))]);
     assert_eq!(world.live("2026-06-01T12:31:00Z", "2026-06-01T13:30:00Z"), ["b at 13:00"]);
@@ -175,7 +184,10 @@ fn nothing_is_given_up_while_nothing_may_be_done() {
     world.brakes.no_send = Some("the queue folder is lost");
     assert_eq!(world.said("2026-06-01T12:30:00Z"), [""; 0]);
     let said = world.said("2026-06-01T13:01:00Z");
-    assert_eq!(said, ["09:00", "10:00", "11:00", "12:00"].map(|slot| format!("{slot} empty: missed: the queue folder is lost")));
+    assert_eq!(
+        said,
+        ["09:00", "10:00", "11:00", "12:00"].map(|slot| format!("{slot} empty: missed: the queue folder is lost"))
+    );
     world.brakes.no_send = None;
     assert_eq!(world.live("2026-06-01T13:02:00Z", "2026-06-01T14:30:00Z"), ["a at 13:02", "b at 14:00"]);
 }

@@ -1,0 +1,452 @@
+//! The engine, input by input: what happens at a time, and the commands that follow.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cadenced::domain::policy::{
+    ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Retry, Schedule, Unanswered,
+};
+use cadenced::domain::{AccountId, Content, DeliveryId, Digest, Remote, SecretRef, Timestamp};
+use cadenced::engine::engine::Mode;
+use cadenced::engine::{AccountSetup, Command, Engine, Event, Ticket};
+use cadenced::ledger::record::Fact;
+use cadenced::ledger::store::CommitError;
+use cadenced::ledger::{Record, View};
+use cadenced::parts::Inbox;
+use cadenced::platform::contract::{
+    Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, HttpReply, Method, Next, Purpose, Reading,
+    Reply, Request, Secrets, Session, Step,
+};
+use cadenced::queue::{Approval, Post, parse};
+use serde_json::{Value, json};
+
+/// A platform with one call to post and one to look; the replies are their own meaning.
+#[derive(Debug)]
+struct Plain {
+    place: &'static str,
+    logs_in: bool,
+}
+
+impl Adapter for Plain {
+    fn platform(&self) -> &'static str {
+        "plain"
+    }
+
+    fn place(&self) -> String {
+        self.place.into()
+    }
+
+    fn evidence(&self) -> Evidence {
+        Evidence::LookBack { lag: Duration::ZERO }
+    }
+
+    fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
+        Vec::new()
+    }
+
+    fn check(&self, _: &Content, _: &Session) -> Vec<Complaint> {
+        Vec::new()
+    }
+
+    fn freeze(&self, _: &Content, _: Timestamp, _: u64) -> Value {
+        Value::Null
+    }
+
+    fn next(&self, attempt: &Attempt<'_>) -> Next {
+        if self.logs_in && attempt.session.identity.is_none() {
+            return self.call("session", Effect::Harmless);
+        }
+        if attempt.purpose == Purpose::LookBack {
+            return self.call("look", Effect::Harmless);
+        }
+        match attempt.done.last() {
+            Some(_) => Next::Done(Remote { id: "1".into(), url: None, reference: Value::Null }),
+            None => self.call("publish-0", Effect::Publishes),
+        }
+    }
+
+    fn read(&self, _: &Attempt<'_>, _: &Step, reply: &Reply) -> Reading {
+        let Reply::Http(reply) = reply else { panic!("no files here") };
+        let why = "so it says".to_owned();
+        match std::str::from_utf8(&reply.body).unwrap() {
+            "posted" => Reading::Checkpoint(json!(1)),
+            "there" => Reading::Found(json!(1)),
+            "absent" => Reading::Absent,
+            "later" => Reading::Retry { after: None, why },
+            "denied" => Reading::Auth { why },
+            "refused" => Reading::Refused { why },
+            "hello" => Reading::Session(Session { identity: Some("me".into()), ..Session::default() }),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+impl Plain {
+    fn call(&self, name: &str, effect: Effect) -> Next {
+        let url = format!("https://{}/{name}", self.place).parse().unwrap();
+        let request = Request { method: Method::Get, url, headers: Vec::new(), body: Body::default() };
+        Next::Call(Step { name: name.into(), effect, call: Call::Http(request) })
+    }
+}
+
+/// An engine, the batches and calls that it waits for, and what it has said.
+struct Bench {
+    engine: Engine,
+    now: Timestamp,
+    setups: Vec<AccountSetup>,
+    commits: VecDeque<(Ticket, Vec<Record>)>,
+    calls: VecDeque<(Ticket, String)>,
+    gathers: VecDeque<Ticket>,
+    halted: Option<String>,
+    durable: Vec<Record>,
+    events: Vec<&'static str>,
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn account(name: &str) -> AccountId {
+    AccountId::new(name).unwrap()
+}
+
+fn delivery(text: &str) -> DeliveryId {
+    text.parse().unwrap()
+}
+
+fn setup(name: &str, slots: &[&str]) -> AccountSetup {
+    let builder = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Optional).build();
+    let slots = slots.iter().map(|text| Cron { text: (*text).into(), pattern: builder.parse(text).unwrap() });
+    AccountSetup {
+        id: account(name),
+        adapter: Arc::new(Plain { place: "one.example", logs_in: false }),
+        secrets: Secrets::default(),
+        schedule: Schedule { zone: jiff::tz::TimeZone::UTC, slots: slots.collect() },
+        policy: Policy {
+            max_per_day: 10,
+            min_gap: Duration::from_hours(2),
+            missed: Missed::NextSlot,
+            late_grace: Duration::from_hours(1),
+            promotion: Promotion { share: 1.0, window: 1 },
+            unanswered: Unanswered { max: 5, older_than: Duration::from_hours(24) },
+            quiet: Vec::new(),
+            runway_warn: Duration::from_hours(7 * 24),
+        },
+        rules: DeliveryRules {
+            timeout: Duration::from_secs(60),
+            settle: None,
+            retry: Retry { first: Duration::from_secs(30), max: Duration::from_hours(1), tries: 8 },
+        },
+        paused: false,
+        identity: None,
+    }
+}
+
+/// A post for account `a`.
+fn post(id: &str, text: &str, more: &str) -> String {
+    format!("[[post]]\nid = \"{id}\"\nto = [\"a\"]\naudience = \"all\"\ngoal = \"connection\"\ntext = \"{text}\"\n{more}\n")
+}
+
+fn posts(file: &str, toml: &str) -> Vec<Post> {
+    let mut media = |_: &str| Ok(Digest::of(b"dot"));
+    let mut around = parse::Surroundings { approval: ApprovalMode::None, accounts: None, media: &mut media };
+    let reading = parse::read(&file.into(), toml.as_bytes(), &mut around);
+    reading.posts.unwrap_or_else(|| panic!("{:?}", reading.faults))
+}
+
+impl Bench {
+    /// Not configured yet, and the queue not read.
+    fn new(view: View, mode: Mode, now: &str) -> Self {
+        Self {
+            engine: Engine::new(7, view, mode),
+            now: at(now),
+            setups: Vec::new(),
+            commits: VecDeque::new(),
+            calls: VecDeque::new(),
+            gathers: VecDeque::new(),
+            halted: None,
+            durable: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// With account `a`, whose slot is at nine each day, the queue read and recorded. It is half past eight.
+    fn ready(toml: &str) -> Self {
+        let mut bench = Self::new(View::default(), Mode::Publish, "2026-06-01T08:30:00Z");
+        bench.configure(vec![setup("a", &["0 9 * * *"])]);
+        bench.file("q.toml", toml);
+        bench.tell(Event::Inbox(Inbox::Complete));
+        bench.settle();
+        assert!(bench.engine.is_ready());
+        bench
+    }
+
+    fn configure(&mut self, setups: Vec<AccountSetup>) {
+        self.setups.clone_from(&setups);
+        self.tell(Event::Configured(setups));
+    }
+
+    fn file(&mut self, file: &str, toml: &str) {
+        let posts = Some(posts(file, toml));
+        self.tell(Event::Inbox(Inbox::File { file: file.into(), posts, faults: Vec::new() }));
+    }
+
+    /// The file with its posts not approved (any more).
+    fn unapproved(&mut self, file: &str, toml: &str) {
+        let mut posts = posts(file, toml);
+        posts.iter_mut().for_each(|post| post.approval = Approval::Stale);
+        self.tell(Event::Inbox(Inbox::File { file: file.into(), posts: Some(posts), faults: Vec::new() }));
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.engine.handle(event, self.now);
+        while let Some(command) = self.engine.next_command() {
+            match command {
+                Command::Commit { ticket, records, .. } => self.commits.push_back((ticket, records)),
+                Command::Call { ticket, call: Call::Http(request), .. } => {
+                    self.calls.push_back((ticket, request.url.to_string()));
+                }
+                Command::Call { .. } => panic!("no files here"),
+                Command::Gather { ticket, .. } => self.gathers.push_back(ticket),
+                Command::Log(event) => self.events.push(event.name()),
+                Command::Halt { why } => self.halted = Some(why),
+            }
+        }
+    }
+
+    /// The oldest batch is durable.
+    fn synced(&mut self) {
+        let (ticket, records) = self.commits.pop_front().expect("a batch");
+        self.durable.extend(records);
+        self.tell(Event::Committed { ticket, result: Ok(()) });
+    }
+
+    /// The oldest batch was not written.
+    fn disk_fails(&mut self) {
+        let (ticket, _) = self.commits.pop_front().expect("a batch");
+        self.tell(Event::Committed { ticket, result: Err(CommitError::Io("the disk said no".into())) });
+    }
+
+    fn settle(&mut self) {
+        while !self.commits.is_empty() {
+            self.synced();
+        }
+    }
+
+    /// The oldest call comes back.
+    fn replied(&mut self, body: &str) {
+        let (ticket, _) = self.calls.pop_front().expect("a call");
+        let reply = HttpReply { status: 200, body: body.into(), ..HttpReply::default() };
+        self.tell(Event::Replied { ticket, result: Ok(Reply::Http(reply)) });
+    }
+
+    /// Time goes on, with a tick whenever the engine asks for one.
+    fn until(&mut self, moment: &str) {
+        let moment = at(moment);
+        for _ in 0..10_000 {
+            let next = self.engine.poll_timeout().filter(|next| *next <= moment);
+            self.now = next.unwrap_or(moment).max(self.now);
+            self.tell(Event::Tick);
+            self.settle();
+            if next.is_none() {
+                return;
+            }
+        }
+        panic!("it asks for the same moment again and again");
+    }
+
+    fn state(&self, text: &str) -> &'static str {
+        self.engine.view().entry(&delivery(text)).map_or("none", |entry| entry.state.name())
+    }
+
+    /// What was recorded, by name, but for the plan.
+    fn recorded(&self) -> Vec<&'static str> {
+        self.durable.iter().map(|record| record.fact.name()).filter(|name| *name != "planned").collect()
+    }
+}
+
+#[test]
+fn a_post_goes_out_at_its_slot() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    assert_eq!(bench.state("p@a"), "scheduled");
+    bench.until("2026-06-01T09:00:00Z");
+    assert_eq!((bench.state("p@a"), bench.calls.len()), ("sending", 1));
+    bench.replied("posted");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "delivered");
+    assert_eq!(bench.recorded(), ["intent", "delivered"]);
+}
+
+/// The moment at which the intent of `p` is on its way into the ledger.
+fn intending() -> Bench {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.now = at("2026-06-01T09:00:00Z");
+    bench.tell(Event::Tick);
+    assert!(matches!(bench.commits[0].1[0].fact, Fact::Intent(_)));
+    bench
+}
+
+#[test]
+fn what_is_not_approved_any_more_when_its_intent_is_durable_is_not_sent() {
+    let mut bench = intending();
+    bench.unapproved("q.toml", &post("p", "hello", ""));
+    bench.settle();
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "held"));
+    // Another text, approved: that one goes, and only that one.
+    let mut bench = intending();
+    bench.file("q.toml", &post("p", "other words", ""));
+    bench.settle();
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "scheduled"));
+    bench.until("2026-06-02T09:00:00Z");
+    assert_eq!(bench.calls.len(), 1);
+    let intents = bench.durable.iter().filter_map(|record| match &record.fact {
+        Fact::Intent(intent) => Some(intent.body.contains("other words")),
+        _ => None,
+    });
+    assert_eq!(intents.collect::<Vec<_>>(), [false, true]);
+    // Gone, and put back before the disk was done: it goes out.
+    let mut bench = intending();
+    bench.file("q.toml", "");
+    bench.file("q.toml", &post("p", "hello", ""));
+    bench.settle();
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (1, "sending"));
+}
+
+/// `p` waits for its second try.
+fn retrying() -> Bench {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("later");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "retrying");
+    bench
+}
+
+#[test]
+fn a_change_while_a_second_try_is_being_intended_does_not_hide_it_from_a_restart() {
+    let mut bench = retrying();
+    bench.now = bench.engine.poll_timeout().unwrap();
+    bench.tell(Event::Tick);
+    assert!(matches!(bench.commits[0].1[0].fact, Fact::Intent(_)));
+    bench.file("q.toml", &post("p", "other words", ""));
+    bench.synced();
+    // Whatever has been sent, the ledger knows of an attempt.
+    if !bench.calls.is_empty() {
+        bench.settle();
+        assert_eq!(bench.state("p@a"), "sending");
+    }
+    bench.settle();
+    let bodies = bench.durable.iter().filter_map(|record| match &record.fact {
+        Fact::Intent(intent) => Some(intent.attempt),
+        _ => None,
+    });
+    assert_eq!(bodies.collect::<Vec<_>>(), [1, 2], "the new content waits for its slot");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "scheduled"));
+}
+
+#[test]
+fn the_end_of_an_attempt_that_is_owed_is_recorded_once() {
+    let mut bench = retrying();
+    bench.now = bench.engine.poll_timeout().unwrap();
+    bench.unapproved("q.toml", &post("p", "hello", ""));
+    for _ in 0..3 {
+        bench.tell(Event::Tick);
+    }
+    bench.settle();
+    assert_eq!(bench.recorded(), ["intent", "retry", "abandoned"]);
+    assert_eq!(bench.state("p@a"), "held");
+}
+
+#[test]
+fn a_withdrawal_that_the_disk_refused_is_recorded_later() {
+    for mut bench in [Bench::ready(&post("p", "hello", "")), retrying()] {
+        bench.file("q.toml", "");
+        bench.disk_fails();
+        bench.until("2026-06-01T09:10:00Z");
+        assert_eq!(bench.state("p@a"), "withdrawn");
+        assert!(bench.engine.is_idle());
+    }
+    // The intent is refused while the post leaves.
+    let mut bench = intending();
+    bench.file("q.toml", "");
+    bench.disk_fails();
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "withdrawn");
+}
+
+#[test]
+fn a_post_that_is_back_before_its_withdrawal_is_durable_is_in_line_again() {
+    for mut bench in [Bench::ready(&post("p", "hello", "")), retrying()] {
+        bench.file("q.toml", "");
+        bench.file("q.toml", &post("p", "hello", ""));
+        bench.settle();
+        assert!(["scheduled", "retrying"].contains(&bench.state("p@a")), "{}", bench.state("p@a"));
+        assert!(!bench.engine.is_idle());
+        bench.until("2026-06-02T09:00:00Z");
+        assert_eq!(bench.calls.len(), 1);
+    }
+}
+
+#[test]
+fn a_plan_that_is_on_its_way_is_not_said_twice_because_a_post_leaves() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    let two = format!("{}{}", post("p", "hello", ""), post("q", "more", ""));
+    bench.file("q.toml", &two);
+    bench.file("r.toml", &post("r", "third", ""));
+    // The plan of `q` is being written; `p` leaves, and that is durable first.
+    bench.file("q.toml", &post("q", "more", ""));
+    bench.settle();
+    let planned = |id: &str| {
+        let of = |record: &&Record| matches!(&record.fact, Fact::Planned { delivery, .. } if delivery.post.as_str() == id);
+        bench.durable.iter().filter(of).count()
+    };
+    assert_eq!((planned("p"), planned("q"), planned("r")), (1, 1, 1));
+}
+
+#[test]
+fn a_batch_of_many_verdicts_that_failed_is_not_written_when_it_is_out_of_date() {
+    let mut bench = Bench::new(View::default(), Mode::Publish, "2026-06-01T08:59:50Z");
+    bench.configure(vec![setup("a", &["0 9 * * *"])]);
+    let all: String = (0..1500).map(|n| post(&format!("p{n:04}"), &format!("text {n}"), "")).collect();
+    bench.file("q.toml", &all);
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.disk_fails();
+    bench.until("2026-06-01T09:00:00Z");
+    assert_eq!(bench.calls.len(), 1);
+    bench.replied("posted");
+    bench.settle();
+    assert_eq!(bench.state("p0000@a"), "delivered");
+    bench.until("2026-06-01T12:00:00Z");
+    assert_eq!(bench.state("p0000@a"), "delivered");
+}
+
+#[test]
+fn nothing_is_begun_before_everything_is_recorded_once() {
+    let mut bench = Bench::new(View::default(), Mode::Publish, "2026-06-01T08:59:59Z");
+    bench.configure(vec![setup("a", &["0 9 * * *"]), setup("b", &["0 9 * * *"])]);
+    let both = post("p", "hello", "").replace("[\"a\"]", "[\"a\", \"b\"]");
+    bench.file("q.toml", &both);
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.now = at("2026-06-01T09:00:00Z");
+    while !bench.engine.is_started() {
+        assert!(bench.commits.iter().all(|(_, records)| !matches!(records[0].fact, Fact::Intent(_))));
+        bench.synced();
+    }
+    // It was asked to stop just then: nothing has been sent, and nothing is.
+    assert_eq!(bench.calls.len(), 0);
+    bench.settle();
+    assert_eq!(bench.calls.len(), 2);
+}
+
+#[test]
+fn who_only_looks_says_that_a_token_is_not_accepted() {
+    let mut view = View::default();
+    let stopped = Fact::AccountStopped { account: account("a"), why: "401".into() };
+    view.apply(&Record::new(at("2026-06-01T08:00:00Z"), stopped));
+    let mut bench = Bench::new(view, Mode::Look, "2026-06-01T09:00:00Z");
+    bench.configure(vec![setup("a", &["0 9 * * *"])]);
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.settle();
+    assert!(bench.engine.view().account(&account("a")).unwrap().head.stopped.is_some());
+}
