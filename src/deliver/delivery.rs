@@ -182,6 +182,11 @@ impl Delivery {
         }
     }
 
+    /// Remote ids of other posts of the account. To be told before it looks for its own.
+    pub fn know_others(&mut self, taken: std::collections::BTreeSet<String>) {
+        self.job.taken = Arc::new(taken);
+    }
+
     pub fn id(&self) -> &DeliveryId {
         &self.job.delivery
     }

@@ -181,7 +181,7 @@ impl Engine {
     fn unrecorded(&self, which: Option<&Which>) -> Vec<DeliveryReport> {
         let pairs = self
             .posts
-            .values()
+            .iter()
             .flat_map(|post| post.to.iter().map(|account| DeliveryId::new(post.id.clone(), account.clone())));
         let new = pairs.filter(|delivery| which.is_none_or(|which| which.covers(delivery)));
         let new = new.filter(|delivery| self.desks.contains_key(&delivery.account) && self.entry(delivery).is_none());

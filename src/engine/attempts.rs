@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 use crate::deliver::delivery::AccountState;
 use crate::deliver::{Act, Delivery, Probe, Progress, probe};
 use crate::domain::{AccountId, Content, DeliveryId, Digest, Held, ReplyTo, State, Timestamp, time};
-use crate::ledger::Record;
 use crate::ledger::record::{Fact, Intent, Outcome};
 use crate::ledger::store::Room;
+use crate::ledger::{Record, View};
 use crate::parts::ShelfError;
 use crate::plan::{Choice, draw};
 use crate::platform::contract::{Failure, Job, Media, Reply, Session};
@@ -42,6 +42,9 @@ impl Engine {
                 }
                 if self.stopping && delivery.sleeps_until().is_some() {
                     return None;
+                }
+                if delivery.is_in_doubt() {
+                    delivery.know_others(others(&self.view, delivery.id()));
                 }
                 let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets };
                 let act = delivery.proceed(state, now);
@@ -360,11 +363,6 @@ impl Engine {
             }
             _ => None,
         };
-        let mut taken = BTreeSet::new();
-        if let Some(account) = self.view.account(&intent.delivery.account) {
-            let latest = account.beat().take(TAKEN).filter(|(post, _)| **post != intent.delivery.post);
-            taken.extend(latest.filter_map(|(post, _)| Some(account.entry(post)?.remote()?.id.clone())));
-        }
         Job {
             delivery: intent.delivery.clone(),
             attempt: intent.attempt,
@@ -375,7 +373,8 @@ impl Engine {
             frozen: intent.frozen.clone(),
             started: intent.started,
             answers,
-            taken: Arc::new(taken),
+            // Most deliveries never look for it; `carry_on` tells those that do.
+            taken: Arc::default(),
         }
     }
 
@@ -640,6 +639,13 @@ impl Engine {
             probe::Verdict::NotYet(_) => desk.probe = None,
         }
     }
+}
+
+/// Remote ids of the account's latest posts but this one: a look-back must not take one of them for ours.
+fn others(view: &View, delivery: &DeliveryId) -> BTreeSet<String> {
+    let Some(account) = view.account(&delivery.account) else { return BTreeSet::new() };
+    let latest = account.beat().take(TAKEN).filter(|(post, _)| **post != delivery.post);
+    latest.filter_map(|(post, _)| Some(account.entry(post)?.remote()?.id.clone())).collect()
 }
 
 /// A job that stands for no post, for probing an account.

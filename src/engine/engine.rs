@@ -9,7 +9,7 @@ use crate::ledger::record::{Decision, Fact};
 use crate::ledger::store::{CommitError, Room};
 use crate::ledger::view::Entry;
 use crate::ledger::{Record, View};
-use crate::queue::{Post, Queue};
+use crate::queue::{Post, Posts, Queue};
 use crate::telemetry::events::Event as LogEvent;
 
 use super::desk::{Desk, Work};
@@ -51,7 +51,7 @@ pub struct Engine {
     pub(super) mode: Mode,
     pub(super) view: View,
     pub(super) queue: Queue,
-    pub(super) posts: BTreeMap<PostId, Arc<Post>>,
+    pub(super) posts: Posts,
     pub(super) desks: BTreeMap<AccountId, Desk>,
     pub(super) commands: VecDeque<Command>,
     pub(super) agenda: BTreeSet<(Timestamp, AccountId)>,
@@ -120,7 +120,7 @@ impl Engine {
             mode,
             view,
             queue: Queue::default(),
-            posts: BTreeMap::new(),
+            posts: Posts::default(),
             desks: BTreeMap::new(),
             commands: VecDeque::new(),
             agenda: BTreeSet::new(),
@@ -154,7 +154,7 @@ impl Engine {
     }
 
     pub fn posts(&self) -> impl Iterator<Item = &Arc<Post>> {
-        self.posts.values()
+        self.posts.iter()
     }
 
     pub fn accounts(&self) -> impl Iterator<Item = &AccountSetup> {
@@ -499,7 +499,7 @@ impl Engine {
         for account in gone {
             self.dismiss(&account);
         }
-        let ids: Vec<PostId> = self.posts.keys().cloned().collect();
+        let ids: Vec<PostId> = self.posts.iter().map(|post| post.id.clone()).collect();
         for id in &ids {
             self.refresh(id);
         }

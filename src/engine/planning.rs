@@ -32,7 +32,10 @@ impl Engine {
                     Some(fault) => self.broken.insert(file.clone(), fault.place.to_string()),
                     None => self.broken.remove(&file),
                 };
-                if let Some(posts) = posts {
+                if let Some(mut posts) = posts {
+                    for post in &mut posts {
+                        self.share_id(post);
+                    }
                     self.log(LogEvent::QueueLoaded { file: quote(&file), posts: posts.len() });
                     let changes = self.queue.file(&file, posts);
                     self.changed(changes, now);
@@ -62,6 +65,14 @@ impl Engine {
         }
     }
 
+    /// Takes the id as the view holds it, so that it is in memory once.
+    fn share_id(&self, post: &mut Post) {
+        let account = post.to.first().and_then(|account| self.view.account(account));
+        if let Some(id) = account.and_then(|account| account.id(&post.id)) {
+            post.id = id.clone();
+        }
+    }
+
     fn log_faults(&mut self, faults: &[Fault], usable: bool) {
         for fault in faults {
             let (place, reason, hint) = (fault.place.to_string(), quote(&fault.reason), fault.hint.clone());
@@ -77,7 +88,7 @@ impl Engine {
         for change in changes {
             match change {
                 Change::Put(post) => {
-                    let before = self.posts.insert(post.id.clone(), post.clone());
+                    let before = self.posts.insert(post.clone());
                     self.notice(before.as_deref(), &post);
                     for account in before.iter().flat_map(|post| post.to.iter()) {
                         if !post.to.contains(account) {
@@ -264,7 +275,8 @@ impl Engine {
         let no_send = self.brake(account, now);
         let Self { desks, view, .. } = self;
         let desk = desks.get_mut(account)?;
-        if desk.planning || desk.ending {
+        // A call or a commit under way asks again when it ends, and before that nothing could be begun.
+        if desk.planning || desk.ending || desk.is_in_flight() {
             return None;
         }
         if let Some(until) = desk.pause_until {

@@ -117,10 +117,7 @@ impl View {
             self.accounts.entry(account.clone()).or_default().head.apply(record);
         }
         if let Some(delivery) = record.fact.delivery() {
-            let account = self.accounts.entry(delivery.account.clone()).or_default();
-            let mut entry = account.take(&delivery.post).unwrap_or_default();
-            entry.apply(record);
-            account.hold(delivery.post.clone(), entry);
+            self.accounts.entry(delivery.account.clone()).or_default().apply(&delivery.post, record);
         }
     }
 
@@ -132,8 +129,11 @@ impl View {
     /// Puts back what an index has kept of a delivery.
     pub fn restore_entry(&mut self, delivery: DeliveryId, entry: Entry) {
         let account = self.accounts.entry(delivery.account).or_default();
-        account.take(&delivery.post);
-        account.hold(delivery.post, entry);
+        if let Some(before) = account.deliveries.remove(&delivery.post) {
+            account.leave(&delivery.post, Standing::of(&before));
+        }
+        account.enter(&delivery.post, Standing::of(&entry));
+        account.deliveries.insert(delivery.post, entry);
     }
 
     pub fn account(&self, account: &AccountId) -> Option<&Account> {
@@ -174,27 +174,57 @@ impl Account {
         &self.counts
     }
 
-    fn take(&mut self, post: &PostId) -> Option<Entry> {
-        let entry = self.deliveries.remove(post)?;
-        if let Some(sent) = &entry.sent {
-            self.beat.remove(&(sent.from, post.clone()));
-        }
-        self.open.remove(post);
-        if let Some(count) = self.counts.get_mut(entry.state.name()) {
-            *count -= 1;
-        }
-        Some(entry)
+    /// The id as it is held here: those who keep it for long share it.
+    pub fn id(&self, post: &PostId) -> Option<&PostId> {
+        self.deliveries.get_key_value(post).map(|(id, _)| id)
     }
 
-    fn hold(&mut self, post: PostId, entry: Entry) {
-        if let Some(sent) = &entry.sent {
-            self.beat.insert((sent.from, post.clone()));
+    fn apply(&mut self, post: &PostId, record: &Record) {
+        let (before, after) = match self.deliveries.get_mut(post) {
+            Some(entry) => {
+                let before = Standing::of(entry);
+                entry.apply(record);
+                (Some(before), Standing::of(entry))
+            }
+            None => {
+                let mut entry = Entry::default();
+                entry.apply(record);
+                let after = Standing::of(&entry);
+                self.deliveries.insert(post.clone(), entry);
+                (None, after)
+            }
+        };
+        if before != Some(after) {
+            if let Some(before) = before {
+                self.leave(post, before);
+            }
+            self.enter(post, after);
         }
-        if entry.state.is_open() {
+    }
+
+    fn leave(&mut self, post: &PostId, standing: Standing) {
+        if let Some(from) = standing.sent {
+            self.beat.remove(&(from, post.clone()));
+        }
+        if standing.open {
+            self.open.remove(post);
+        }
+        if let Some(count) = self.counts.get_mut(standing.state) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(standing.state);
+            }
+        }
+    }
+
+    fn enter(&mut self, post: &PostId, standing: Standing) {
+        if let Some(from) = standing.sent {
+            self.beat.insert((from, post.clone()));
+        }
+        if standing.open {
             self.open.insert(post.clone());
         }
-        *self.counts.entry(entry.state.name()).or_default() += 1;
-        self.deliveries.insert(post, entry);
+        *self.counts.entry(standing.state).or_default() += 1;
     }
 
     /// What was sent, latest first.
@@ -203,6 +233,21 @@ impl Account {
             let sent = self.deliveries.get(post)?.sent.as_deref()?;
             Some((post, sent))
         })
+    }
+}
+
+/// Where a delivery stands beside its entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Standing {
+    sent: Option<Timestamp>,
+    open: bool,
+    state: &'static str,
+}
+
+impl Standing {
+    fn of(entry: &Entry) -> Self {
+        let sent = entry.sent.as_ref().map(|sent| sent.from);
+        Self { sent, open: entry.state.is_open(), state: entry.state.name() }
     }
 }
 

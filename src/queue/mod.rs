@@ -11,4 +11,4 @@ pub mod post;
 pub mod queue;
 
 pub use post::{Approval, Kind, Order, Post, Trouble};
-pub use queue::{Change, Queue};
+pub use queue::{Change, Posts, Queue};

@@ -442,9 +442,11 @@ impl<'t> Reader<'_, '_, 't> {
                 return None;
             }
         };
-        let Some(known) = self.around.accounts.filter(|known| !known.contains(&account)) else {
-            return Some((account, None));
-        };
+        let Some(known) = self.around.accounts else { return Some((account, None)) };
+        // A million posts share the names that the configuration has.
+        if let Some(account) = known.get(&account) {
+            return Some((account.clone(), None));
+        }
         let reason = format!("there is no account {account} in the configuration");
         let names = || known.iter().map(AccountId::as_str);
         let hint = match nearest(text, names()) {

@@ -1,23 +1,80 @@
 //! All files together: one set of posts, each id once.
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::PostId;
 
 use super::{Order, Post, Trouble};
 
+/// Posts by their ids: a set of the posts themselves, for a million of them are held.
+#[derive(Debug, Clone, Default)]
+pub struct Posts(BTreeSet<ById>);
+
+#[derive(Debug, Clone)]
+struct ById(Arc<Post>);
+
+impl Ord for ById {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.id.cmp(&other.0.id)
+    }
+}
+impl PartialOrd for ById {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+impl Eq for ById {}
+
+impl Borrow<PostId> for ById {
+    fn borrow(&self) -> &PostId {
+        &self.0.id
+    }
+}
+
+impl Posts {
+    pub fn get(&self, id: &PostId) -> Option<&Arc<Post>> {
+        self.0.get(id).map(|post| &post.0)
+    }
+
+    /// Puts a post in; gives the one that had its id.
+    pub fn insert(&mut self, post: Arc<Post>) -> Option<Arc<Post>> {
+        self.0.replace(ById(post)).map(|before| before.0)
+    }
+
+    pub fn remove(&mut self, id: &PostId) -> Option<Arc<Post>> {
+        self.0.take(id).map(|before| before.0)
+    }
+
+    /// By id.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Post>> {
+        self.0.iter().map(|post| &post.0)
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// The posts in force, file by file. A file that cannot be read keeps its last good posts.
 #[derive(Debug, Default)]
 pub struct Queue {
-    files: BTreeMap<Arc<str>, Vec<PostId>>,
-    posts: BTreeMap<PostId, Held>,
-}
-
-/// The versions of one post: normally one; two while it moves, or when two files clash.
-#[derive(Debug)]
-struct Held {
-    versions: Vec<Arc<Post>>,
+    files: BTreeMap<Arc<str>, Box<[PostId]>>,
+    /// Of every id the version that comes first in the queue.
+    first: Posts,
+    /// The others, in order: while a post moves from one file to another, or when two files clash.
+    others: BTreeMap<PostId, Vec<Arc<Post>>>,
 }
 
 /// What a new reading of a file has changed.
@@ -34,9 +91,9 @@ impl Queue {
     pub fn file(&mut self, file: &Arc<str>, posts: Vec<Post>) -> Vec<Change> {
         let before = self.files.remove(file).unwrap_or_default();
         let mut touched: BTreeMap<PostId, Option<Arc<Post>>> = BTreeMap::new();
-        for id in before {
-            touched.insert(id.clone(), self.current(&id));
-            self.drop_version(&id, file);
+        for id in &before {
+            touched.insert(id.clone(), self.current(id));
+            self.drop_version(id, file);
         }
         let mut ids = Vec::with_capacity(posts.len());
         for post in posts {
@@ -45,12 +102,10 @@ impl Queue {
                 touched.insert(id.clone(), self.current(&id));
             }
             ids.push(id.clone());
-            let held = self.posts.entry(id).or_insert(Held { versions: Vec::new() });
-            held.versions.push(Arc::new(post));
-            held.versions.sort_by(|a, b| a.order.cmp(&b.order));
+            self.add_version(Arc::new(post));
         }
         if !ids.is_empty() {
-            self.files.insert(file.clone(), ids);
+            self.files.insert(file.clone(), ids.into());
         }
         self.changes(touched)
     }
@@ -67,28 +122,51 @@ impl Queue {
 
     /// How many posts there are.
     pub fn len(&self) -> usize {
-        self.posts.len()
+        self.first.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.posts.is_empty()
+        self.first.is_empty()
+    }
+
+    fn add_version(&mut self, post: Arc<Post>) {
+        let id = post.id.clone();
+        if let Some(before) = self.first.insert(post.clone()) {
+            let mut versions = self.others.remove(&id).unwrap_or_default();
+            versions.extend([before, post]);
+            versions.sort_by(|a, b| a.order.cmp(&b.order));
+            self.hold(id, versions);
+        }
     }
 
     fn drop_version(&mut self, id: &PostId, file: &Arc<str>) {
-        if let Some(held) = self.posts.get_mut(id) {
-            held.versions.retain(|post| post.order.file != *file);
-            if held.versions.is_empty() {
-                self.posts.remove(id);
-            }
+        let Some(first) = self.first.get(id) else { return };
+        if first.order.file != *file && !self.others.contains_key(id) {
+            return;
+        }
+        let mut versions: Vec<_> = self.first.remove(id).into_iter().collect();
+        versions.extend(self.others.remove(id).unwrap_or_default());
+        versions.retain(|post| post.order.file != *file);
+        self.hold(id.clone(), versions);
+    }
+
+    /// `versions` are in order.
+    fn hold(&mut self, id: PostId, mut versions: Vec<Arc<Post>>) {
+        if versions.is_empty() {
+            return;
+        }
+        self.first.insert(versions.remove(0));
+        if !versions.is_empty() {
+            self.others.insert(id, versions);
         }
     }
 
     /// The version in force. Where two files hold one id with the same content, the first one counts; where they
     /// differ, nobody can say which was meant, and the post is in trouble until one of them goes.
     fn current(&self, id: &PostId) -> Option<Arc<Post>> {
-        let versions = &self.posts.get(id)?.versions;
-        let first = versions.first()?;
-        match versions.iter().find(|other| other.digest != first.digest) {
+        let first = self.first.get(id)?;
+        let others = self.others.get(id).into_iter().flatten();
+        match others.into_iter().find(|other| other.digest != first.digest) {
             None => Some(first.clone()),
             Some(other) => {
                 Some(Arc::new(Post { trouble: Some(clash(&first.order, &other.order)), ..(**first).clone() }))

@@ -76,7 +76,9 @@ pub enum Counting {
 
 /// The length of a part with its content warning.
 pub fn length(counting: Counting, warning: &str, text: &str) -> u64 {
-    let graphemes = |text: &str| text.graphemes(true).count() as u64;
+    // In ASCII only a carriage return and its line feed are one.
+    let plain = |text: &str| text.is_ascii() && !text.contains('\r');
+    let graphemes = |text: &str| if plain(text) { text.len() as u64 } else { text.graphemes(true).count() as u64 };
     match counting {
         Counting::CodePoints => (warning.chars().count() + text.chars().count()) as u64,
         Counting::Graphemes => graphemes(warning) + graphemes(text),
