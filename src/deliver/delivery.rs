@@ -212,6 +212,22 @@ impl Delivery {
         self.wanted = Wanted::Publish;
     }
 
+    /// The account is let in again, after a time in which nobody could look.
+    pub fn let_in_again(&mut self, now: Timestamp) {
+        if let Some(doubt) = &mut self.doubt {
+            doubt.since = now;
+        }
+    }
+
+    /// The wall clock was set ahead by `step`. What may still be under way comes no sooner for that.
+    pub fn clock_set_ahead(&mut self, step: Duration) {
+        for doubt in [&mut self.doubt, &mut self.repeating].into_iter().flatten() {
+            doubt.settle = time::after(doubt.settle, step);
+            doubt.since = time::after(doubt.since, step);
+            doubt.absent = doubt.absent.map(|absent| time::after(absent, step));
+        }
+    }
+
     /// The call that was chosen last is not made now, but chosen anew at `until`.
     pub fn postpone(&mut self, until: Timestamp) {
         self.calling = None;

@@ -34,6 +34,6 @@ mod tests {
     #[test]
     fn the_jitter_is_full_but_never_zero() {
         assert_eq!(backoff(&RULE, 1, 0), FLOOR);
-        assert_eq!(backoff(&RULE, 1, u64::MAX / 2).as_secs(), 14);
+        assert_eq!(backoff(&RULE, 1, u64::MAX / 2).as_secs(), 15);
     }
 }

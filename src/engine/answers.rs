@@ -30,7 +30,8 @@ impl Engine {
         let gone = self.view.accounts().filter(|(id, _)| !self.desks.contains_key(*id));
         for (id, desk) in &self.desks {
             let held = self.view.account(id);
-            let plan = self.projected(id, desk, now, time::after(now, AHEAD));
+            let plan = desk.lane.project_posts(held, now, time::after(now, AHEAD));
+            let plan = self.as_a_whole(id, desk, plan);
             accounts.push(self.account_report(id, desk, &plan, now));
             let platform = desk.setup.adapter.platform();
             let slots: std::collections::BTreeMap<_, _> = plan
@@ -88,7 +89,10 @@ impl Engine {
 
     /// The plan of one account; all of it held when the account as a whole is.
     fn projected(&self, id: &AccountId, desk: &Desk, now: Timestamp, until: Timestamp) -> Vec<Projected> {
-        let lines = desk.lane.project(self.view.account(id), Brakes::default(), now, until);
+        self.as_a_whole(id, desk, desk.lane.project(self.view.account(id), Brakes::default(), now, until))
+    }
+
+    fn as_a_whole(&self, id: &AccountId, desk: &Desk, lines: Vec<Projected>) -> Vec<Projected> {
         let Some(reason) = self.held_as_a_whole(id, desk) else { return lines };
         let posts = lines.into_iter().filter(|line| line.post.is_some());
         posts
@@ -149,6 +153,10 @@ impl Engine {
                 state = Stage::Held;
                 reason = Some(whole.to_string());
             }
+            State::Scheduled if desk.is_none() => {
+                state = Stage::Held;
+                reason = Some(format!("{}: its account is not in the configuration", Held::Invalid));
+            }
             State::Scheduled => at = slot,
             State::Retrying { at: next, .. } => at = Some(*next),
             State::Uncertain { why, .. } | State::Refused { why, .. } => reason = Some(why.to_string()),
@@ -178,9 +186,10 @@ impl Engine {
 
     /// Deliveries that are new, and whose first state is not in the ledger yet.
     fn unrecorded(&self, which: Option<&Which>) -> Vec<DeliveryReport> {
-        let pairs = self.posts.values().flat_map(|post| {
-            post.to.iter().map(|account| DeliveryId::new(post.id.clone(), account.clone()))
-        });
+        let pairs = self
+            .posts
+            .values()
+            .flat_map(|post| post.to.iter().map(|account| DeliveryId::new(post.id.clone(), account.clone())));
         let new = pairs.filter(|delivery| which.is_none_or(|which| which.covers(delivery)));
         let new = new.filter(|delivery| self.desks.contains_key(&delivery.account) && self.entry(delivery).is_none());
         new.map(|delivery| {

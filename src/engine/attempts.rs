@@ -53,7 +53,8 @@ impl Engine {
             }
             Work::Parked { .. } => {
                 let stopped = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
-                if !stopped && let Work::Parked { delivery } = std::mem::replace(&mut desk.work, Work::Idle) {
+                if !stopped && !self.stops.contains(account) && let Work::Parked { mut delivery } = std::mem::replace(&mut desk.work, Work::Idle) {
+                    delivery.let_in_again(now);
                     desk.work = Work::Delivering { delivery, ticket: None, keeping: false };
                     return self.carry_on(account, now);
                 }
@@ -90,7 +91,7 @@ impl Engine {
             }
         }
         let (at, delivery) = due?;
-        let stopped = held.head.stopped.is_some();
+        let stopped = held.head.stopped.is_some() || self.stops.contains(account);
         if at == Timestamp::MIN {
             // Looking for it sends nothing; it needs only an account that is let in.
             if !stopped && self.folder != Folder::Reading {
@@ -105,6 +106,7 @@ impl Engine {
             return Some(at);
         }
         let allowed = desk.lane.earliest(self.view.account(account), &delivery.post, now);
+        let allowed = desk.gap_until.map_or(allowed, |until| allowed.max(until));
         if allowed > now && !self.is_over(&delivery, now) {
             return Some(allowed);
         }
@@ -171,7 +173,8 @@ impl Engine {
         let Some(prior) = self.entry(delivery).and_then(|entry| entry.open.clone()) else { return };
         let post = self.posts.get(&delivery.post).filter(|post| post.to.contains(&delivery.account)).cloned();
         let content = crate::queue::digest::content(&prior.intent.body, &delivery.account);
-        let beginning = Beginning { post, content, slot: prior.intent.slot, fixed: true, prior: Some(prior), found: true };
+        let beginning =
+            Beginning { post, content, slot: prior.intent.slot, fixed: true, prior: Some(prior), found: true };
         self.begin(&delivery.account, beginning, now);
     }
 
@@ -186,7 +189,7 @@ impl Engine {
         let Choice { post, slot, fixed } = choice;
         let content = post.content(account);
         if let Some(other) = self.double(account, &post, &content, now) {
-            let detail = format!("{other} said the same here; change the text, or wait 30 days");
+            let detail = super::planning::double_of(&other);
             self.object(&post, account, Held::Duplicate, detail);
             return self.advance(account, now);
         }
@@ -265,9 +268,12 @@ impl Engine {
 
     /// Makes the intent, or, for an attempt that was found, goes straight to looking for it.
     fn intend(&mut self, account: &AccountId, beginning: Beginning, media: Vec<Media>, now: Timestamp) {
-        let Some(post_id) = beginning.post.as_ref().map(|post| post.id.clone()).or_else(|| {
-            beginning.prior.as_ref().map(|open| open.intent.delivery.post.clone())
-        }) else {
+        let Some(post_id) = beginning
+            .post
+            .as_ref()
+            .map(|post| post.id.clone())
+            .or_else(|| beginning.prior.as_ref().map(|open| open.intent.delivery.post.clone()))
+        else {
             return;
         };
         let delivery = DeliveryId::new(post_id, account.clone());
@@ -279,15 +285,8 @@ impl Engine {
         let Some(desk) = self.desks.get_mut(account) else { return };
         let (done, published) = beginning.prior.map_or((Vec::new(), 0), |open| (open.done, open.published));
         let number = draw(self.seed, &delivery.to_string(), &format!("retry-{}", intent.attempt));
-        let attempt = Delivery::new(
-            desk.setup.adapter.clone(),
-            desk.setup.rules,
-            job,
-            done,
-            published,
-            intent.tries,
-            number,
-        );
+        let attempt =
+            Delivery::new(desk.setup.adapter.clone(), desk.setup.rules, job, done, published, intent.tries, number);
         if !beginning.found {
             desk.work = Work::Intending { delivery: Box::new(attempt) };
             let record = Record::new(now, Fact::Intent(Box::new(intent)));
@@ -374,7 +373,7 @@ impl Engine {
     }
 
     /// Another post of this account that said the same lately.
-    fn double(&self, account: &AccountId, post: &Post, content: &Content, now: Timestamp) -> Option<String> {
+    pub(super) fn double(&self, account: &AccountId, post: &Post, content: &Content, now: Timestamp) -> Option<String> {
         if post.kind == Kind::Reply {
             return None;
         }
@@ -382,7 +381,10 @@ impl Engine {
         let since = time::before(now, DOUBLE);
         let beat = self.view.account(account)?.beat();
         let lately = beat.take_while(|(_, sent)| sent.from >= since);
-        lately.filter(|(other, sent)| **other != post.id && sent.fingerprint == print).map(|(o, _)| o.to_string()).next()
+        lately
+            .filter(|(other, sent)| **other != post.id && sent.fingerprint == print)
+            .map(|(o, _)| o.to_string())
+            .next()
     }
 
     /// The intent is durable: the attempt begins.
@@ -473,7 +475,7 @@ impl Engine {
             desk.session = Session::default();
         }
         let stopped = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
-        if !stopped {
+        if !stopped && self.stops.insert(account.clone()) {
             let fact = Fact::AccountStopped { account: account.clone(), why: why.into() };
             self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Changed(account.clone()));
         }

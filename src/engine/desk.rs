@@ -1,10 +1,11 @@
 //! One account at work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::deliver::{Delivery, Probe};
-use crate::domain::{Content, Timestamp};
-use crate::ledger::view::Open;
+use crate::domain::{Content, Timestamp, time};
+use crate::ledger::view::{Open, Sent};
 use crate::plan::Lane;
 use crate::platform::contract::Session;
 use crate::queue::Post;
@@ -25,6 +26,8 @@ pub(super) struct Desk {
     /// The platform asked us to wait.
     pub rate_limited: Option<Timestamp>,
     pub probe: Option<(Ticket, Probe)>,
+    /// The wall clock was set ahead: until then the gap to what was sent before is not over.
+    pub gap_until: Option<Timestamp>,
     /// Where it stands in the agenda.
     pub wake: Option<Timestamp>,
     /// When a failed commit of a plan or an intent may be tried again.
@@ -38,13 +41,24 @@ pub(super) struct Desk {
 pub(super) enum Work {
     Idle,
     /// Media are being read.
-    Gathering { ticket: Ticket, beginning: Box<Beginning> },
+    Gathering {
+        ticket: Ticket,
+        beginning: Box<Beginning>,
+    },
     /// The intent is on its way into the ledger.
-    Intending { delivery: Box<Delivery> },
+    Intending {
+        delivery: Box<Delivery>,
+    },
     /// An attempt runs, or is being read back. `ticket` is that of the call under way.
-    Delivering { delivery: Box<Delivery>, ticket: Option<Ticket>, keeping: bool },
+    Delivering {
+        delivery: Box<Delivery>,
+        ticket: Option<Ticket>,
+        keeping: bool,
+    },
     /// An attempt in doubt that cannot be read back before the account's token is accepted again.
-    Parked { delivery: Box<Delivery> },
+    Parked {
+        delivery: Box<Delivery>,
+    },
 }
 
 /// An attempt that is about to be made.
@@ -72,9 +86,23 @@ impl Desk {
             ending: false,
             rate_limited: None,
             probe: None,
+            gap_until: None,
             wake: None,
             pause_until: None,
             low: false,
+        }
+    }
+
+    /// The wall clock was set ahead by `step` to `now`. What is left of the gap, and of the time in which something may
+    /// still arrive, has to pass all the same.
+    pub fn clock_set_ahead(&mut self, latest: Option<&Sent>, step: Duration, now: Timestamp) {
+        let before = time::before(now, step);
+        let ends =
+            latest.map(|sent| time::after(sent.from.max(sent.to.unwrap_or(sent.from)), self.setup.policy.min_gap));
+        let ends = ends.max(self.gap_until).filter(|ends| *ends > before);
+        self.gap_until = ends.map(|ends| time::after(ends, step));
+        if let Work::Delivering { delivery, .. } | Work::Parked { delivery } = &mut self.work {
+            delivery.clock_set_ahead(step);
         }
     }
 

@@ -61,6 +61,10 @@ pub struct Engine {
     pub(super) stopping: bool,
     /// Whether everything was recorded once since the start; before, nothing is begun.
     pub(super) ready: bool,
+    /// The last `now`.
+    pub(super) now: Timestamp,
+    /// Accounts whose stop is on its way into the ledger.
+    pub(super) stops: BTreeSet<AccountId>,
     /// Queue files that cannot be used, and the first thing that is wrong with each.
     pub(super) broken: BTreeMap<Arc<str>, String>,
     pending: BTreeMap<Ticket, Pending>,
@@ -132,6 +136,8 @@ impl Engine {
             full: false,
             stopping: false,
             ready: false,
+            now: Timestamp::MIN,
+            stops: BTreeSet::new(),
             broken: BTreeMap::new(),
             pending: BTreeMap::new(),
             again: BTreeMap::new(),
@@ -166,6 +172,7 @@ impl Engine {
 
     /// Takes what happened. Afterwards [`Engine::next_command`] is to be asked until it gives nothing.
     pub fn handle(&mut self, event: Event, now: Timestamp) {
+        self.now = now;
         self.watch_clock(now);
         match event {
             Event::Tick => {}
@@ -174,10 +181,14 @@ impl Engine {
             Event::Replied { ticket, result } => self.replied(ticket, result, now),
             Event::Gathered { ticket, result } => self.gathered(ticket, result, now),
             Event::Room => self.room(now),
-            Event::Chore(Chore::Runway) => self.look_at_runways(now),
+            Event::Chore(Chore::Runway) => {
+                self.look_at_runways(now);
+                self.reconsider_objections(now);
+            }
             Event::Chore(Chore::Accounts) => self.probe_accounts(now),
             Event::ClockJumped { seconds } => {
                 self.log(LogEvent::ClockJumped { seconds });
+                self.clock_set(seconds, now);
                 self.advance_all(now);
             }
             Event::ClockConfirmed { by } => {
@@ -315,6 +326,9 @@ impl Engine {
                         self.announce(record);
                     }
                     self.view.apply(record);
+                    if let Fact::AccountStopped { account, .. } = &record.fact {
+                        self.stops.remove(account);
+                    }
                 }
                 self.went_on(ticket, pending, now);
             }
@@ -418,6 +432,16 @@ impl Engine {
     /// Whether the store was found full and has not been said to have room since.
     pub fn is_full(&self) -> bool {
         self.full
+    }
+
+    /// A gap is time that has passed, not what the wall clock shows. (A clock that was set back is waited for.)
+    fn clock_set(&mut self, seconds: i64, now: Timestamp) {
+        let Ok(step) = u64::try_from(seconds) else { return };
+        for (id, desk) in &mut self.desks {
+            let mut beat = self.view.account(id).into_iter().flat_map(|account| account.beat());
+            let latest = beat.find(|(_, sent)| sent.counts).map(|(_, sent)| sent);
+            desk.clock_set_ahead(latest, Duration::from_secs(step), now);
+        }
     }
 
     fn watch_clock(&mut self, now: Timestamp) {

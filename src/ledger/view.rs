@@ -179,6 +179,9 @@ impl Account {
         self.open.remove(post);
         if let Some(count) = self.counts.get_mut(entry.state.name()) {
             *count -= 1;
+            if *count == 0 {
+                self.counts.remove(entry.state.name());
+            }
         }
         Some(entry)
     }
