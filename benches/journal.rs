@@ -241,6 +241,7 @@ fn life(n: usize) -> Vec<Record> {
         fingerprint: n as u64,
         promotion: false,
         counts: true,
+        body: String::new(),
         frozen: serde_json::Value::Null,
         started: at(n),
     };

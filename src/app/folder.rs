@@ -13,6 +13,9 @@ use crate::edge::media;
 
 use super::load;
 
+/// A queue file by its path below the folder, and why it cannot be read, where that is known already.
+type Name = (Arc<str>, Option<String>);
+
 /// All queue files, or those that were named.
 pub struct Folder {
     only: Vec<PathBuf>,
@@ -28,7 +31,7 @@ impl Folder {
         Self { only: files.iter().map(|file| load::absolute(file)).collect() }
     }
 
-    fn names(&self, folder: &Path) -> Result<Vec<(Arc<str>, Option<String>)>, String> {
+    fn names(&self, folder: &Path) -> Result<Vec<Name>, String> {
         let opened = FolderPath(folder.into()).open().map_err(|error| beneath::reason(&error))?;
         let found = scan(&opened).map_err(|error| beneath::reason(&error))?;
         let all = found.entries.into_iter().map(|(name, entry)| match entry {

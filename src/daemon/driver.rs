@@ -21,14 +21,16 @@ const JUMP: Duration = Duration::from_secs(60);
 /// Most events that are taken before their commands are carried out.
 const AT_ONCE: usize = 256;
 
+/// Prints a line of the log.
+pub type Log = Box<dyn FnMut(Timestamp, &LogEvent) + Send>;
+
 /// The world.
 pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub caller: Arc<dyn Caller>,
     pub shelf: Arc<dyn Shelf>,
     pub ledger: Arc<dyn Ledger>,
-    /// Prints a line of the log.
-    pub log: Box<dyn FnMut(Timestamp, &LogEvent) + Send>,
+    pub log: Log,
     /// Told of readiness, of each turn of the loop, and of stopping.
     pub manager: Box<dyn FnMut(Stage) + Send>,
 }

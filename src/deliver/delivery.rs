@@ -75,6 +75,18 @@ pub struct AccountState<'a> {
     pub secrets: &'a Secrets,
 }
 
+/// What earlier attempts have left, and when this one began.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// Durable results of steps, oldest first.
+    pub done: Vec<Checkpoint>,
+    /// How many of them are published parts.
+    pub published: u32,
+    /// Tries of the budget that are used up.
+    pub tries: u32,
+    pub begun: Timestamp,
+}
+
 /// One delivery in progress, from its durable intent to its outcome.
 #[derive(Debug)]
 pub struct Delivery {
@@ -85,6 +97,7 @@ pub struct Delivery {
     published: u32,
     scratch: Value,
     wanted: Wanted,
+    begun: Timestamp,
     doubt: Option<Doubt>,
     /// It was not there when looked for, and is being sent once more with the same bytes: the first try may still
     /// arrive, and both make one post. Until that is settled, nothing but a success ends the doubt.
@@ -120,16 +133,9 @@ struct Doubt {
 }
 
 impl Delivery {
-    /// A delivery whose intent has just become durable. `done` are the checkpoints of earlier attempts.
-    pub fn new(
-        adapter: Arc<dyn Adapter>,
-        rules: DeliveryRules,
-        job: Job,
-        done: Vec<Checkpoint>,
-        published: u32,
-        tries: u32,
-        draw: u64,
-    ) -> Self {
+    /// A delivery whose intent has just become durable, or was found in the ledger. `draw` is what chance is drawn from.
+    pub fn new(adapter: Arc<dyn Adapter>, rules: DeliveryRules, job: Job, so_far: Progress, draw: u64) -> Self {
+        let Progress { done, published, tries, begun } = so_far;
         let mut kept: Vec<Checkpoint> = Vec::with_capacity(done.len());
         for checkpoint in done {
             // A step that was done again stands twice; the later one counts.
@@ -144,6 +150,7 @@ impl Delivery {
             published,
             scratch: Value::Null,
             wanted: Wanted::Publish,
+            begun,
             doubt: None,
             repeating: None,
             reconciled: false,
@@ -228,10 +235,15 @@ impl Delivery {
         }
     }
 
-    /// The call that was chosen last is not made now, but chosen anew at `until`.
-    pub fn postpone(&mut self, until: Timestamp) {
+    /// The call that was chosen last is not made before `until`. Where nothing can be seen of the delivery, the attempt
+    /// ends with that; else it goes on then.
+    pub fn put_off(&mut self, until: Timestamp) -> Option<Outcome> {
         self.calling = None;
+        if self.published == 0 && !self.is_in_doubt() {
+            return Some(Outcome::RateLimited { until, why: "the account's allowance is used up".into() });
+        }
         self.sleep = Some(until);
+        None
     }
 
     /// The account turned out not to be the right one, or not to be let in.
@@ -452,7 +464,9 @@ impl Delivery {
             return Act::Sleep(now);
         };
         let unwanted = self.wanted == Wanted::Settle || doubt.refused.is_some();
-        if self.adapter.evidence() == Evidence::Repeatable && !unwanted && !doubt.claimed {
+        // A repeat that comes long after the first try has to pass the plan's gates again.
+        let soon = time::since(now, self.begun) < SETTLE;
+        if self.adapter.evidence() == Evidence::Repeatable && soon && !unwanted && !doubt.claimed {
             return self.repeat(now);
         }
         if now < doubt.settle {

@@ -16,5 +16,5 @@ pub mod delivery;
 pub mod probe;
 pub mod retry;
 
-pub use delivery::{Act, Delivery, Wanted};
+pub use delivery::{Act, Delivery, Progress, Wanted};
 pub use probe::{Probe, Verdict};

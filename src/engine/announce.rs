@@ -11,7 +11,7 @@ use super::Engine;
 impl Engine {
     pub(super) fn announce(&mut self, record: &Record) {
         let event = match &record.fact {
-            Fact::Opened { .. } | Fact::ClockConfirmed { .. } => None,
+            Fact::Opened { .. } | Fact::ClockConfirmed { .. } | Fact::ClockSet { .. } => None,
             Fact::Planned { delivery, held: None, .. } => {
                 Some(LogEvent::DeliveryScheduled { about: self.about(delivery), slot: None })
             }

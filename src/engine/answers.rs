@@ -30,8 +30,7 @@ impl Engine {
         let gone = self.view.accounts().filter(|(id, _)| !self.desks.contains_key(*id));
         for (id, desk) in &self.desks {
             let held = self.view.account(id);
-            let plan = desk.lane.project_posts(held, now, time::after(now, AHEAD));
-            let plan = self.as_a_whole(id, desk, plan);
+            let plan = self.projected(id, desk, now, time::after(now, AHEAD));
             accounts.push(self.account_report(id, desk, &plan, now));
             let platform = desk.setup.adapter.platform();
             let slots: std::collections::BTreeMap<_, _> = plan

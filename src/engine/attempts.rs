@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::deliver::delivery::AccountState;
-use crate::deliver::{Act, Delivery, Probe, probe};
+use crate::deliver::{Act, Delivery, Probe, Progress, probe};
 use crate::domain::{AccountId, Content, DeliveryId, Digest, Held, ReplyTo, State, Timestamp, time};
 use crate::ledger::Record;
 use crate::ledger::record::{Fact, Intent, Outcome};
@@ -106,7 +106,6 @@ impl Engine {
             return Some(at);
         }
         let allowed = desk.lane.earliest(self.view.account(account), &delivery.post, now);
-        let allowed = desk.gap_until.map_or(allowed, |until| allowed.max(until));
         if allowed > now && !self.is_over(&delivery, now) {
             return Some(allowed);
         }
@@ -165,7 +164,7 @@ impl Engine {
             None => (post.at, true),
         };
         let content = post.content(&delivery.account);
-        self.begin(&delivery.account, Beginning { post: Some(post), content, slot, fixed, prior, found: false }, now);
+        self.begin(&delivery.account, Beginning { post: Some(post), content, slot, fixed, prior, found: false, begun: None }, now);
     }
 
     /// An attempt that was under way when the daemon stopped: it is looked for.
@@ -173,8 +172,8 @@ impl Engine {
         let Some(prior) = self.entry(delivery).and_then(|entry| entry.open.clone()) else { return };
         let post = self.posts.get(&delivery.post).filter(|post| post.to.contains(&delivery.account)).cloned();
         let content = crate::queue::digest::content(&prior.intent.body, &delivery.account);
-        let beginning =
-            Beginning { post, content, slot: prior.intent.slot, fixed: true, prior: Some(prior), found: true };
+        let (slot, begun) = (prior.intent.slot, Some(prior.begun));
+        let beginning = Beginning { post, content, slot, fixed: true, prior: Some(prior), found: true, begun };
         self.begin(&delivery.account, beginning, now);
     }
 
@@ -210,7 +209,7 @@ impl Engine {
             return self.advance(account, now);
         }
         let prior = None;
-        self.begin(account, Beginning { post: Some(post), content, slot, fixed, prior, found: false }, now);
+        self.begin(account, Beginning { post: Some(post), content, slot, fixed, prior, found: false, begun: None }, now);
     }
 
     fn begin(&mut self, account: &AccountId, beginning: Beginning, now: Timestamp) {
@@ -285,8 +284,9 @@ impl Engine {
         let Some(desk) = self.desks.get_mut(account) else { return };
         let (done, published) = beginning.prior.map_or((Vec::new(), 0), |open| (open.done, open.published));
         let number = draw(self.seed, &delivery.to_string(), &format!("retry-{}", intent.attempt));
-        let attempt =
-            Delivery::new(desk.setup.adapter.clone(), desk.setup.rules, job, done, published, intent.tries, number);
+        let begun = beginning.begun.unwrap_or(now);
+        let so_far = Progress { done, published, tries: intent.tries, begun };
+        let attempt = Delivery::new(desk.setup.adapter.clone(), desk.setup.rules, job, so_far, number);
         if !beginning.found {
             desk.work = Work::Intending { delivery: Box::new(attempt) };
             let record = Record::new(now, Fact::Intent(Box::new(intent)));
@@ -453,10 +453,7 @@ impl Engine {
                         reason: quote(why),
                     }));
                 }
-                Outcome::Auth { why } => {
-                    self.stop_account(account, why, now);
-                    break;
-                }
+                Outcome::Auth { .. } => desk.session = Session::default(),
                 _ => {}
             }
         }
@@ -474,11 +471,17 @@ impl Engine {
         if let Some(desk) = self.desks.get_mut(account) {
             desk.session = Session::default();
         }
-        let stopped = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
-        if !stopped && self.stops.insert(account.clone()) {
-            let fact = Fact::AccountStopped { account: account.clone(), why: why.into() };
+        if let Some(fact) = self.stopped(account, why)
+            && self.stops.insert(account.clone())
+        {
             self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Changed(account.clone()));
         }
+    }
+
+    /// That the account is stopped, if the ledger does not say so already.
+    fn stopped(&self, account: &AccountId, why: &str) -> Option<Fact> {
+        let known = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
+        (!known).then(|| Fact::AccountStopped { account: account.clone(), why: why.into() })
     }
 
     /// Does what an attempt wants.
@@ -488,8 +491,12 @@ impl Engine {
         let (id, attempt) = (delivery.id().clone(), delivery.attempt());
         match act {
             Act::Call(_) if desk.rate_limited.is_some_and(|until| until > now) => {
-                // The allowance is used up: what was chosen has not been sent and can wait.
-                delivery.postpone(desk.rate_limited.unwrap_or(now));
+                // The allowance is used up: what was chosen has not been sent and can wait. Before anything can be
+                // seen, it waits outside of an attempt, so that it comes back through the gates of the plan.
+                let until = desk.rate_limited.unwrap_or(now);
+                if let Some(outcome) = delivery.put_off(until) {
+                    return self.act(account, Act::End(outcome), now);
+                }
             }
             Act::Call(step) => {
                 self.next_ticket += 1;
@@ -508,8 +515,14 @@ impl Engine {
             Act::Sleep(_) => {}
             Act::End(outcome) => {
                 *keeping = true;
+                let stopped = match &outcome {
+                    // In one batch: nothing may be begun between the two.
+                    Outcome::Auth { why } => self.stopped(account, why),
+                    _ => None,
+                };
                 let fact = Fact::Outcome { delivery: id, attempt, outcome };
-                self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(account.clone()));
+                let records = [Some(fact), stopped].into_iter().flatten().map(|fact| Record::new(now, fact)).collect();
+                self.commit(records, Room::Reserve, Then::Concluded(account.clone()));
             }
             Act::Park { why } => {
                 if let Work::Delivering { delivery, .. } = std::mem::replace(&mut desk.work, Work::Idle) {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::deliver::{Delivery, Probe};
-use crate::domain::{Content, Timestamp, time};
-use crate::ledger::view::{Open, Sent};
+use crate::domain::{Content, Timestamp};
+use crate::ledger::view::Open;
 use crate::plan::Lane;
 use crate::platform::contract::Session;
 use crate::queue::Post;
@@ -26,12 +26,12 @@ pub(super) struct Desk {
     /// The platform asked us to wait.
     pub rate_limited: Option<Timestamp>,
     pub probe: Option<(Ticket, Probe)>,
-    /// The wall clock was set ahead: until then the gap to what was sent before is not over.
-    pub gap_until: Option<Timestamp>,
     /// Where it stands in the agenda.
     pub wake: Option<Timestamp>,
     /// When a failed commit of a plan or an intent may be tried again.
     pub pause_until: Option<Timestamp>,
+    /// The wall clock was set ahead, and the ledger does not know yet.
+    pub clock_set: bool,
     /// Whether a low runway has been said since it was last long enough.
     pub low: bool,
 }
@@ -73,6 +73,8 @@ pub(super) struct Beginning {
     pub prior: Option<Box<Open>>,
     /// Found in `sending` at start: look for it first.
     pub found: bool,
+    /// When the attempt that was found began.
+    pub begun: Option<Timestamp>,
 }
 
 impl Desk {
@@ -86,21 +88,15 @@ impl Desk {
             ending: false,
             rate_limited: None,
             probe: None,
-            gap_until: None,
             wake: None,
             pause_until: None,
+            clock_set: false,
             low: false,
         }
     }
 
-    /// The wall clock was set ahead by `step` to `now`. What is left of the gap, and of the time in which something may
-    /// still arrive, has to pass all the same.
-    pub fn clock_set_ahead(&mut self, latest: Option<&Sent>, step: Duration, now: Timestamp) {
-        let before = time::before(now, step);
-        let ends =
-            latest.map(|sent| time::after(sent.from.max(sent.to.unwrap_or(sent.from)), self.setup.policy.min_gap));
-        let ends = ends.max(self.gap_until).filter(|ends| *ends > before);
-        self.gap_until = ends.map(|ends| time::after(ends, step));
+    /// The wall clock was set ahead by `step`: what may still arrive comes no sooner for that.
+    pub fn clock_set_ahead(&mut self, step: Duration) {
         if let Work::Delivering { delivery, .. } | Work::Parked { delivery } = &mut self.work {
             delivery.clock_set_ahead(step);
         }

@@ -101,9 +101,6 @@ pub(super) enum Then {
     Changed(AccountId),
     /// The plan's verdicts of an account.
     Planned(AccountId),
-    /// A part of many verdicts. One that is not kept is not handed in again, for by then it may be out of date: the
-    /// plan says it anew.
-    Said,
     /// Posts of this account have left the queue.
     Withdrawn(AccountId),
     /// An attempt may begin.
@@ -188,7 +185,8 @@ impl Engine {
             Event::Chore(Chore::Accounts) => self.probe_accounts(now),
             Event::ClockJumped { seconds } => {
                 self.log(LogEvent::ClockJumped { seconds });
-                self.clock_set(seconds, now);
+                self.clock_set(seconds);
+                self.clock_jumped(seconds, now);
                 self.advance_all(now);
             }
             Event::ClockConfirmed { by } => {
@@ -241,12 +239,7 @@ impl Engine {
     pub fn is_idle(&self) -> bool {
         self.is_ready()
             && self.desks.iter().all(|(id, desk)| {
-                let quiet = match desk.work {
-                    Work::Idle => true,
-                    // Nothing goes on before its account is let in again; the next start looks for it too.
-                    Work::Parked { .. } => self.view.account(id).is_some_and(|account| account.head.stopped.is_some()),
-                    Work::Gathering { .. } | Work::Intending { .. } | Work::Delivering { .. } => false,
-                };
+                let quiet = matches!(desk.work, Work::Idle);
                 let Some(account) = self.view.account(id) else { return quiet };
                 let scheduled = account.counts().get(State::Scheduled.name()).copied().unwrap_or(0);
                 let held_back = desk.setup.paused || account.head.stopped.is_some();
@@ -329,6 +322,11 @@ impl Engine {
                     if let Fact::AccountStopped { account, .. } = &record.fact {
                         self.stops.remove(account);
                     }
+                    if let Fact::ClockSet { account, .. } = &record.fact
+                        && let Some(desk) = self.desks.get_mut(account)
+                    {
+                        desk.clock_set = false;
+                    }
                 }
                 self.went_on(ticket, pending, now);
             }
@@ -347,10 +345,10 @@ impl Engine {
 
     fn went_on(&mut self, ticket: Ticket, pending: Pending, now: Timestamp) {
         match pending.then {
-            Then::Nothing | Then::Said => {}
+            Then::Nothing => {}
             Then::Changed(account) => self.advance(&account, now),
             Then::Planned(account) => self.planned(&account, &pending.records, now),
-            Then::Withdrawn(account) => self.withdrawn(&account, &pending.records, now),
+            Then::Withdrawn(account) => self.ended(&account, &pending.records, now),
             Then::Intended(account) => self.intended(&account, now),
             Then::Kept(account) => self.kept(&account, now),
             Then::Concluded(account) => self.concluded(&account, &pending.records, now),
@@ -393,7 +391,6 @@ impl Engine {
                 }
                 self.advance(&account, now);
             }
-            Then::Said => {}
             Then::Resolved(delivery) => {
                 self.resolving.remove(&delivery);
                 self.resolved.push((ticket, Err(ResolveError::Commit(error.clone()))));
@@ -434,14 +431,10 @@ impl Engine {
         self.full
     }
 
-    /// A gap is time that has passed, not what the wall clock shows. (A clock that was set back is waited for.)
-    fn clock_set(&mut self, seconds: i64, now: Timestamp) {
+    /// The time in which something may still arrive is time that has passed, not what the wall clock shows.
+    fn clock_set(&mut self, seconds: i64) {
         let Ok(step) = u64::try_from(seconds) else { return };
-        for (id, desk) in &mut self.desks {
-            let mut beat = self.view.account(id).into_iter().flat_map(|account| account.beat());
-            let latest = beat.find(|(_, sent)| sent.counts).map(|(_, sent)| sent);
-            desk.clock_set_ahead(latest, Duration::from_secs(step), now);
-        }
+        self.desks.values_mut().for_each(|desk| desk.clock_set_ahead(Duration::from_secs(step)));
     }
 
     fn watch_clock(&mut self, now: Timestamp) {
@@ -459,6 +452,22 @@ impl Engine {
         if self.clock_behind != behind {
             self.clock_behind = behind;
             self.advance_all(now);
+        }
+    }
+
+    /// A clock that was set ahead makes the last post look older than it is: the gap must not be over by that.
+    fn clock_jumped(&mut self, seconds: i64, now: Timestamp) {
+        if seconds <= 0 {
+            return;
+        }
+        let accounts: Vec<AccountId> = self.desks.keys().cloned().collect();
+        for account in accounts {
+            let records = vec![Record::new(now, Fact::ClockSet { account: account.clone(), seconds })];
+            // Until it is durable, nothing is begun.
+            if let Some(desk) = self.desks.get_mut(&account) {
+                desk.clock_set = true;
+            }
+            self.commit(records, Room::Reserve, Then::Changed(account));
         }
     }
 

@@ -16,9 +16,6 @@ use super::desk::{Desk, Work};
 use super::engine::{Folder, Mode, Then};
 use super::event::runway_horizon;
 
-/// Most verdicts in one batch: a batch is written in one piece.
-const BATCH: usize = 1_000;
-
 impl Engine {
     pub(super) fn inbox(&mut self, inbox: Inbox, now: Timestamp) {
         match inbox {
@@ -203,14 +200,6 @@ impl Engine {
         }
     }
 
-    /// It is durable that posts have left the queue. Some may be back already.
-    pub(super) fn withdrawn(&mut self, account: &AccountId, records: &[Record], now: Timestamp) {
-        for delivery in records.iter().filter_map(|record| record.fact.delivery()) {
-            self.refresh(&delivery.post);
-        }
-        self.advance(account, now);
-    }
-
     /// After the folder has been read through: what the ledger has waiting and no file holds has been withdrawn.
     fn withdraw_absent(&mut self, now: Timestamp) {
         let mut absent = Vec::new();
@@ -295,7 +284,6 @@ impl Engine {
     /// Asks the plan, and begins what it chooses.
     fn ask_plan(&mut self, account: &AccountId, now: Timestamp) -> Option<Timestamp> {
         let no_send = self.brake(account, now);
-        let gap_until = self.desks.get(account).and_then(|desk| desk.gap_until).filter(|until| *until > now);
         let Self { desks, view, .. } = self;
         let desk = desks.get_mut(account)?;
         if desk.planning || desk.ending {
@@ -321,7 +309,7 @@ impl Engine {
             self.begin_choice(account, choice, now);
             return None;
         }
-        step.wake.min_with(gap_until)
+        step.wake
     }
 
     /// Why nothing may be begun on this account now.
@@ -334,9 +322,9 @@ impl Engine {
             (self.stopping, "the daemon was stopping"),
             (self.clock_behind, "the wall clock was behind"),
             (self.folder != Folder::Known, "the queue folder could not be read"),
+            (desk.clock_set, "the wall clock was set"),
             (self.full, "the disk was full"),
             (desk.setup.paused, "the account is paused"),
-            (desk.gap_until.is_some_and(|until| now < until), "the clock was set, and the gap is not over"),
             (
                 head.is_some_and(|head| head.stopped.is_some()) || self.stops.contains(account),
                 "the account's token is not accepted",
@@ -369,29 +357,32 @@ impl Engine {
             };
             records.extend(fact.map(|fact| Record::new(now, fact)));
         }
-        let mut batches: Vec<Vec<Record>> = records.chunks(BATCH).map(<[Record]>::to_vec).collect();
-        let Some(last) = batches.pop() else {
+        if records.is_empty() {
             if let Some(desk) = self.desks.get_mut(account) {
                 desk.planning = false;
             }
             return;
-        };
-        for batch in batches {
-            self.commit(batch, Room::Free, Then::Said);
         }
-        self.commit(last, Room::Free, Then::Planned(account.clone()));
+        // One batch: a post that is given up for a slot must not outlive the slot.
+        self.commit(records, Room::Free, Then::Planned(account.clone()));
     }
 
     pub(super) fn planned(&mut self, account: &AccountId, records: &[Record], now: Timestamp) {
-        for record in records {
-            if let (Fact::Missed { .. } | Fact::Expired { .. } | Fact::Outcome { .. }, Some(delivery)) =
-                (&record.fact, record.fact.delivery())
-            {
-                self.refresh(&delivery.post.clone());
-            }
-        }
         if let Some(desk) = self.desks.get_mut(account) {
             desk.planning = false;
+        }
+        let over: Vec<Record> = records
+            .iter()
+            .filter(|record| matches!(record.fact, Fact::Missed { .. } | Fact::Expired { .. }))
+            .cloned()
+            .collect();
+        self.ended(account, &over, now);
+    }
+
+    /// The states of these deliveries have left the plan's hands, or come back into them.
+    pub(super) fn ended(&mut self, account: &AccountId, records: &[Record], now: Timestamp) {
+        for delivery in records.iter().filter_map(|record| record.fact.delivery()) {
+            self.refresh(&delivery.post.clone());
         }
         self.advance(account, now);
     }

@@ -137,6 +137,8 @@ pub enum Fact {
         account: AccountId,
         identity: String,
     },
+    /// The wall clock was set ahead while the account was at work.
+    ClockSet { account: AccountId, seconds: i64 },
     /// A person has confirmed the wall clock although it is behind the high-water mark; the mark starts anew.
     ClockConfirmed {
         by: String,

@@ -45,6 +45,9 @@ pub struct Head {
     /// The last slot that was used or passed by: all before it are over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Timestamp>,
+    /// When the wall clock was last set ahead, by its new time: less time has passed since the last post than it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_set: Option<Timestamp>,
 }
 
 /// What is remembered of a delivery.
@@ -381,6 +384,7 @@ impl Head {
         match &record.fact {
             Fact::AccountStopped { why, .. } => self.stopped = Some(why.clone()),
             Fact::AccountResumed { .. } => self.stopped = None,
+            Fact::ClockSet { .. } => self.clock_set = Some(record.at),
             Fact::Pinned { identity, .. } => self.pinned = Some(identity.clone()),
             Fact::SlotEmpty { slot, .. } => self.cursor = self.cursor.max(Some(*slot)),
             Fact::Intent(intent) if !intent.fixed => self.cursor = self.cursor.max(intent.slot),
@@ -410,6 +414,7 @@ impl Fact {
             | Self::AccountStopped { .. }
             | Self::AccountResumed { .. }
             | Self::Pinned { .. }
+            | Self::ClockSet { .. }
             | Self::ClockConfirmed { .. } => None,
         }
     }
@@ -420,6 +425,7 @@ impl Fact {
             Self::SlotEmpty { account, .. }
             | Self::AccountStopped { account, .. }
             | Self::AccountResumed { account }
+            | Self::ClockSet { account, .. }
             | Self::Pinned { account, .. } => Some(account),
             Self::Intent(intent) => Some(&intent.delivery.account),
             Self::Planned { delivery, .. } => Some(&delivery.account),
@@ -616,6 +622,7 @@ mod tests {
             stopped: stopped.then(|| "401".into()),
             pinned: None,
             cursor: cursor.map(at),
+            clock_set: None,
         };
         let cases: Vec<(&str, Vec<Line>, Head)> = vec![
             ("slots begin with the first plan", vec![(5, planned(None))], head(Some(5), false)),

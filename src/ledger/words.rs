@@ -21,6 +21,7 @@ impl Fact {
             Self::SlotEmpty { .. } => "slot-empty",
             Self::AccountStopped { .. } => "account-stopped",
             Self::AccountResumed { .. } => "account-resumed",
+            Self::ClockSet { .. } => "clock-set",
             Self::Pinned { .. } => "pinned",
             Self::ClockConfirmed { .. } => "clock-confirmed",
         }
@@ -59,6 +60,7 @@ impl Fact {
             Self::SlotEmpty { reason, .. } => Some(reason.clone()),
             Self::AccountStopped { why, .. } => Some(why.clone()),
             Self::Pinned { identity, .. } => Some(identity.clone()),
+            Self::ClockSet { seconds, .. } => Some(format!("ahead by {seconds} s")),
             Self::ClockConfirmed { by } => Some(format!("by {by}")),
         }
     }

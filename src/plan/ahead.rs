@@ -3,29 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::time::{before, since};
+use crate::domain::time::since;
 use crate::domain::{Held, PostId, Timestamp};
 use crate::ledger::view::Account;
 use crate::queue::{Kind, Post};
 
 use super::index::is_promotion;
-use super::lane::{Brakes, Choice, Lane, Projected, SLOT_GRACE};
+use super::lane::{Brakes, Choice, Lane, Projected};
 use super::past::{Counted, Imagined, Past};
 use super::slots;
 use super::turn::Passed;
-
-/// Most slots that a projection looks at. It is enough for months of a slot a minute; where they come every second, who
-/// asks is not kept waiting, and what would follow is not told, as if it lay beyond the end.
-const LOOKED: usize = 500_000;
-
-/// How long a projection goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    /// Up to its end, through slots that nobody will use.
-    All,
-    /// Only through slots in which something could go out.
-    Posts,
-}
 
 /// What happens in a projection.
 enum Ahead {
@@ -34,10 +21,17 @@ enum Ahead {
     Ended { at: Timestamp, post: Arc<Post>, word: &'static str },
 }
 
+/// Most turns that are taken ahead. A slot a second would make millions of them in a month; nobody reads so far.
+const TURNS: usize = 50_000;
+/// Most empty slots that are listed once nothing is left to send. They say how long nothing goes out; more of them
+/// say no more.
+pub(super) const EMPTY_SLOTS: usize = 100;
+
 impl Lane {
     /// The plan from `now` until `until`, as if everything were delivered at once when it is sent: sends, empty slots
     /// and posts that would be given up in order of time, then all that is held, by id. What is neither goes out
-    /// after `until`. A brake that is on stays on.
+    /// after `until`. A brake that is on stays on. Where nothing is left to send, or slots are very many, the list may
+    /// end before `until`.
     pub fn project(
         &self,
         account: Option<&Account>,
@@ -45,26 +39,11 @@ impl Lane {
         now: Timestamp,
         until: Timestamp,
     ) -> Vec<Projected> {
-        self.look_ahead(account, brakes, (now, until), Extent::All)
-    }
-
-    /// The same for posts alone: slots in which nothing could go out are left out, and cost nothing.
-    pub fn project_posts(&self, account: Option<&Account>, now: Timestamp, until: Timestamp) -> Vec<Projected> {
-        self.look_ahead(account, Brakes::default(), (now, until), Extent::Posts)
-    }
-
-    fn look_ahead(
-        &self,
-        account: Option<&Account>,
-        brakes: Brakes,
-        (now, until): (Timestamp, Timestamp),
-        extent: Extent,
-    ) -> Vec<Projected> {
         let mut lane = self.clone();
         let mut lines = Vec::new();
         let mut held = BTreeMap::new();
         lane.index.settle(account);
-        lane.run_ahead(account, brakes, (now, until), extent, |lane, event| match event {
+        lane.run_ahead(account, brakes, now, until, EMPTY_SLOTS, |lane, event| match event {
             None => held = lane.holds(),
             Some(Ahead::Sent { at, choice }) => {
                 held.remove(&choice.post.id);
@@ -112,7 +91,7 @@ impl Lane {
         let mut lane = self.clone();
         let mut last = now;
         lane.index.settle(account);
-        lane.run_ahead(account, Brakes::default(), (now, until), Extent::Posts, |_, event| {
+        lane.run_ahead(account, Brakes::default(), now, until, 0, |_, event| {
             if let Some(Ahead::Sent { at, .. }) = event {
                 last = at;
             }
@@ -121,27 +100,31 @@ impl Lane {
     }
 
     /// Takes turns from `now` until `until`. `tell` is called once with nothing, when the lane stands as it does
-    /// now, and then with each thing that happens.
+    /// now, and then with each thing that happens. Once nothing is left to send, so many more empty slots are told.
     fn run_ahead(
         &mut self,
         account: Option<&Account>,
         brakes: Brakes,
-        (now, until): (Timestamp, Timestamp),
-        extent: Extent,
+        now: Timestamp,
+        until: Timestamp,
+        empty_slots: usize,
         mut tell: impl FnMut(&Self, Option<Ahead>),
     ) {
         let mut imagined = Imagined { settled: Some(now), ..Imagined::default() };
         let mut moment = now;
         let mut first = true;
-        let mut looked = 0;
-        while looked < LOOKED {
-            if moment > until {
+        let mut empty = 0;
+        for _ in 0..TURNS {
+            let nothing_left = !first && !self.index.some_are_left();
+            if moment > until || (nothing_left && empty >= empty_slots) {
                 break;
+            }
+            if !nothing_left {
+                empty = 0;
             }
             let past = Past::with(account, &imagined);
             let ended = self.begin(&past, brakes, moment);
             let turn = self.turn(&past, brakes, moment);
-            looked += turn.looked;
             if std::mem::take(&mut first) {
                 tell(self, None);
             }
@@ -155,6 +138,7 @@ impl Lane {
                 match passed {
                     Passed::Empty { slot, reason } => {
                         imagined.cursor = imagined.cursor.max(Some(slot));
+                        empty += 1;
                         tell(self, Some(Ahead::Empty { slot, reason }));
                     }
                     Passed::GivenUp { post, .. } => {
@@ -175,41 +159,10 @@ impl Lane {
                 tell(self, Some(Ahead::Sent { at: moment, choice }));
             }
             if !again {
-                let next = match extent {
-                    Extent::All => turn.wake,
-                    Extent::Posts => self.next_that_matters(&mut imagined, turn.closed, turn.wake, moment),
-                };
-                let Some(wake) = next else { break };
+                let Some(wake) = turn.wake else { break };
                 moment = wake.max(moment);
             }
         }
-    }
-
-    /// When something may be sent at the earliest, after a turn in which nothing was. The slots until then are over by
-    /// that time, and were seen to be: nobody needs to look at each of them.
-    fn next_that_matters(
-        &mut self,
-        imagined: &mut Imagined,
-        closed: Option<Timestamp>,
-        wake: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Option<Timestamp> {
-        let timer = self.index.wake(now, self.late_grace());
-        let in_line = self.index.best().is_some() || self.index.wait_for_a_later_slot(now);
-        let next = match closed.filter(|closed| *closed > now) {
-            _ if self.index.reply().is_some() || self.index.due(now).next().is_some() => return wake,
-            None if in_line => return wake,
-            Some(closed) if in_line => timer.map_or(closed, |timer| timer.min(closed)),
-            _ => timer?,
-        };
-        if self.next_slot(now).is_some_and(|slot| slot < next) {
-            let over = slots::latest(&self.schedule, before(next, SLOT_GRACE)).filter(|slot| *slot > now);
-            imagined.cursor = imagined.cursor.max(over);
-            if let Some(watch) = &mut self.watch {
-                watch.through = watch.through.max(next);
-            }
-        }
-        Some(next)
     }
 
     fn holds(&self) -> BTreeMap<PostId, (Held, Option<String>)> {

@@ -88,7 +88,8 @@ fn quiet_end(policy: &Policy, zone: &TimeZone, now: Timestamp) -> Option<Timesta
 pub fn gap(policy: &Policy, past: &Past<'_>, now: Timestamp) -> Option<Closed> {
     let latest = past.counted().next()?;
     let Some(to) = latest.to else { return Some(Closed::Open) };
-    let until = after(latest.from.max(to), policy.min_gap);
+    // Where the clock was set ahead since, nobody knows how little time has passed: the gap begins anew.
+    let until = after(latest.from.max(to).max(past.clock_set().unwrap_or(to)), policy.min_gap);
     (now < until).then_some(Closed::Gap { until })
 }
 

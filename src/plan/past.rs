@@ -64,6 +64,11 @@ impl<'a> Past<'a> {
         recorded.max(self.imagined.and_then(|imagined| imagined.cursor))
     }
 
+    /// When the wall clock was last set ahead.
+    pub fn clock_set(&self) -> Option<Timestamp> {
+        self.account.and_then(|account| account.head.clock_set)
+    }
+
     pub fn entry(&self, post: &PostId) -> Option<&'a Entry> {
         self.account?.entry(post)
     }

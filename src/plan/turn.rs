@@ -50,10 +50,6 @@ pub struct Turn {
     pub passed: Vec<Passed>,
     pub send: Option<Choice>,
     pub wake: Option<Timestamp>,
-    /// How many slots were looked at: the cost of it.
-    pub looked: usize,
-    /// Until when nothing that counts can be sent.
-    pub closed: Option<Timestamp>,
 }
 
 /// The gates as they stand now.
@@ -85,8 +81,6 @@ impl Lane {
         let promotion_open = gates::promotion_open(&self.policy.promotion, past);
         self.index.set_promotion_open(promotion_open);
         let come = self.pass_slots(past, &gates, now, &mut turn.passed);
-        turn.looked = 1 + come.open.len() + turn.passed.len();
-        turn.closed = gates.closed.and_then(Closed::until);
 
         turn.send = self.fixed_post(past, &gates, now);
         let kept = self.keep_slot(past, &gates, now, &come);

@@ -4,6 +4,9 @@
 //! Every run is drawn from one seed, and the same seed gives the same run. `CADENCED_SIM_SEEDS=N` runs N seeds,
 //! `CADENCED_SIM_SEED=S` replays one and prints its trace, `CADENCED_SIM_FROM=S` starts elsewhere.
 
+#![cfg(test)]
+#![expect(clippy::disallowed_macros, reason = "a run says on stderr which seeds it took and which one failed")]
+
 mod chance;
 mod oracle;
 mod scenario;

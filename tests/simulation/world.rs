@@ -148,6 +148,8 @@ pub struct World {
     life: u64,
     engine: Option<Engine>,
     durable: Vec<Record>,
+    /// What the engine was told is durable; the same, unless a rule is taken out.
+    acknowledged: Vec<Record>,
     /// Batches that the disk has not finished, oldest first.
     unsynced: Vec<(Ticket, Vec<Record>)>,
     full_until: Timestamp,
@@ -162,6 +164,8 @@ pub struct World {
     print: bool,
     trace: Option<Vec<String>>,
     faults_end: Timestamp,
+    /// For how many accounts the ledger does not say yet that the clock was set ahead.
+    jump_unsaid: usize,
 }
 
 impl World {
@@ -192,6 +196,7 @@ impl World {
             life: 0,
             engine: None,
             durable: Vec::new(),
+            acknowledged: Vec::new(),
             unsynced: Vec::new(),
             full_until: start,
             coming: BTreeMap::new(),
@@ -205,6 +210,7 @@ impl World {
             print,
             trace: None,
             faults_end: time::after(start, Duration::from_secs(DAYS * 86_400)),
+            jump_unsaid: 0,
             scenario,
             sabotage,
         }
@@ -227,7 +233,10 @@ impl World {
             self.report.steps += 1;
             self.carry_out()?;
             let calm = self.now >= self.faults_end;
-            if calm && self.engine.as_ref().is_some_and(|engine| engine.is_idle()) && self.nothing_under_way() {
+            let settled = |engine: &Engine| {
+                engine.is_idle() && engine.view().accounts().all(|(_, account)| account.head.stopped.is_none())
+            };
+            if calm && self.engine.as_ref().is_some_and(settled) && self.nothing_under_way() {
                 return self.finish();
             }
             if self.now > deadline {
@@ -384,6 +393,10 @@ impl World {
     fn crash(&mut self) {
         self.report.crashes += 1;
         self.say(|| "crashes".to_owned());
+        if self.jump_unsaid > 0 {
+            // A clock that is set while nobody looks cannot be told from one that was right.
+            self.oracle.clock_was_set_unseen();
+        }
         self.engine = None;
         self.life += 1;
         // Of what the disk had not finished, any first part may be there all the same.
@@ -391,6 +404,7 @@ impl World {
         let unsynced = std::mem::take(&mut self.unsynced);
         for (_, records) in unsynced.into_iter().take(kept) {
             self.oracle.durable(&records);
+            self.acknowledged.extend(records.iter().cloned());
             self.durable.extend(records);
         }
         match self.sabotage {
@@ -493,6 +507,9 @@ impl World {
             return self.tell(Event::Committed { ticket, result: Err(error) });
         }
         self.oracle.durable(&records);
+        let said = records.iter().filter(|record| matches!(record.fact, Fact::ClockSet { .. })).count();
+        self.jump_unsaid = self.jump_unsaid.saturating_sub(said);
+        self.acknowledged.extend(records.iter().cloned());
         self.durable.extend(records);
         self.tell(Event::Committed { ticket, result: Ok(()) })
     }
@@ -501,7 +518,7 @@ impl World {
         self.report.calls += 1;
         let plan = self.scenario.accounts.iter().find(|plan| plan.id == account.as_str());
         let twin = plan.expect("a call of an account that there is").twin;
-        let (life, durable) = (self.life, self.durable.len());
+        let (life, durable) = (self.life, self.acknowledged.len());
         let weather = if self.now >= self.faults_end { Weather::calm() } else { self.weather.clone() };
         let told = |result| Coming::Told { life, event: Event::Replied { ticket, result } };
         let timeout = Duration::from_secs(60);
@@ -569,7 +586,7 @@ impl World {
     ) -> Result<(), String> {
         let answer = self.twins[twin].answer(call, self.now);
         self.say(|| format!("arrives {} -> {}", call_text(call), reply_text(&answer)));
-        self.oracle.published(twin, &*self.twins[twin], &self.durable[..durable], &self.scenario)?;
+        self.oracle.published(twin, &*self.twins[twin], &self.acknowledged[..durable], &self.scenario)?;
         if let Some((life, ticket)) = reply {
             let span = self.millis(1000);
             self.later(span, Coming::Told { life, event: Event::Replied { ticket, result: Ok(answer) } });
@@ -609,7 +626,7 @@ impl World {
             self.tell(Event::Room)?;
         }
         if self.chance.permille(500) {
-            let chore = if self.chance.permille(500) { Chore::Accounts } else { Chore::Runway };
+            let chore = if self.chance.permille(980) { Chore::Accounts } else { Chore::Runway };
             self.tell(Event::Chore(chore))?;
         }
         if self.weather.clock_jumps && self.chance.permille(15) && self.engine.is_some() {
@@ -632,6 +649,9 @@ impl World {
             self.report.clock_jumps += 1;
             self.oracle.clock_was_set();
             self.say(|| format!("the clock is set by {seconds} s"));
+            if seconds > 0 {
+                self.jump_unsaid = self.scenario.accounts.len();
+            }
             self.tell(Event::ClockJumped { seconds })?;
         }
         Ok(())

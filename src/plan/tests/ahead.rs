@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::plan::Projected;
+use crate::plan::ahead::EMPTY_SLOTS;
 
 fn listed(lines: &[Projected]) -> Vec<String> {
     let line = |line: &Projected| {
@@ -96,4 +97,16 @@ fn a_large_queue_is_projected_without_walking_through_it() {
     }
     let month = project(&world, "2026-06-01T06:30:00Z", "2026-07-01T06:30:00Z");
     assert_eq!(month.iter().filter(|line| !line.contains("held")).count(), 720);
+}
+
+#[test]
+fn a_slot_a_second_is_not_walked_through_for_a_year() {
+    let world = World::new(schedule("UTC", &["* * * * * *"]), free()).with([post("a")]);
+    let lines = project(&world, "2026-06-01T09:00:00Z", "2027-06-01T09:00:00Z");
+    assert_eq!(lines.iter().filter(|line| line.ends_with(" a")).count(), 1, "{lines:?}");
+    assert!((EMPTY_SLOTS..EMPTY_SLOTS + 10).contains(&lines.len()), "{}", lines.len());
+    let runway = |world: &World| world.lane.runway(None, at("2026-06-01T09:00:00Z"), at("2027-06-01T09:00:00Z"));
+    assert!(runway(&world).is_some_and(|ends| ends < at("2026-06-01T09:00:10Z")));
+    let nothing = World::new(schedule("UTC", &["* * * * * *"]), free()).with([]);
+    assert_eq!(runway(&nothing), Some(at("2026-06-01T09:00:00Z")));
 }
