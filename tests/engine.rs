@@ -4,19 +4,20 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cadenced::control::protocol::DaemonReport;
 use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Retry, Schedule, Unanswered,
 };
 use cadenced::domain::{AccountId, Content, DeliveryId, Digest, Remote, SecretRef, Timestamp};
 use cadenced::engine::engine::Mode;
-use cadenced::engine::{AccountSetup, Command, Engine, Event, Ticket};
+use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
 use cadenced::ledger::record::Fact;
 use cadenced::ledger::store::CommitError;
 use cadenced::ledger::{Record, View};
 use cadenced::parts::Inbox;
 use cadenced::platform::contract::{
-    Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, HttpReply, Method, Next, Purpose, Reading, Reply,
-    Request, Secrets, Session, Step,
+    Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, Failure, HttpReply, Method, Next, Purpose, Reading,
+    Reply, Request, Secrets, Session, Step,
 };
 use cadenced::queue::{Approval, Post, parse};
 use serde_json::{Value, json};
@@ -452,4 +453,115 @@ fn who_only_looks_says_that_a_token_is_not_accepted() {
     bench.tell(Event::Inbox(Inbox::Complete));
     bench.settle();
     assert!(bench.engine.view().account(&account("a")).unwrap().head.stopped.is_some());
+}
+
+#[test]
+fn a_clock_that_is_set_ahead_ends_no_gap() {
+    let two = format!("{}{}", post("p", "hello", ""), post("q", "more", ""));
+    let mut bench = Bench::ready(&two);
+    bench.configure(vec![setup("a", &["*/10 * * * *"])]);
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("posted");
+    bench.settle();
+    bench.until("2026-06-01T09:30:00Z");
+    // Half an hour of the two has passed.
+    bench.now = at("2026-06-08T09:30:00Z");
+    bench.tell(Event::ClockJumped { seconds: 7 * 86_400 });
+    bench.until("2026-06-08T10:59:59Z");
+    assert_eq!((bench.calls.len(), bench.state("q@a")), (0, "scheduled"));
+    bench.until("2026-06-08T11:00:00Z");
+    assert_eq!(bench.calls.len(), 1);
+}
+
+#[test]
+fn a_clock_that_is_set_ahead_does_not_make_a_lost_request_surely_lost() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    let (ticket, _) = bench.calls.pop_front().unwrap();
+    bench.tell(Event::Replied { ticket, result: Err(Failure::MayHaveArrived("timed out".into())) });
+    bench.settle();
+    bench.now = at("2026-06-02T09:00:00Z");
+    bench.tell(Event::ClockJumped { seconds: 86_400 });
+    let mut looks = 0;
+    for minute in 1..5 {
+        bench.until(&format!("2026-06-02T09:0{minute}:00Z"));
+        while !bench.calls.is_empty() {
+            assert!(bench.calls[0].1.ends_with("look"), "it is not sent again yet");
+            looks += 1;
+            bench.replied("absent");
+        }
+        bench.settle();
+    }
+    assert!(looks > 0);
+    assert_eq!(bench.state("p@a"), "sending");
+}
+
+#[test]
+fn an_attempt_in_doubt_waits_for_its_account_and_not_for_ever() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    let (ticket, _) = bench.calls.pop_front().unwrap();
+    bench.tell(Event::Replied { ticket, result: Err(Failure::MayHaveArrived("timed out".into())) });
+    bench.settle();
+    bench.until("2026-06-01T09:00:30Z");
+    bench.replied("denied");
+    bench.settle();
+    assert_eq!(bench.calls.len(), 0, "nothing can be found out before the account is let in");
+    bench.until("2026-06-04T09:00:00Z");
+    // The token is mended: it is looked for, although that has not been possible for days.
+    let setups = bench.setups.clone();
+    bench.configure(setups);
+    bench.settle();
+    assert!(bench.calls[0].1.ends_with("look"));
+    bench.replied("there");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "delivered");
+}
+
+#[test]
+fn a_slot_a_second_does_not_keep_those_waiting_who_ask() {
+    let mut bench = Bench::ready(&post("p", "hello", "at = 2026-12-01T08:31:00Z"));
+    bench.configure(vec![setup("a", &["* * * * * *"])]);
+    bench.until("2026-06-01T08:30:05Z");
+    let daemon = DaemonReport { running: true, pid: None, version: String::new() };
+    let report = bench.engine.status(None, daemon.clone(), bench.now);
+    assert_eq!(report.accounts[0].runway_days, Some(183.0));
+    bench.engine.plan(bench.now, at("2126-06-01T10:00:00Z"));
+    // The account is gone: what was in line is not any more, and says why.
+    bench.configure(vec![]);
+    let report = bench.engine.status(None, daemon, bench.now);
+    assert_eq!(report.deliveries[0].state.name(), "held");
+    assert!(report.deliveries[0].reason.as_deref().unwrap().starts_with("invalid"));
+}
+
+#[test]
+fn a_token_that_is_refused_is_tried_no_more_while_that_is_being_recorded() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("denied");
+    bench.settle();
+    assert_eq!(bench.recorded(), ["intent", "auth", "account-stopped"]);
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "retrying"));
+}
+
+#[test]
+fn a_double_is_held_through_a_restart_and_let_go_after_its_time() {
+    let twice = format!("{}{}", post("p", "hello", ""), post("q", "hello", ""));
+    let mut bench = Bench::ready(&twice);
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("posted");
+    bench.settle();
+    bench.until("2026-06-02T09:00:00Z");
+    assert_eq!(bench.state("q@a"), "held");
+    let recorded = bench.durable.len();
+    let setups = bench.setups.clone();
+    bench.configure(setups);
+    bench.tell(Event::Chore(Chore::Runway));
+    bench.settle();
+    assert_eq!((bench.state("q@a"), bench.durable.len()), ("held", recorded));
+    bench.now = at("2026-07-02T08:00:00Z");
+    bench.tell(Event::Chore(Chore::Runway));
+    bench.settle();
+    bench.until("2026-07-02T09:00:00Z");
+    assert_eq!((bench.state("q@a"), bench.calls.len()), ("sending", 1));
 }

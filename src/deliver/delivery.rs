@@ -224,6 +224,22 @@ impl Delivery {
         self.wanted = Wanted::Publish;
     }
 
+    /// The account is let in again, after a time in which nobody could look.
+    pub fn let_in_again(&mut self, now: Timestamp) {
+        if let Some(doubt) = &mut self.doubt {
+            doubt.since = now;
+        }
+    }
+
+    /// The wall clock was set ahead by `step`. What may still be under way comes no sooner for that.
+    pub fn clock_set_ahead(&mut self, step: Duration) {
+        for doubt in [&mut self.doubt, &mut self.repeating].into_iter().flatten() {
+            doubt.settle = time::after(doubt.settle, step);
+            doubt.since = time::after(doubt.since, step);
+            doubt.absent = doubt.absent.map(|absent| time::after(absent, step));
+        }
+    }
+
     /// The call that was chosen last is not made before `until`. Where nothing can be seen of the delivery, the attempt
     /// ends with that; else it goes on then.
     pub fn put_off(&mut self, until: Timestamp) -> Option<Outcome> {

@@ -150,6 +150,10 @@ impl Engine {
                 state = Stage::Held;
                 reason = Some(whole.to_string());
             }
+            State::Scheduled if desk.is_none() => {
+                state = Stage::Held;
+                reason = Some(format!("{}: its account is not in the configuration", Held::Invalid));
+            }
             State::Scheduled => at = slot,
             State::Retrying { at: next, .. } => at = Some(*next),
             State::Uncertain { why, .. } | State::Refused { why, .. } => reason = Some(why.to_string()),

@@ -56,7 +56,8 @@ impl Engine {
             }
             Work::Parked { .. } => {
                 let stopped = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
-                if !stopped && let Work::Parked { delivery } = std::mem::replace(&mut desk.work, Work::Idle) {
+                if !stopped && !self.stops.contains(account) && let Work::Parked { mut delivery } = std::mem::replace(&mut desk.work, Work::Idle) {
+                    delivery.let_in_again(now);
                     desk.work = Work::Delivering { delivery, ticket: None, keeping: false };
                     return self.carry_on(account, now);
                 }
@@ -93,7 +94,7 @@ impl Engine {
             }
         }
         let (at, delivery) = due?;
-        let stopped = held.head.stopped.is_some();
+        let stopped = held.head.stopped.is_some() || self.stops.contains(account);
         if at == Timestamp::MIN {
             // Looking for it sends nothing; it needs only an account that is let in.
             if !stopped && self.folder != Folder::Reading {
@@ -194,7 +195,7 @@ impl Engine {
         let Choice { post, slot, fixed } = choice;
         let content = post.content(account);
         if let Some(other) = self.double(account, &post, &content, now) {
-            let detail = format!("{other} said the same here; change the text, or wait 30 days");
+            let detail = super::planning::double_of(&other);
             self.object(&post, account, Held::Duplicate, detail);
             return self.advance(account, now);
         }
@@ -379,7 +380,7 @@ impl Engine {
     }
 
     /// Another post of this account that said the same lately.
-    fn double(&self, account: &AccountId, post: &Post, content: &Content, now: Timestamp) -> Option<String> {
+    pub(super) fn double(&self, account: &AccountId, post: &Post, content: &Content, now: Timestamp) -> Option<String> {
         if post.kind == Kind::Reply {
             return None;
         }
@@ -477,7 +478,9 @@ impl Engine {
         if let Some(desk) = self.desks.get_mut(account) {
             desk.session = Session::default();
         }
-        if let Some(fact) = self.stopped(account, why) {
+        if let Some(fact) = self.stopped(account, why)
+            && self.stops.insert(account.clone())
+        {
             self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Changed(account.clone()));
         }
     }

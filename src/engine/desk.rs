@@ -1,6 +1,7 @@
 //! One account at work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::deliver::{Delivery, Probe};
 use crate::domain::{Content, Timestamp};
@@ -91,6 +92,13 @@ impl Desk {
             pause_until: None,
             clock_set: false,
             low: false,
+        }
+    }
+
+    /// The wall clock was set ahead by `step`: what may still arrive comes no sooner for that.
+    pub fn clock_set_ahead(&mut self, step: Duration) {
+        if let Work::Delivering { delivery, .. } | Work::Parked { delivery } = &mut self.work {
+            delivery.clock_set_ahead(step);
         }
     }
 

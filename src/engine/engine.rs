@@ -61,6 +61,10 @@ pub struct Engine {
     pub(super) stopping: bool,
     /// Whether everything was recorded once since the start; before, nothing is begun.
     pub(super) ready: bool,
+    /// The last `now`.
+    pub(super) now: Timestamp,
+    /// Accounts whose stop is on its way into the ledger.
+    pub(super) stops: BTreeSet<AccountId>,
     /// Queue files that cannot be used, and the first thing that is wrong with each.
     pub(super) broken: BTreeMap<Arc<str>, String>,
     pending: BTreeMap<Ticket, Pending>,
@@ -129,6 +133,8 @@ impl Engine {
             full: false,
             stopping: false,
             ready: false,
+            now: Timestamp::MIN,
+            stops: BTreeSet::new(),
             broken: BTreeMap::new(),
             pending: BTreeMap::new(),
             again: BTreeMap::new(),
@@ -163,6 +169,7 @@ impl Engine {
 
     /// Takes what happened. Afterwards [`Engine::next_command`] is to be asked until it gives nothing.
     pub fn handle(&mut self, event: Event, now: Timestamp) {
+        self.now = now;
         self.watch_clock(now);
         match event {
             Event::Tick => {}
@@ -171,10 +178,14 @@ impl Engine {
             Event::Replied { ticket, result } => self.replied(ticket, result, now),
             Event::Gathered { ticket, result } => self.gathered(ticket, result, now),
             Event::Room => self.room(now),
-            Event::Chore(Chore::Runway) => self.look_at_runways(now),
+            Event::Chore(Chore::Runway) => {
+                self.look_at_runways(now);
+                self.reconsider_objections(now);
+            }
             Event::Chore(Chore::Accounts) => self.probe_accounts(now),
             Event::ClockJumped { seconds } => {
                 self.log(LogEvent::ClockJumped { seconds });
+                self.clock_set(seconds);
                 self.clock_jumped(seconds, now);
                 self.advance_all(now);
             }
@@ -228,12 +239,7 @@ impl Engine {
     pub fn is_idle(&self) -> bool {
         self.is_ready()
             && self.desks.iter().all(|(id, desk)| {
-                let quiet = match desk.work {
-                    Work::Idle => true,
-                    // Nothing goes on before its account is let in again; the next start looks for it too.
-                    Work::Parked { .. } => self.view.account(id).is_some_and(|account| account.head.stopped.is_some()),
-                    Work::Gathering { .. } | Work::Intending { .. } | Work::Delivering { .. } => false,
-                };
+                let quiet = matches!(desk.work, Work::Idle);
                 let Some(account) = self.view.account(id) else { return quiet };
                 let scheduled = account.counts().get(State::Scheduled.name()).copied().unwrap_or(0);
                 let held_back = desk.setup.paused || account.head.stopped.is_some();
@@ -313,6 +319,9 @@ impl Engine {
                         self.announce(record);
                     }
                     self.view.apply(record);
+                    if let Fact::AccountStopped { account, .. } = &record.fact {
+                        self.stops.remove(account);
+                    }
                     if let Fact::ClockSet { account, .. } = &record.fact
                         && let Some(desk) = self.desks.get_mut(account)
                     {
@@ -420,6 +429,12 @@ impl Engine {
     /// Whether the store was found full and has not been said to have room since.
     pub fn is_full(&self) -> bool {
         self.full
+    }
+
+    /// The time in which something may still arrive is time that has passed, not what the wall clock shows.
+    fn clock_set(&mut self, seconds: i64) {
+        let Ok(step) = u64::try_from(seconds) else { return };
+        self.desks.values_mut().for_each(|desk| desk.clock_set_ahead(Duration::from_secs(step)));
     }
 
     fn watch_clock(&mut self, now: Timestamp) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{AccountId, DeliveryId, Fault, Held, PostId, State, Timestamp, fault::Severity, time};
+use crate::domain::{AccountId, Content, DeliveryId, Fault, Held, PostId, State, Timestamp, fault::Severity, time};
 use crate::ledger::Record;
 use crate::ledger::record::{Fact, Outcome};
 use crate::ledger::store::Room;
@@ -243,11 +243,40 @@ impl Engine {
     }
 
     fn refresh_on(&mut self, post: &Arc<Post>, account: &AccountId) {
-        let Some(desk) = self.desks.get_mut(account) else { return };
         let content = post.content(account);
+        let said_before = self.said_before(post, account, &content);
+        let Some(desk) = self.desks.get_mut(account) else { return };
         let objection = desk.setup.adapter.check(&content, &desk.session).into_iter().next();
-        let objection = objection.map(|complaint| (Held::Invalid, complaint.reason));
+        let objection = objection.map(|complaint| (Held::Invalid, complaint.reason)).or(said_before);
         desk.lane.put(post, objection, self.view.account(account));
+    }
+
+    /// What was held as a double stays so as long as it is one; whether a post is one shows when its turn comes.
+    fn said_before(&self, post: &Arc<Post>, account: &AccountId, content: &Content) -> Option<(Held, String)> {
+        let entry = self.entry(&DeliveryId::new(post.id.clone(), account.clone()))?;
+        let held = matches!(entry.state, State::Held { reason: Held::Duplicate, .. });
+        let same = held && entry.digest == Some(post.digest);
+        let other = if same { self.double(account, post, content, self.now) } else { None };
+        other.map(|other| (Held::Duplicate, double_of(&other)))
+    }
+
+    /// Looks again at posts that were held when their turn came: time may have mended it, or somebody.
+    pub(super) fn reconsider_objections(&mut self, now: Timestamp) {
+        if self.mode != Mode::Publish {
+            return;
+        }
+        let mut held = std::collections::BTreeSet::new();
+        for (_, account) in self.view.accounts() {
+            let objected = |state: &State| {
+                let reason = if let State::Held { reason, .. } = state { Some(*reason) } else { None };
+                matches!(reason, Some(Held::Duplicate | Held::MediaMissing | Held::ApprovalStale))
+            };
+            held.extend(account.deliveries().filter(|(_, entry)| objected(&entry.state)).map(|(post, _)| post.clone()));
+        }
+        for post in &held {
+            self.refresh(post);
+        }
+        self.advance_all(now);
     }
 
     /// Keeps a post from being chosen, for a reason that only showed when it was.
@@ -315,7 +344,10 @@ impl Engine {
             (desk.clock_set, "the wall clock was set"),
             (self.full, "the disk was full"),
             (desk.setup.paused, "the account is paused"),
-            (head.is_some_and(|head| head.stopped.is_some()), "the account's token is not accepted"),
+            (
+                head.is_some_and(|head| head.stopped.is_some()) || self.stops.contains(account),
+                "the account's token is not accepted",
+            ),
             (desk.rate_limited.is_some_and(|until| now < until), "the platform asked to wait"),
             (!matches!(desk.work, Work::Idle), "another delivery was under way"),
             (self.view.account(account).is_some_and(|a| a.open().next().is_some()), "another delivery was owed"),
@@ -406,6 +438,11 @@ impl Engine {
             self.log(event);
         }
     }
+}
+
+/// What is said of a post that says the same as another one.
+pub(super) fn double_of(other: &str) -> String {
+    format!("{other} said the same here; change the text, or wait 30 days")
 }
 
 /// When approved content runs out, if that is before the account wants to be warned.

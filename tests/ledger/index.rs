@@ -145,7 +145,7 @@ fn a_snapshot_that_a_crash_left_unfinished_does_no_harm() {
 #[test]
 fn a_journal_that_has_lost_its_end_is_refused_until_a_person_decides() {
     let dir = tempfile::tempdir().unwrap();
-    let (ours, _theirs) = (dir.path().join("ours"), dir.path().join("theirs"));
+    let ours = dir.path().join("ours");
     let records = story(400);
     filled(&ours, &records[..300]);
     copy_folder(&ours, &dir.path().join("before"));
