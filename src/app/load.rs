@@ -1,7 +1,7 @@
 //! Reads the configuration and builds the accounts.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::config::read::ConfigEnv;
 use crate::config::{self, Settings};
 use crate::domain::fault::Severity;
 use crate::domain::{AccountId, Fault, limits};
+use crate::edge::beneath;
 use crate::edge::secrets::Vault;
 use crate::engine::AccountSetup;
 use crate::platform::REGISTRY;
@@ -58,7 +59,7 @@ pub fn load(file: &Path) -> Result<Loaded, Failure> {
 /// Everything that is wrong with it.
 pub fn read(file: &Path) -> Result<Loaded, Refusal> {
     let file = absolute(file);
-    let bytes = read_bounded(&file).map_err(|error| {
+    let bytes = beneath::read_file(&file, limits::FILE_BYTES).map_err(|error| {
         let place = crate::domain::Place::file(&file.display().to_string());
         let fault = Fault::error(place, format!("the configuration cannot be read: {error}"))
             .with_hint("name it with --config FILE or $CADENCED_CONFIG");
@@ -142,23 +143,4 @@ pub fn directories() -> (Option<String>, Option<String>) {
 /// The path from the root, without looking at what is there.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
-}
-
-/// Reads a file that is no larger than a configuration may be.
-///
-/// # Errors
-/// It cannot be read, is too large, or is not a regular file.
-pub fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    let mut opened = std::fs::OpenOptions::new().read(true).custom_flags(nonblock).open(file)?;
-    if !opened.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    opened.by_ref().take(limits::FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limits::FILE_BYTES {
-        return Err(io::Error::other(format!("it is larger than {} bytes", limits::FILE_BYTES)));
-    }
-    Ok(bytes)
 }

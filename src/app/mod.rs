@@ -12,13 +12,13 @@ mod load;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::cli::args::{ApproveArgs, CheckArgs, CheckFormat, SchemaKind};
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::faults::Look;
 use crate::cli::output::Page;
 use crate::cli::{Cli, Command, approve, check, completions, man, schema};
+use crate::domain::limits;
+use crate::edge::beneath;
 use crate::edge::clock::SystemClock;
 use crate::parts::Clock as _;
 use crate::platform::REGISTRY;
@@ -26,14 +26,9 @@ use crate::telemetry::format::Colour;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::of_this_process() {
         Ok(cli) => cli,
-        Err(error) => {
-            let code = if error.use_stderr() { Exit::Unusable } else { Exit::Done };
-            // Where nobody reads the help, nothing is lost.
-            let _ = error.print();
-            return code.into();
-        }
+        Err(exit) => return exit.into(),
     };
     let exit = match carry_out(&cli) {
         Ok(exit) => exit,
@@ -92,7 +87,7 @@ fn checked(cli: &Cli, args: &CheckArgs, out: &mut dyn std::io::Write) -> Result<
     let over = desk::finished(&file);
     let ask = check::Check {
         config_file: &file,
-        config: load::read_bounded(&file).map_err(|error| error.to_string()),
+        config: beneath::read_file(&file, limits::FILE_BYTES).map_err(|error| error.to_string()),
         state_directory: state_directory.as_deref(),
         runtime_directory: runtime_directory.as_deref(),
         registry: REGISTRY,

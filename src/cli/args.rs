@@ -38,6 +38,20 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// The command line of this process.
+    ///
+    /// # Errors
+    /// Help or a usage error was printed; the process is to end like this.
+    pub fn of_this_process() -> Result<Self, super::Exit> {
+        Self::try_parse().map_err(|error| {
+            // Where nobody reads it, nothing is lost.
+            let _ = error.print();
+            if error.use_stderr() { super::Exit::Unusable } else { super::Exit::Done }
+        })
+    }
+}
+
 const TOP_HELP: &str = "\
 Examples:
   cadenced check                       what is wrong with the configuration and the queue, and where

@@ -218,6 +218,20 @@ fn regular(stat: &Stat) -> io::Result<Stamp> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, why))
 }
 
+/// Reads a regular file by its path, at most `limit` bytes. Never waits for a pipe or a device.
+///
+/// # Errors
+/// It cannot be read, is too large, or is not a regular file.
+pub fn read_file(path: &std::path::Path, limit: u64) -> io::Result<Vec<u8>> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let mut file = std::fs::OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    read_bounded(&mut file, limit)?.ok_or_else(|| io::Error::other(format!("it is larger than {limit} bytes")))
+}
+
 /// Reads at most `limit` bytes; `None` when there are more.
 ///
 /// # Errors

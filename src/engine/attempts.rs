@@ -56,7 +56,10 @@ impl Engine {
             }
             Work::Parked { .. } => {
                 let stopped = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
-                if !stopped && !self.stops.contains(account) && let Work::Parked { mut delivery } = std::mem::replace(&mut desk.work, Work::Idle) {
+                if !stopped
+                    && !self.stops.contains(account)
+                    && let Work::Parked { mut delivery } = std::mem::replace(&mut desk.work, Work::Idle)
+                {
                     delivery.let_in_again(now);
                     desk.work = Work::Delivering { delivery, ticket: None, keeping: false };
                     return self.carry_on(account, now);

@@ -225,9 +225,11 @@ impl Engine {
         self.ready
     }
 
-    /// Whether every delivery's state is in the ledger: nothing is on its way, and nothing waits for the disk.
+    /// Whether every delivery's state is in the ledger: nothing is on its way, nothing waits for the disk, and no plan
+    /// waits for a call to come back.
     pub fn is_recorded(&self) -> bool {
-        self.is_ready() && !self.full && self.desks.values().all(|desk| desk.pause_until.is_none())
+        let said = |desk: &Desk| desk.pause_until.is_none() && !desk.is_in_flight();
+        self.is_ready() && !self.full && self.desks.values().all(said)
     }
 
     /// Whether the queue folder has been looked at.

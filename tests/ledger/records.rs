@@ -45,6 +45,7 @@ fn every_sample_reads_and_writes_back_the_same() {
         "account-stopped",
         "checkpoint",
         "clock-confirmed",
+        "clock-set",
         "expired",
         "intent",
         "missed",

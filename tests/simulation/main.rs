@@ -25,6 +25,9 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
 }
 
+/// Only one test at a time may silence panics: the hook is the process's.
+static QUIET: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 /// Runs one seed; the error is what went wrong.
 fn run(seed: u64, sabotage: Option<Sabotage>, trace: bool) -> Result<Report, String> {
     let scenario = Scenario::draw(seed);
@@ -48,6 +51,7 @@ fn promises_hold_whatever_happens() {
     let first = number("CADENCED_SIM_FROM").unwrap_or(0);
     let seeds = number("CADENCED_SIM_SEEDS").unwrap_or(SEEDS);
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(8) as u64;
+    let alone = QUIET.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let quiet = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let results: Vec<(Report, Vec<(u64, String)>)> = std::thread::scope(|scope| {
@@ -68,6 +72,7 @@ fn promises_hold_whatever_happens() {
         handles.into_iter().map(|handle| handle.join().unwrap()).collect()
     });
     std::panic::set_hook(quiet);
+    drop(alone);
     let mut sum = Report::default();
     let mut failed: Vec<(u64, String)> = Vec::new();
     for (report, failures) in results {
@@ -113,6 +118,7 @@ fn the_same_seed_gives_the_same_run() {
 /// The simulation must find the double or lost post when a rule of the protocol is taken out.
 #[test]
 fn each_rule_taken_out_is_found_out() {
+    let alone = QUIET.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let quiet = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let mut found = BTreeMap::new();
@@ -121,6 +127,7 @@ fn each_rule_taken_out_is_found_out() {
         found.insert(format!("{sabotage:?}"), hit);
     }
     std::panic::set_hook(quiet);
+    drop(alone);
     for (sabotage, hit) in &found {
         match hit {
             Some((seed, why)) => eprintln!("{sabotage}: seed {seed}: {why}"),
