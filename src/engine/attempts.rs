@@ -316,6 +316,8 @@ impl Engine {
             desk.work = Work::Delivering { delivery: Box::new(attempt), ticket: None, keeping: false };
         }
         self.act(account, act, now);
+        // Where its media were read first, nobody else asks when it wants to be carried on.
+        self.advance(account, now);
     }
 
     /// Whether the queue still holds this content, approved.
