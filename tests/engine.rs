@@ -1,5 +1,7 @@
 //! The engine, input by input: what happens at a time, and the commands that follow.
 
+#![cfg(test)]
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;

@@ -89,7 +89,7 @@ pub fn setups(config: &str) -> Vec<AccountSetup> {
     let settings = draft.settings.expect("settings");
     let (adapters, faults) = build(&settings, REGISTRY);
     assert!(faults.is_empty(), "{faults:?}");
-    let token = |id: &AccountId| Secrets([("token".to_owned(), Secret::new(&format!("token-of-{id}")))].into());
+    let token = |id: &AccountId| Secrets([("token".to_owned(), Secret::new(format!("token-of-{id}")))].into());
     let accounts = settings.accounts.values();
     accounts
         .map(|account| AccountSetup {

@@ -16,6 +16,8 @@ use super::{AccountSetup, Ticket};
 #[derive(Debug)]
 pub(super) struct Desk {
     pub setup: AccountSetup,
+    /// What it is to be once nothing is under way.
+    pub later: Option<AccountSetup>,
     pub lane: Lane,
     pub session: Session,
     pub work: Work,
@@ -82,6 +84,7 @@ impl Desk {
         Self {
             lane: Lane::new(setup.schedule.clone(), setup.policy.clone()),
             setup,
+            later: None,
             session: Session::default(),
             work: Work::Idle,
             planning: false,
@@ -100,6 +103,15 @@ impl Desk {
         if let Work::Delivering { delivery, .. } | Work::Parked { delivery } = &mut self.work {
             delivery.clock_set_ahead(step);
         }
+    }
+
+    /// The account is this from now on.
+    pub fn set_up(&mut self, setup: AccountSetup) {
+        self.lane.set_rules(setup.schedule.clone(), setup.policy.clone());
+        // Limits and tokens may be those of another server or secret now.
+        self.session = Session::default();
+        self.setup = setup;
+        self.later = None;
     }
 
     /// Whether something is under way that a stop should wait for.

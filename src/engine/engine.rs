@@ -502,12 +502,13 @@ impl Engine {
                 self.log(LogEvent::AccountPaused { account, platform });
             }
             match self.desks.get_mut(&setup.id) {
-                Some(desk) => {
-                    desk.lane.set_rules(setup.schedule.clone(), setup.policy.clone());
-                    // Limits and tokens may be those of another server or secret now.
-                    desk.session = crate::platform::contract::Session::default();
-                    desk.setup = setup;
+                // A token must not go to another host than its own: what is under way keeps the account as it was.
+                Some(desk)
+                    if !matches!(desk.work, Work::Idle) && desk.setup.adapter.place() != setup.adapter.place() =>
+                {
+                    desk.later = Some(setup);
                 }
+                Some(desk) => desk.set_up(setup),
                 None => {
                     self.desks.insert(setup.id.clone(), Desk::new(setup));
                 }

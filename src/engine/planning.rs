@@ -288,8 +288,11 @@ impl Engine {
 
     /// Moves an account on as far as it goes.
     pub(super) fn advance(&mut self, account: &AccountId, now: Timestamp) {
-        if !self.desks.contains_key(account) {
-            return;
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        if matches!(desk.work, Work::Idle)
+            && let Some(setup) = desk.later.take()
+        {
+            desk.set_up(setup);
         }
         let mut wake = self.carry_on(account, now);
         if self.folder != Folder::Reading {
