@@ -170,7 +170,7 @@ impl Engine {
     /// Takes what happened. Afterwards [`Engine::next_command`] is to be asked until it gives nothing.
     pub fn handle(&mut self, event: Event, now: Timestamp) {
         self.now = now;
-        self.watch_clock(now);
+        let clock_turned = self.watch_clock(now);
         match event {
             Event::Tick => {}
             Event::Inbox(inbox) => self.inbox(inbox, now),
@@ -194,6 +194,9 @@ impl Engine {
             }
             Event::Configured(accounts) => self.configured(accounts, now),
             Event::Stop => self.stopping = true,
+        }
+        if clock_turned {
+            self.advance_all(now);
         }
         self.hand_in_again(now);
         self.follow_agenda(now);
@@ -439,7 +442,9 @@ impl Engine {
         self.desks.values_mut().for_each(|desk| desk.clock_set_ahead(Duration::from_secs(step)));
     }
 
-    fn watch_clock(&mut self, now: Timestamp) {
+    /// Whether what the clock allows has changed. What follows from it waits until the event is taken: a post that has
+    /// just lost its approval must not be begun first.
+    fn watch_clock(&mut self, now: Timestamp) -> bool {
         let behind = self.view.clock_mark.is_some_and(|mark| now < time::before(mark, CLOCK_TOLERANCE));
         match (self.clock_behind, behind) {
             (false, true) => {
@@ -451,10 +456,7 @@ impl Engine {
             }
             _ => {}
         }
-        if self.clock_behind != behind {
-            self.clock_behind = behind;
-            self.advance_all(now);
-        }
+        std::mem::replace(&mut self.clock_behind, behind) != behind
     }
 
     /// A clock that was set ahead makes the last post look older than it is: the gap must not be over by that.

@@ -640,6 +640,9 @@ impl World {
             self.jump()?;
         }
         if self.chance.permille(self.weather.edits * 4) {
+            // What was decided before the edit is on its way before it: the oracle judges an intent by the queue it
+            // was made from. (An intent that an edit overtakes is given up unsent; `tests/engine.rs` shows it.)
+            self.carry_out()?;
             self.edit()?;
         }
         if self.chance.permille(self.weather.crash * 2) && self.engine.is_some() {
