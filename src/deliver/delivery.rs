@@ -199,16 +199,6 @@ impl Delivery {
         self.doubt.is_some() || self.repeating.is_some()
     }
 
-    /// How many parts are surely published.
-    pub fn published(&self) -> u32 {
-        self.published
-    }
-
-    /// Whether a call is under way.
-    pub fn is_calling(&self) -> bool {
-        self.calling.is_some()
-    }
-
     /// When it wants to be asked again.
     pub fn sleeps_until(&self) -> Option<Timestamp> {
         self.sleep

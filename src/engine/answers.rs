@@ -8,7 +8,6 @@ use crate::control::protocol::{
 };
 use crate::domain::{AccountId, DeliveryId, Held, State, Timestamp, time};
 use crate::ledger::Record;
-use crate::ledger::record::{Decision, Fact, Outcome};
 use crate::ledger::view::{Account, Entry};
 use crate::plan::{Brakes, Projected};
 use crate::telemetry::events::quote;
@@ -256,55 +255,11 @@ fn plan_line(account: &AccountId, line: Projected) -> PlanLine {
 
 /// The records of one delivery, in words.
 pub fn history(records: &[Record]) -> Vec<HistoryLine> {
-    records.iter().map(history_line).collect()
-}
-
-fn history_line(record: &Record) -> HistoryLine {
-    let (what, attempt, detail) = match &record.fact {
-        Fact::Planned { held: None, .. } => ("scheduled", None, None),
-        Fact::Planned { held: Some(held), detail, .. } => {
-            let detail = detail.as_deref().map(|detail| format!("{held}: {detail}"));
-            ("held", None, Some(detail.unwrap_or_else(|| held.to_string())))
-        }
-        Fact::Intent(intent) => {
-            ("intent", Some(intent.attempt), intent.slot.map(|slot| format!("for the slot at {slot}")))
-        }
-        Fact::Checkpoint { attempt, step, reconciled, .. } => {
-            let found = if *reconciled { " (found by looking)" } else { "" };
-            ("checkpoint", Some(*attempt), Some(format!("{step}{found}")))
-        }
-        Fact::Outcome { attempt, outcome, .. } => {
-            let (what, detail) = outcome_in_words(outcome);
-            (what, Some(*attempt), detail)
-        }
-        Fact::Missed { slot, .. } => ("missed", None, Some(format!("its time was {slot}"))),
-        Fact::Expired { .. } => ("expired", None, None),
-        Fact::Withdrawn { by, .. } => ("withdrawn", None, by.as_ref().map(|by| format!("by {by}"))),
-        Fact::Resolved { decision, by, .. } => {
-            let decision = match decision {
-                Decision::Delivered { url } => format!("delivered, at {url}"),
-                Decision::Retry => "retry".into(),
-                Decision::Drop => "drop".into(),
-            };
-            ("resolved", None, Some(format!("{decision}; by {by}")))
-        }
-        _ => ("other", None, None),
+    let line = |record: &Record| HistoryLine {
+        at: record.at,
+        what: record.fact.name().into(),
+        attempt: record.fact.attempt(),
+        detail: record.fact.detail().map(|text| quote(&text)),
     };
-    HistoryLine { at: record.at, what: what.into(), attempt, detail: detail.map(|text| quote(&text)) }
-}
-
-fn outcome_in_words(outcome: &Outcome) -> (&'static str, Option<String>) {
-    match outcome {
-        Outcome::Delivered { remote, reconciled } => {
-            let place = remote.url.clone().unwrap_or_else(|| remote.id.clone());
-            ("delivered", Some(if *reconciled { format!("{place} (found by looking)") } else { place }))
-        }
-        Outcome::Retry { until, why, .. } => ("retry", Some(format!("{why}; again at {until}"))),
-        Outcome::RateLimited { until, why } => ("rate-limited", Some(format!("{why}; until {until}"))),
-        Outcome::Auth { why } => ("auth", Some(why.clone())),
-        Outcome::Refused { why } => ("refused", Some(why.clone())),
-        Outcome::Ambiguous { why, settle } => ("ambiguous", Some(format!("{why}; to be settled from {settle} on"))),
-        Outcome::Uncertain { why } => ("uncertain", Some(why.clone())),
-        Outcome::Abandoned { why } => ("abandoned", Some(why.clone())),
-    }
+    records.iter().map(line).collect()
 }
