@@ -7,9 +7,9 @@
 use tokio::runtime::Handle;
 use tokio_cron_scheduler::{Job, JobScheduler};
 
-/// Messages between the scheduler's tasks that may wait. With its default of 200 it drops ticks silently when more
-/// jobs than that are due in one second; this many is enough for any number of chores.
-const CHANNEL: usize = 4096;
+/// Messages between the scheduler's tasks that may wait. It drops ticks silently when more jobs than that are due in one
+/// second. There are a handful of chores; each place costs some 600 bytes, whether it is used or not.
+const CHANNEL: usize = 64;
 
 /// One recurring chore.
 pub struct Chore {

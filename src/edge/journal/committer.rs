@@ -10,7 +10,7 @@ use super::{Done, Part, Shared, lock};
 
 /// Most bytes that share one sync, unless one batch has more. It bounds the memory and the time that the first of a
 /// long row waits.
-const GROUP: u64 = 4 * 1024 * 1024;
+const GROUP: u64 = 256 * 1024;
 
 /// A batch that waits.
 pub struct Job {

@@ -31,7 +31,7 @@ use crate::edge::disk::{Disk, How};
 use crate::ledger::store::{CommitError, ReadError, Room};
 
 use committer::{Job, Queue};
-use segment::{HEADER, Header, Window};
+use segment::{HEADER, Header, WINDOW, Window};
 use writer::Writer;
 
 pub use opening::{OpenError, Torn};
@@ -203,7 +203,7 @@ impl Journal {
         let parts = lock(&self.shared.durable).parts.clone();
         for part in parts.iter().filter(|part| part.number >= from.segment) {
             let start = if part.number == from.segment { from.offset } else { HEADER };
-            if !self.shared.read_part(part, start, 1024 * 1024, each)? {
+            if !self.shared.read_part(part, start, WINDOW, each)? {
                 break;
             }
         }
@@ -318,7 +318,7 @@ pub fn read_files(disk: &dyn Disk, store: &Path, each: &mut dyn FnMut(Item<'_>) 
             }
         };
         let path = opening::segment_path(&folder, *number);
-        let mut window = Window::new(&*file, tail.end, 1024 * 1024);
+        let mut window = Window::new(&*file, tail.end, WINDOW);
         let (mut at, mut seq) = (HEADER, header.first);
         while at < tail.end {
             let gone = || OpenError::Corrupt { file: path.clone(), offset: at, why: "no record".into() };

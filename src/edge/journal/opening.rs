@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::edge::disk::{Disk, DiskFile, How, Lock, is_full, write_zeros};
 
 use super::identity::Identity;
-use super::segment::{BadHeader, HEADER, Header, Rest, Tail, Window, scan};
+use super::segment::{BadHeader, HEADER, Header, Rest, Tail, WINDOW, Window, scan};
 use super::writer::{Current, Writer};
 use super::{Durable, Found, Options, Part, StoreId};
 
@@ -231,7 +231,7 @@ fn look_at_spare(disk: &dyn Disk, path: &Path, options: &Options, next: &Header)
         Err(source) => return Err(io("open")(source)),
     };
     let length = file.length().map_err(io("read"))?;
-    let used = Window::new(&*file, length, 1024 * 1024).last_nonzero(HEADER).map_err(io("read"))?.is_some();
+    let used = Window::new(&*file, length, WINDOW).last_nonzero(HEADER).map_err(io("read"))?.is_some();
     if Header::read(&*file).map_err(io("read"))? == Ok(*next) {
         return Ok(Spare::Next);
     }

@@ -25,6 +25,9 @@ pub const HEADER: u64 = 64;
 /// Version of the format that this build writes.
 pub const FORMAT: u32 = 1;
 
+/// How much of a segment is read at once, in bytes. What glibc gives back at once is what no larger block was freed
+/// before: so no buffer is large.
+pub const WINDOW: usize = 64 * 1024;
 const MAGIC: &[u8; 8] = b"cadenced";
 
 /// What stands in the header.
@@ -114,7 +117,7 @@ pub enum Rest {
 /// The file cannot be read.
 pub fn scan(file: &dyn DiskFile, header: &Header) -> io::Result<(Tail, Rest)> {
     let length = file.length()?;
-    let mut window = Window::new(file, length, 1024 * 1024);
+    let mut window = Window::new(file, length, WINDOW);
     let mut good = Tail { end: HEADER, seq: header.first.saturating_sub(1), crc: header.before };
     let (mut at, mut expected) = (HEADER, header.first);
     while let Some(frame) = window.frame(at)?
