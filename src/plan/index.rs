@@ -27,7 +27,7 @@ use crate::queue::{Approval, Kind, Post, Trouble};
 use super::lane::Verdict;
 
 /// Most posts that one step says something new about. What is left follows at once; in between, sending goes on.
-pub const POSTS_A_STEP: usize = 10_000;
+pub const POSTS_A_STEP: usize = 250;
 
 /// A post by its place in line for a slot: higher priority first, then file name, then place in the file.
 #[derive(Debug, Clone)]
