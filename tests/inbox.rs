@@ -46,7 +46,7 @@ fn post(file: &Arc<str>, id: &str, about: &str) -> Post {
     Post {
         id: PostId::new(id).unwrap(),
         kind: Kind::Post,
-        to: Box::default(),
+        to: Arc::default(),
         goal: Goal::Change,
         priority: 0,
         series: None,
@@ -57,6 +57,7 @@ fn post(file: &Arc<str>, id: &str, about: &str) -> Post {
         digest: Digest::of(about.as_bytes()),
         approval: Approval::Approved,
         trouble: None,
+        answers_ours: false,
         body: about.into(),
     }
 }

@@ -57,7 +57,7 @@ pub fn life(n: usize, account: &str, at: Timestamp) -> Vec<Record> {
 fn body(n: usize, account: &str) -> String {
     let text = super::post(n, account, None);
     let cadenced::parts::Inbox::File { posts, .. } = super::inbox("a.toml", &text) else { return String::new() };
-    posts.into_iter().flatten().map(|post| post.body.to_string()).collect()
+    posts.into_iter().flatten().map(|post| post.body.read()).collect()
 }
 
 /// Fills a store with past deliveries, and waits until its index has them all.

@@ -242,7 +242,8 @@ impl Command<'_> {
 
     /// Everything that the digest covers.
     fn show(&self, out: &mut dyn Write, file: &Arc<str>, post: &Post) -> io::Result<()> {
-        let body = Body::read(&post.body);
+        let body = post.body.read();
+        let body = Body::read(&body);
         let kind = if post.kind == Kind::Reply { "reply" } else { "post" };
         writeln!(out, "{kind} {}  ({})", post.id, visible(file))?;
         let accounts: Vec<_> = post.to.iter().map(AccountId::as_str).collect();

@@ -279,7 +279,7 @@ struct Sweep<'s> {
     /// What people will see, by a hash of it.
     said: BTreeMap<(AccountId, u64), PostId>,
     /// Posts that answer one of ours, with its id.
-    answers: Vec<(Order, PostId, Box<[AccountId]>)>,
+    answers: Vec<(Order, PostId, Arc<[AccountId]>)>,
     /// Remarks that only all files together give, by file.
     late: BTreeMap<Arc<str>, Vec<Remark>>,
     files: usize,
@@ -346,12 +346,13 @@ impl Sweep<'_> {
 
     fn post(&mut self, post: &Post, remarks: &mut Vec<Remark>) {
         self.note_id(post, remarks);
-        let body = Body::read(&post.body);
+        let body = post.body.read();
+        let body = Body::read(&body);
         if let Some(answered) = body.reply_to.as_deref().and_then(|answered| PostId::new(answered).ok()) {
             self.answers.push((post.order.clone(), answered, post.to.clone()));
         }
         let mut past = false;
-        for account in &post.to {
+        for account in post.to.iter() {
             let Some(settings) = self.settings.accounts.get(account) else { continue };
             if settings.paused {
                 remarks.push(Remark::warning(post, "to", format!("the account {account} is paused")));

@@ -32,8 +32,18 @@ pub type Value<'t> = Spanned<DeValue<'t>>;
 pub struct Text<'b> {
     file: Arc<str>,
     text: Cow<'b, str>,
+    /// First byte of each header of a list of tables (`[[post]]`).
+    headers: Vec<usize>,
     /// First byte of each line.
     lines: OnceCell<Vec<usize>>,
+}
+
+/// A file cut where its lists of tables go on: each piece is TOML of its own, if the file is.
+pub struct Pieces<'t> {
+    /// What stands before the first of them.
+    pub first: &'t str,
+    /// The name in each header, and the text from it to the next.
+    pub rest: Vec<(&'t str, &'t str)>,
 }
 
 impl<'b> Text<'b> {
@@ -55,7 +65,9 @@ impl<'b> Text<'b> {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => Cow::Owned(patch(bytes, &mut broken)),
         };
-        let text = Self { file: file.clone(), text, lines: OnceCell::new() };
+        let mut headers = Vec::new();
+        let deep = too_deep(&text, &mut headers);
+        let text = Self { file: file.clone(), text, headers, lines: OnceCell::new() };
         for at in broken {
             let byte = bytes.get(at).copied().unwrap_or_default();
             faults.push(
@@ -63,7 +75,7 @@ impl<'b> Text<'b> {
                     .with_hint("save the file as UTF-8"),
             );
         }
-        match too_deep(&text.text) {
+        match deep {
             None => Ok(text),
             Some(at) => Err(Fault::error(text.place(at..at + 1), "tables and lists are nested too deeply")
                 .with_hint(format!("at most {} levels are read", limits::NESTING))),
@@ -81,6 +93,22 @@ impl<'b> Text<'b> {
             faults.syntax(error.span().unwrap_or_default(), error.message());
         }
         root.into_inner()
+    }
+
+    /// The file in pieces, one for each table of a list. What is read of them one by one is what [`Text::parse`] reads of
+    /// the whole, as long as every piece can be read and its root holds nothing but the list that its header names.
+    pub fn pieces(&self) -> Pieces<'_> {
+        let ends = self.headers.iter().skip(1).copied().chain([self.text.len()]);
+        let piece = |(&from, to): (&usize, usize)| {
+            let text = self.text.get(from..to).unwrap_or_default();
+            let name = text.trim_start_matches('[').split(']').next().unwrap_or_default();
+            (name.trim_matches([' ', '\t']), text)
+        };
+        let first = self.headers.first().copied().unwrap_or(self.text.len());
+        Pieces {
+            first: self.text.get(..first).unwrap_or_default(),
+            rest: self.headers.iter().zip(ends).map(piece).collect(),
+        }
     }
 
     /// The place of some bytes of the file.
@@ -112,6 +140,11 @@ impl<'b> Text<'b> {
     }
 }
 
+/// Reads one of the [`Pieces`]; `None` when anything is wrong with it.
+pub fn parse_piece(piece: &str) -> Option<DeTable<'_>> {
+    DeTable::parse(piece).ok().map(Spanned::into_inner)
+}
+
 /// The text with `?` for every byte that is no UTF-8, so that all places stay what they are.
 fn patch(bytes: &[u8], broken: &mut Vec<usize>) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -126,8 +159,9 @@ fn patch(bytes: &[u8], broken: &mut Vec<usize>) -> String {
 }
 
 /// The first byte at which tables and lists are nested deeper than is read. The parser recurses, and so does dropping
-/// what it has made; this looks at brackets and dots only, outside of texts and comments.
-fn too_deep(text: &str) -> Option<usize> {
+/// what it has made; this looks at brackets and dots only, outside of texts and comments. On its way it notes where the
+/// headers of lists of tables stand.
+fn too_deep(text: &str, headers: &mut Vec<usize>) -> Option<usize> {
     let bytes = text.as_bytes();
     // Depth outside of each open bracket; how deep the last header leads; parts of the key that is being read.
     let mut open: Vec<usize> = Vec::new();
@@ -164,6 +198,9 @@ fn too_deep(text: &str) -> Option<usize> {
             }
             b'[' if begins && open.is_empty() => {
                 (in_header, header, parts) = (true, 0, 0);
+                if bytes.get(at + 1) == Some(&b'[') {
+                    headers.push(at);
+                }
             }
             // Such a header is broken anyway; the parser need not find out how.
             b'[' | b'{' if in_header => {
@@ -245,6 +282,11 @@ impl<'t> Faults<'t> {
             self.found.push(Fault::error(Place::file(&self.text.file), reason));
         }
         self.found
+    }
+
+    /// Whether there is anything to say.
+    pub fn any(&self) -> bool {
+        !self.found.is_empty()
     }
 
     /// Whether anything makes the file unusable.
@@ -499,7 +541,7 @@ mod tests {
     use super::*;
 
     fn deep(text: &str) -> bool {
-        too_deep(text).is_some()
+        too_deep(text, &mut Vec::new()).is_some()
     }
 
     #[test]

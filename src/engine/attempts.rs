@@ -355,7 +355,7 @@ impl Engine {
             fingerprint: fingerprint(&beginning.content),
             promotion: post.goal == crate::domain::Goal::Promotion,
             counts: post.kind == Kind::Post,
-            body: post.body.to_string(),
+            body: post.body.read(),
             frozen: desk.setup.adapter.freeze(&beginning.content, now, number),
             started: now,
         })

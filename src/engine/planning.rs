@@ -102,7 +102,7 @@ impl Engine {
                 }
                 Change::Removed(id) => {
                     let Some(post) = self.posts.remove(&id) else { continue };
-                    for account in &post.to {
+                    for account in post.to.iter() {
                         self.withdraw(&DeliveryId::new(id.clone(), account.clone()), now);
                         touched.insert(account.clone());
                     }
@@ -121,7 +121,7 @@ impl Engine {
             let (post, file) = (post.id.to_string(), quote(&post.order.file));
             self.log(LogEvent::PostApprovedStale { post, file });
         }
-        for account in &post.to {
+        for account in post.to.iter() {
             let delivery = DeliveryId::new(post.id.clone(), account.clone());
             let delivered = self.entry(&delivery).is_some_and(|entry| {
                 matches!(entry.state, State::Delivered { .. })
@@ -136,7 +136,7 @@ impl Engine {
 
     /// Tells attempts that are under way whether they are still wanted.
     fn reconsider(&mut self, post: &Arc<Post>, now: Timestamp) {
-        for account in &post.to {
+        for account in post.to.iter() {
             let delivery = DeliveryId::new(post.id.clone(), account.clone());
             let Some(intended) = self.entry(&delivery).and_then(|entry| entry.open.as_ref()) else { continue };
             let wanted = intended.intent.digest == post.digest && post.approval == Approval::Approved;
@@ -237,7 +237,7 @@ impl Engine {
     /// Puts a post into its lanes as queue and ledger say now.
     pub(super) fn refresh(&mut self, id: &PostId) {
         let Some(post) = self.posts.get(id).cloned() else { return };
-        for account in &post.to {
+        for account in post.to.iter() {
             self.refresh_on(&post, account);
         }
     }

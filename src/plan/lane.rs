@@ -230,7 +230,7 @@ impl Lane {
 
 /// The post of ours that a post answers. Reading the content of every post would cost more than all the rest.
 fn answered(post: &Post) -> Option<PostId> {
-    if !post.body.contains("\"reply_to\"") {
+    if !post.answers_ours {
         return None;
     }
     match post.content(post.to.first()?).reply_to {

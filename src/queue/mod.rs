@@ -5,10 +5,12 @@
 
 pub mod approval;
 pub mod digest;
+pub mod packed;
 pub mod parse;
 pub mod post;
 #[expect(clippy::module_inception, reason = "the queue is what this room is about")]
 pub mod queue;
 
+pub use packed::Packed;
 pub use post::{Approval, Kind, Order, Post, Trouble};
 pub use queue::{Change, Posts, Queue};

@@ -1,7 +1,9 @@
 //! One queue file: bytes become posts, or faults with line and column, all at once.
 //!
-//! The file is parsed once and walked once; places are looked up only where something is wrong. Nothing is opened
-//! here: what the text alone does not tell comes in as [`Surroundings`].
+//! A file in which nothing is wrong is read entry by entry, so that memory never holds the tree of a whole file, which
+//! is ten times its text. Where anything is wrong the file is read anew, as a whole, for only that tells all faults at
+//! once; places are looked up only then. Nothing is opened here: what the text alone does not tell comes in as
+//! [`Surroundings`].
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,12 +12,13 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
-use crate::domain::document::{DeTable, DeValue, Faults, Text, Value, nearest, quoted};
+use crate::domain::document::{DeTable, DeValue, Faults, Pieces, Text, Value, nearest, parse_piece, quoted};
 use crate::domain::policy::ApprovalMode;
 use crate::domain::{AccountId, Digest, Fault, Goal, Place, PostId, Timestamp, Visibility, limits};
 
 use super::digest::{self, Body, MediaBody, VariantBody, Words};
-use super::{Approval, Kind, Order, Post, Trouble};
+use super::packed::Packer;
+use super::{Approval, Kind, Order, Packed, Post, Trouble};
 
 /// What the text alone does not tell.
 pub struct Surroundings<'a> {
@@ -120,9 +123,16 @@ pub fn draft(file: &Arc<str>, bytes: &[u8], around: &mut Surroundings<'_>) -> Dr
             return Draft { posts: Vec::new(), faults: before, usable: false };
         }
     };
-    let mut faults = Faults::new(&text, before);
-    let root = text.parse(&mut faults);
-    let mut reader = Reader { faults, around, file, ids: BTreeMap::new(), hashes: BTreeMap::new(), trouble: None };
+    let mut hashes = BTreeMap::new();
+    if before.is_empty() {
+        let mut reader = Reader::new(Faults::new(&text, Vec::new()), around, file, hashes);
+        if let Some(posts) = reader.entry_by_entry(&text) {
+            return Draft { posts, faults: Vec::new(), usable: true };
+        }
+        hashes = reader.hashes;
+    }
+    let mut reader = Reader::new(Faults::new(&text, before), around, file, hashes);
+    let root = text.parse(&mut reader.faults);
     let posts = reader.file(&root);
     let usable = !reader.faults.any_errors();
     Draft { posts, faults: reader.faults.finish(), usable }
@@ -150,7 +160,7 @@ pub fn locate(text: &Text<'_>) -> Vec<Places> {
     let mut faults = Faults::new(text, Vec::new());
     let root = text.parse(&mut faults);
     let mut all = Vec::new();
-    for name in ["post", "reply"] {
+    for (name, _) in LISTS {
         let entries = root.get(name).and_then(|value| value.get_ref().as_array());
         for entry in entries.into_iter().flat_map(|entries| entries.iter()) {
             let mut places = Places { whole: entry.span(), keys: BTreeMap::new() };
@@ -208,20 +218,66 @@ struct Reader<'r, 'a, 't> {
     ids: BTreeMap<PostId, Range<usize>>,
     /// Media of the file so far; one file may go with many posts.
     hashes: BTreeMap<String, Result<Digest, String>>,
+    /// Lists of accounts of the file so far; most posts have one that others have too.
+    lists: BTreeSet<Arc<[AccountId]>>,
     /// What stands against the entry that is being read.
     trouble: Option<Trouble>,
 }
 
-impl<'t> Reader<'_, '_, 't> {
+/// The lists of a queue file, in the order in which their entries count.
+const LISTS: [(&str, Kind); 2] = [("post", Kind::Post), ("reply", Kind::Reply)];
+
+impl<'r, 'a, 't> Reader<'r, 'a, 't> {
+    fn new(
+        faults: Faults<'t>,
+        around: &'r mut Surroundings<'a>,
+        file: &'r Arc<str>,
+        hashes: BTreeMap<String, Result<Digest, String>>,
+    ) -> Self {
+        Self { faults, around, file, ids: BTreeMap::new(), hashes, lists: BTreeSet::new(), trouble: None }
+    }
+
+    /// The posts of a file in which nothing is wrong.
+    fn entry_by_entry(&mut self, text: &'t Text<'t>) -> Option<Vec<Post>> {
+        let Pieces { first, rest } = text.pieces();
+        let known = |name: &str| LISTS.iter().any(|(list, _)| *list == name);
+        if rest.len() > limits::POSTS_PER_FILE || !rest.iter().all(|(name, _)| known(name)) {
+            return None;
+        }
+        let root = parse_piece(first)?;
+        let defaults = match root.get("defaults") {
+            Some(value) => self.defaults(value.get_ref().as_table()?),
+            None => Defaults::default(),
+        };
+        if root.len() > usize::from(root.contains_key("defaults")) {
+            return None;
+        }
+        let mut posts = Packer::default();
+        for (list, kind) in LISTS {
+            for (_, piece) in rest.iter().filter(|(name, _)| *name == list) {
+                let root = parse_piece(piece)?;
+                let entries = root.get(list).filter(|_| root.len() == 1)?.get_ref().as_array()?;
+                let [entry] = &**entries else { return None };
+                let place = u32::try_from(posts.len()).ok()?;
+                let (post, body) = self.entry(entry.get_ref().as_table()?, entry.span(), kind, place, &defaults)?;
+                posts.push(post, &body);
+                if self.faults.any() {
+                    return None;
+                }
+            }
+        }
+        (!self.faults.any()).then(|| posts.finish())
+    }
+
     fn file(&mut self, root: &DeTable<'t>) -> Vec<Post> {
         self.check_keys(root, FILE_KEYS, "at the top of a queue file");
         let defaults = match root.get("defaults").and_then(|value| self.faults.table("defaults", value)) {
             Some(table) => self.defaults(table),
             None => Defaults::default(),
         };
-        let mut posts = Vec::new();
+        let mut posts = Packer::default();
         let mut place = 0;
-        for (name, kind) in [("post", Kind::Post), ("reply", Kind::Reply)] {
+        for (name, kind) in LISTS {
             let Some(value) = root.get(name) else { continue };
             let DeValue::Array(entries) = value.get_ref() else {
                 self.faults.wrong(name, value, "a list of tables", format!("write [[{name}]], with two brackets"));
@@ -231,15 +287,17 @@ impl<'t> Reader<'_, '_, 't> {
                 if place as usize == limits::POSTS_PER_FILE {
                     let reason = format!("a file holds at most {} posts", limits::POSTS_PER_FILE);
                     self.faults.error(entry.span(), reason, "split it into several files".to_owned());
-                    return posts;
+                    return posts.finish();
                 }
-                if let Some(table) = self.faults.table(name, entry) {
-                    posts.extend(self.entry(table, entry.span(), kind, place, &defaults));
+                if let Some(table) = self.faults.table(name, entry)
+                    && let Some((post, body)) = self.entry(table, entry.span(), kind, place, &defaults)
+                {
+                    posts.push(post, &body);
                 }
                 place += 1;
             }
         }
-        posts
+        posts.finish()
     }
 
     fn check_keys(&mut self, table: &DeTable<'t>, known: &'static [&'static str], whose: &str) {
@@ -262,6 +320,7 @@ impl<'t> Reader<'_, '_, 't> {
         }
     }
 
+    /// The post, and the body that it is still to get.
     fn entry<'v>(
         &mut self,
         table: &'v DeTable<'t>,
@@ -269,7 +328,7 @@ impl<'t> Reader<'_, '_, 't> {
         kind: Kind,
         place: u32,
         defaults: &Defaults<'v>,
-    ) -> Option<Post> {
+    ) -> Option<(Post, String)> {
         self.trouble = None;
         let (keys, whose) = match kind {
             Kind::Post => (POST_KEYS, "for a post"),
@@ -345,10 +404,10 @@ impl<'t> Reader<'_, '_, 't> {
             (ApprovalMode::Digest, Some(_)) if unhashed => Approval::NotApproved,
             (ApprovalMode::Digest, Some(_)) => Approval::Stale,
         };
-        Some(Post {
+        let post = Post {
             id,
             kind,
-            to: to.accounts.into(),
+            to: self.shared(to.accounts),
             goal: body.goal.unwrap_or(Goal::Connection),
             priority: body.priority.unwrap_or(0),
             series: body.series.as_deref().map(Into::into),
@@ -359,8 +418,10 @@ impl<'t> Reader<'_, '_, 't> {
             digest,
             approval,
             trouble: self.trouble.take(),
-            body: written.into(),
-        })
+            answers_ours: body.reply_to.is_some(),
+            body: Packed::default(),
+        };
+        Some((post, written))
     }
 
     fn id(&mut self, table: &DeTable<'t>, whole: &Range<usize>) -> Option<PostId> {
@@ -430,6 +491,15 @@ impl<'t> Reader<'_, '_, 't> {
             to.accounts.push(account);
         }
         Some(to)
+    }
+
+    fn shared(&mut self, accounts: Vec<AccountId>) -> Arc<[AccountId]> {
+        if let Some(list) = self.lists.get(&*accounts) {
+            return list.clone();
+        }
+        let list: Arc<[AccountId]> = accounts.into();
+        self.lists.insert(list.clone());
+        list
     }
 
     /// An account; and what stands against it.
@@ -807,5 +877,84 @@ pub fn place(text: &Text<'_>, places: &[Places], order: &Order, key: &str, accou
     match places.get(order.place as usize) {
         Some(entry) => text.place(entry.of(key, account)),
         None => Place::file(&order.file),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use proptest::prelude::*;
+
+    /// What a text says, read in both ways: entry by entry if that can be done, and as a whole if nothing is wrong.
+    fn both(text: &str) -> (Option<Vec<Post>>, Option<Vec<Post>>) {
+        let file: Arc<str> = "a.toml".into();
+        let mut media = |_: &str| Ok(Digest([7; 32]));
+        let mut around = Surroundings { approval: ApprovalMode::Digest, accounts: None, media: &mut media };
+        let text = Text::new(&file, text.as_bytes(), &mut Vec::new()).unwrap();
+        let mut reader = Reader::new(Faults::new(&text, Vec::new()), &mut around, &file, BTreeMap::new());
+        let pieces = reader.entry_by_entry(&text);
+        let mut reader = Reader::new(Faults::new(&text, Vec::new()), &mut around, &file, BTreeMap::new());
+        let root = text.parse(&mut reader.faults);
+        let posts = reader.file(&root);
+        (pieces, (!reader.faults.any()).then_some(posts))
+    }
+
+    const POST: &str = "to = ['a']\naudience = 'x'\ngoal = 'change'\ntext = 't'\n";
+    const REPLY: &str = "to = 'a'\nconversation = 'https://x.example/1'\ntext = 't'\n";
+
+    #[test]
+    fn a_good_file_is_read_entry_by_entry() {
+        for text in [
+            String::new(),
+            "# nothing\n[defaults]\nlang = 'en'\n".into(),
+            format!("[defaults]\nlang = 'en'\n[[post]]\nid = 'p'\n{POST}"),
+            format!("\u{feff}[[post]]\nid = 'p'\n{POST}"),
+            format!(" [[ post ]] # one\nid = 'p'\n{POST}[post.variant.a]\ntext = '''\n[[post]]\n'''\n"),
+            // Posts count before replies, wherever they stand.
+            format!("[[reply]]\r\nid = 'q'\n{REPLY}[[post]]\nid = 'p'\n{POST}tags = [\n'a',\n]\n"),
+        ] {
+            let (pieces, whole) = both(&text);
+            assert!(pieces.is_some(), "{text}");
+            assert_eq!(pieces, whole, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_the_whole_file_tells_is_asked_of_the_whole_file() {
+        let post = format!("[[post]]\nid = 'p'\n{POST}");
+        for (text, good) in [
+            (format!("post = [{{}}]\n{post}"), false),
+            (format!("[post]\n{post}"), false),
+            (format!("[defaults]\n{post}[defaults]\n"), false),
+            (format!("{post}{post}"), false),
+            (format!("{post}[[posts]]\n"), false),
+            (format!("{post}text = 'again'\n"), false),
+            (format!("{post}link = 'none'\n"), false),
+            (format!("{post}[defaults]\nlang = 'en'\n"), true),
+            (format!("{post}[[reply]]\nid = 'q'\n{REPLY}[post.variant.a]\ntext = 'u'\n"), true),
+            (format!("{post}[[post.media]]\nfile = 'm'\nalt = 'm'\n"), true),
+            (format!("[[\"post\"]]\nid = 'p'\n{POST}"), true),
+        ] {
+            let (pieces, whole) = both(&text);
+            assert_eq!(pieces, None, "{text}");
+            assert_eq!(whole.is_some(), good, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_say_the_same(parts in prop::collection::vec(prop::sample::select(vec![
+            "[[post]]\n", "[[reply]]\n", "[defaults]\n", "[post.variant.a]\n", "[[post.media]]\n", "id = 'p'\n",
+            "id = 'q'\n", "to = ['a']\n", "to = 'a'\n", "audience = 'x'\n", "goal = 'change'\n", "text = 't'\n",
+            "text = '''\n", "'''\n", "conversation = 'https://x.example/1'\n", "lang = 'en'\n", "# [[post]]\n",
+            "tags = [\n", "]\n", "file = 'm'\n", POST, REPLY,
+            "[[post]]\nid = 'r'\nto = ['a']\naudience = 'x'\ngoal = 'change'\ntext = 't'\n",
+        ]), 0..12)) {
+            let (pieces, whole) = both(&parts.concat());
+            if pieces.is_some() {
+                prop_assert_eq!(pieces, whole);
+            }
+        }
     }
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use crate::domain::{AccountId, Content, Digest, Goal, PostId, Timestamp};
 
+use super::Packed;
+
 /// A post that has been read, checked and digested. Small: a million of them stay in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Post {
     pub id: PostId,
     pub kind: Kind,
-    /// In the order written, without repeats.
-    pub to: Box<[AccountId]>,
+    /// In the order written, without repeats. The posts of a file share equal lists.
+    pub to: Arc<[AccountId]>,
     pub goal: Goal,
     pub priority: i32,
     pub series: Option<Box<str>>,
@@ -23,8 +25,10 @@ pub struct Post {
     pub approval: Approval,
     /// Something about it that a person has to mend before it can go out (a media file that is not there).
     pub trouble: Option<Trouble>,
+    /// Whether it answers a post of ours; which, its content tells.
+    pub answers_ours: bool,
     /// The canonical JSON that `digest` was taken over. [`Post::content`] reads it.
-    pub body: Box<str>,
+    pub body: Packed,
 }
 
 /// What kind of entry it is.
@@ -68,6 +72,32 @@ pub enum Trouble {
 impl Post {
     /// What `account` would publish: the variant applied over the post.
     pub fn content(&self, account: &AccountId) -> Content {
-        super::digest::content(&self.body, account)
+        super::digest::content(&self.body.read(), account)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A post without anything.
+    pub fn post() -> Post {
+        Post {
+            id: PostId::new("p").unwrap(),
+            kind: Kind::Post,
+            to: Arc::default(),
+            goal: Goal::Connection,
+            priority: 0,
+            series: None,
+            at: None,
+            not_before: None,
+            expires: None,
+            order: Order { file: "a.toml".into(), place: 0 },
+            digest: Digest([0; 32]),
+            approval: Approval::Approved,
+            trouble: None,
+            answers_ours: false,
+            body: Packed::default(),
+        }
     }
 }

@@ -123,7 +123,7 @@ impl Oracle {
             return Ok(());
         }
         for post in engine.posts() {
-            for account in &post.to {
+            for account in post.to.iter() {
                 let delivery = DeliveryId::new(post.id.clone(), account.clone());
                 if engine.view().entry(&delivery).is_none() {
                     return Err(format!("I3: {delivery} is in no state"));

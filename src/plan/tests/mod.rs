@@ -63,6 +63,7 @@ fn post(name: &str) -> Post {
         digest: Digest::of(name.as_bytes()),
         approval: Approval::Approved,
         trouble: None,
+        answers_ours: false,
         body: "{}".into(),
     }
 }
