@@ -105,14 +105,40 @@ pub fn setups(config: &str) -> Vec<AccountSetup> {
         .collect()
 }
 
-/// Post number `n`, as in a queue file: some 250 characters of text for one account.
+/// Words that English prose is made of; what is built of them compresses about as well as what people write.
+const WORDS: &str = "the of and to in a is that for it as was with be by on not he his but at are this have from or had an they \
+    which one you were all her she there would their we him been has when who will no more if out so what up said about other \
+    into than its time only could new them man some these then two first may any like now my such make over our even most \
+    after also made many before must through years where much your way well down should because long each just state those \
+    people little good world very year still see own work men day get here between both life being under three never know \
+    same last another while us off might great go come since against right came take used himself few house use place \
+    during high without again home around small however found thought went say part once general upon school every left \
+    desk lamp letter garden bread river window market street neighbour workshop kitchen morning evening winter harvest \
+    question answer reader maker founder customer promise mistake habit practice patience craft journey harbour mountain";
+
+/// Some 160 characters that no other number has.
+fn prose(n: usize) -> String {
+    let words: Vec<&str> = WORDS.split_whitespace().collect();
+    let mut state = n as u64;
+    let mut text = format!("Number {n}:");
+    while text.len() < 160 {
+        // Knuth's constants for MMIX; the square makes the first words of the list come more often, as in a language.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let share = (state >> 33) as f64 / (1u64 << 31) as f64;
+        text.push(' ');
+        text.push_str(words[((share * share) * words.len() as f64) as usize]);
+    }
+    text
+}
+
+/// Post number `n`, as in a queue file: some 250 characters for one account.
 pub fn post(n: usize, account: &str, at: Option<Timestamp>) -> String {
     let at = at.map(|at| format!("at = {at}\n")).unwrap_or_default();
+    let text = prose(n);
     format!(
         "[[post]]\nid = \"2026-11-post-{n:07}\"\nto = [\"{account}\"]\naudience = \"indie-founders\"\ngoal = \"connection\"\n\
-         text = \"\"\"\nNumber {n}: the desk I built the first version on is still here, and so is the lamp.\nWhat has \
-         changed is what lies between them, and who writes to us about it.\"\"\"\n\
-         link = \"https://example.org/story/{n}\"\nlang = \"en\"\ntags = [\"buildinpublic\"]\n{at}\n"
+         text = \"\"\"\n{text}.\"\"\"\nlink = \"https://example.org/story/{n}\"\nlang = \"en\"\n\
+         tags = [\"buildinpublic\"]\n{at}\n"
     )
 }
 
