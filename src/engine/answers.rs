@@ -67,9 +67,13 @@ impl Engine {
     pub fn plan(&self, now: Timestamp, until: Timestamp) -> PlanReport {
         let mut lines = Vec::new();
         for (id, desk) in &self.desks {
+            let whole = self.held_as_a_whole(id, desk);
             for (post, entry) in self.view.account(id).into_iter().flat_map(Account::deliveries) {
                 let delivery = DeliveryId::new(post.clone(), id.clone());
                 let (at, state, reason) = match &entry.state {
+                    State::Retrying { .. } if let Some(whole) = whole => {
+                        (None, PlanState::Held, Some(whole.to_string()))
+                    }
                     State::Sending { .. } => (Some(now), PlanState::Sending, None),
                     State::Retrying { at, .. } => (Some((*at).max(now)), PlanState::Sending, None),
                     State::Uncertain { why, .. } => (None, PlanState::Uncertain, Some(why.to_string())),
@@ -145,7 +149,8 @@ impl Engine {
                     None => why.to_string(),
                 });
             }
-            State::Scheduled if let Some(whole) = whole => {
+            // What waits for another try waits for the account first.
+            State::Scheduled | State::Retrying { .. } if let Some(whole) = whole => {
                 state = Stage::Held;
                 reason = Some(whole.to_string());
             }
