@@ -16,7 +16,7 @@ use url::Url;
 
 pub use crate::domain::secret::secret_ref;
 use crate::domain::{
-    AccountId, Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, Secret, SecretRef, Timestamp,
+    AccountId, Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, Secret, SecretRef, Timestamp, time,
 };
 
 /// One line of the registry.
@@ -388,6 +388,17 @@ impl HttpReply {
     /// The first header of that name, in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The moment that a header names, as HTTP writes moments.
+    pub fn date(&self, name: &str) -> Option<Timestamp> {
+        Some(jiff::fmt::rfc2822::parse(self.header(name)?.trim()).ok()?.timestamp())
+    }
+
+    /// How long it is from `now` to `then`, a moment of the platform's clock. Where the reply tells what that clock
+    /// shows, the hours by which it differs from ours are not waited for.
+    pub fn until(&self, then: Timestamp, now: Timestamp) -> Duration {
+        time::since(then, self.date("date").unwrap_or(now))
     }
 
     /// The body as JSON, unless it was cut or is something else.

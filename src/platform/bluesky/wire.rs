@@ -179,22 +179,23 @@ fn retry_after(reply: &HttpReply) -> Option<Duration> {
     Some(Duration::from_secs(seconds).clamp(*WAIT.start(), *WAIT.end()))
 }
 
-/// When a server that refuses for too many requests wants to be asked again. The span counts before the moment:
+/// When a server that refuses for too many requests wants to be asked again. The span counts before the moments:
 /// it does not depend on whose clock is right.
 fn until(reply: &HttpReply, now: Timestamp) -> Timestamp {
-    let reset = || {
-        let reset = reply.header("ratelimit-reset")?.trim().parse().ok()?;
-        Some(time::since(Timestamp::from_second(reset).ok()?, now).clamp(*WAIT.start(), *WAIT.end()))
-    };
-    time::after(now, retry_after(reply).or_else(reset).unwrap_or(WAIT_UNTOLD))
+    let moment = || reset(reply).or_else(|| reply.date("retry-after"));
+    let bounded = |moment| reply.until(moment, now).clamp(*WAIT.start(), *WAIT.end());
+    time::after(now, retry_after(reply).or_else(|| moment().map(bounded)).unwrap_or(WAIT_UNTOLD))
+}
+
+fn reset(reply: &HttpReply) -> Option<Timestamp> {
+    Timestamp::from_second(reply.header("ratelimit-reset")?.trim().parse().ok()?).ok()
 }
 
 /// How many more posts the account may make until its allowance is filled up again.
 pub fn pace(reply: &HttpReply, now: Timestamp) -> Option<Pace> {
     let policy = reply.header("ratelimit-policy").unwrap_or_default().trim();
     let remaining: u64 = reply.header("ratelimit-remaining")?.trim().parse().ok()?;
-    let reset = Timestamp::from_second(reply.header("ratelimit-reset")?.trim().parse().ok()?).ok()?;
-    let reset = reset.clamp(now, time::after(now, *WAIT.end()));
+    let reset = time::after(now, reply.until(reset(reply)?, now).min(*WAIT.end()));
     let remaining = if WRITE_POLICIES.contains(&policy) { remaining / PUT_POINTS } else { remaining };
     (!LOGIN_POLICIES.contains(&policy)).then_some(Pace { remaining, reset })
 }
@@ -255,6 +256,10 @@ mod tests {
             (&[("retry-after", "1000000000")], 24 * 3600),
             (&[("retry-after", "-1")], 300),
             (&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT"), ("ratelimit-reset", &reset(9))], 9),
+            (&[("retry-after", "Mon, 21 Sep 2026 14:13:31 GMT")], 11),
+            // A clock that is five hours ahead, or behind.
+            (&[("retry-after", "Mon, 21 Sep 2026 19:13:31 GMT"), ("date", "Mon, 21 Sep 2026 19:13:20 GMT")], 11),
+            (&[("ratelimit-reset", &reset(9 - 18_000)), ("date", "Mon, 21 Sep 2026 09:13:20 GMT")], 9),
             (&[], 300),
         ];
         for (headers, seconds) in cases {

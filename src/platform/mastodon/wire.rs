@@ -231,12 +231,12 @@ const UNTOLD: Duration = Duration::from_secs(5 * 60);
 
 /// When to come back after a 429: `Retry-After`, else the reset where nothing is left, else five minutes on.
 pub fn limited_until(reply: &HttpReply, now: Timestamp) -> Timestamp {
-    let reset = || left(reply).filter(|&left| left == 0).and_then(|_| reset(reply)).map(|at| time::since(at, now));
+    let reset = || left(reply).filter(|&left| left == 0).and_then(|_| reset(reply)).map(|at| reply.until(at, now));
     let wait = retry_after(reply, now).or_else(|| reset().map(clamped)).unwrap_or(UNTOLD);
     time::after(now, wait)
 }
 
-/// How long `Retry-After` asks to wait: seconds or a date, held within [`WAIT`].
+/// How long `Retry-After` asks to wait: seconds, or a date of the server's clock, held within [`WAIT`].
 pub fn retry_after(reply: &HttpReply, now: Timestamp) -> Option<Duration> {
     let text = reply.header("retry-after")?.trim();
     match text.parse::<f64>() {
@@ -244,7 +244,7 @@ pub fn retry_after(reply: &HttpReply, now: Timestamp) -> Option<Duration> {
         Ok(seconds) => {
             Some(Duration::from_secs_f64(seconds.clamp(WAIT.start().as_secs_f64(), WAIT.end().as_secs_f64())))
         }
-        Err(_) => Some(clamped(time::since(http_date(text)?, now))),
+        Err(_) => Some(clamped(reply.until(reply.date("retry-after")?, now))),
     }
 }
 
@@ -254,8 +254,9 @@ fn clamped(wait: Duration) -> Duration {
 
 /// What is left of the bucket that is closest to exhaustion.
 pub fn pace(reply: &HttpReply, now: Timestamp) -> Option<Pace> {
-    let reset = reset(reply).filter(|reset| *reset > now)?;
-    Some(Pace { remaining: left(reply)?, reset: reset.min(time::after(now, *WAIT.end())) })
+    let wait = reply.until(reset(reply)?, now);
+    let told = Pace { remaining: left(reply)?, reset: time::after(now, wait.min(*WAIT.end())) };
+    (!wait.is_zero()).then_some(told)
 }
 
 fn left(reply: &HttpReply) -> Option<u64> {
@@ -272,11 +273,7 @@ fn reset(reply: &HttpReply) -> Option<Timestamp> {
 
 /// The server's clock as its `Date` header tells it.
 pub fn server_time(reply: &HttpReply) -> Option<Timestamp> {
-    http_date(reply.header("date")?)
-}
-
-fn http_date(text: &str) -> Option<Timestamp> {
-    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
+    reply.date("date")
 }
 
 #[cfg(test)]
@@ -315,6 +312,19 @@ mod tests {
             (&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1764072000")], "2026-11-22T12:05:00Z"),
             (&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "2020-01-01T00:00:00Z")], "2026-11-22T12:00:01Z"),
             (&[("x-ratelimit-remaining", "3"), ("x-ratelimit-reset", "2026-11-22T13:00:00Z")], "2026-11-22T12:05:00Z"),
+            // A clock that is five hours ahead or behind.
+            (
+                &[("retry-after", "Sun, 22 Nov 2026 17:01:00 GMT"), ("date", "Sun, 22 Nov 2026 17:00:00 GMT")],
+                "2026-11-22T12:01:00Z",
+            ),
+            (
+                &[
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "2026-11-22T07:02:00Z"),
+                    ("date", "Sun, 22 Nov 2026 07:00:00 GMT"),
+                ],
+                "2026-11-22T12:02:00Z",
+            ),
         ];
         for (headers, expected) in table {
             assert_eq!(limited_until(&reply(429, headers, ""), now), expected.parse().unwrap(), "{headers:?}");
@@ -330,6 +340,12 @@ mod tests {
         let reset = "2026-11-22T12:05:00.5Z".parse().unwrap();
         assert_eq!(of("12", "2026-11-22T12:05:00.5Z"), Some(Pace { remaining: 12, reset }));
         assert_eq!(of("12", "2026-11-22T11:00:00Z"), None);
+        let ahead = [
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "2026-11-22T17:05:00.5Z"),
+            ("date", "Sun, 22 Nov 2026 17:00:00 GMT"),
+        ];
+        assert_eq!(pace(&reply(200, &ahead, ""), now), Some(Pace { remaining: 0, reset }));
         assert_eq!(of("-1", "2026-11-22T12:05:00Z"), None);
         assert_eq!(of("1", "300"), None);
         assert_eq!(pace(&reply(200, &[], ""), now), None);
