@@ -2,14 +2,17 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this file")]
 
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use cadenced::domain::Timestamp;
 use cadenced::platform;
 use cadenced::platform::contract::{Body, Call, HeaderValue, HttpReply, Method, Published, Reply, Request, Twin};
+use jiff::SignedDuration;
 use url::Url;
 
-use super::server::{Seen, Server, Wire};
+use super::server::{Identity, Seen, Server, Wire};
 
 /// What becomes of a request.
 pub enum Weather {
@@ -29,6 +32,14 @@ pub enum Weather {
     SayAfter(Vec<u8>),
     /// It is not carried out; these bytes come first, then the second ones for ever.
     Flood(Vec<u8>, Vec<u8>),
+    /// It is carried out; these bytes come first, then the second ones for ever.
+    FloodAfter(Vec<u8>, Vec<u8>),
+    /// It is not carried out; these bytes come first, then one byte after the other, slowly and for ever.
+    Drip(Vec<u8>),
+    /// It is carried out; these bytes come first, then one byte after the other, slowly and for ever.
+    DripAfter(Vec<u8>),
+    /// It is carried out and answered once this is told, or nobody is left to tell it.
+    When(Receiver<()>),
     /// It is carried out and answered with this header beside the others.
     With(&'static str, String),
 }
@@ -50,6 +61,10 @@ struct Inner {
     twin: Box<dyn Twin>,
     rule: Rule,
     asked: Vec<String>,
+    /// By how many seconds its clock is ahead, and whether its answers tell its time.
+    clock: (i64, bool),
+    /// The tokens that it has given out.
+    tokens: Vec<String>,
 }
 
 pub struct Platform {
@@ -68,11 +83,45 @@ impl Platform {
     }
 
     pub fn start(name: &'static str) -> Self {
-        let twin = (platform::find(name).unwrap().twin)();
-        let inner = Arc::new(Mutex::new(Inner { twin, rule: Box::new(|_| Weather::Fair), asked: Vec::new() }));
+        Self::over(name, None)
+    }
+
+    /// The same over TLS.
+    pub fn secure(name: &'static str, identity: &Identity) -> Self {
+        Self::over(name, Some(identity))
+    }
+
+    fn over(name: &'static str, identity: Option<&Identity>) -> Self {
+        let inner = Arc::new(Mutex::new(Inner {
+            twin: (platform::find(name).unwrap().twin)(),
+            rule: Box::new(|_| Weather::Fair),
+            asked: Vec::new(),
+            clock: (0, false),
+            tokens: Vec::new(),
+        }));
         let shared = inner.clone();
-        let server = Server::start(move |wire| while serve(wire, &shared) {});
+        let manner = move |wire: &mut Wire| while serve(wire, &shared) {};
+        let server = match identity {
+            Some(identity) => Server::start_tls(identity, manner),
+            None => Server::start(manner),
+        };
         Self { server, inner, name }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// From now on its clock is ahead by `seconds`; `told`: its answers have a `Date`.
+    pub fn clock(&self, seconds: i64, told: bool) {
+        self.inner.lock().unwrap().clock = (seconds, told);
+    }
+
+    /// Everything that must stand nowhere but in requests to it: the account's secrets, and the tokens given out.
+    pub fn canaries(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.secrets().into_iter().map(|(_, secret)| secret).collect();
+        all.extend(self.inner.lock().unwrap().tokens.iter().cloned());
+        all
     }
 
     /// What is done to requests from now on.
@@ -149,14 +198,28 @@ fn serve(wire: &mut Wire, inner: &Mutex<Inner>) -> bool {
     held.asked.push(what.clone());
     let publishes = publishes(&what);
     let weather = (held.rule)(&Asked { what, seen: &seen, before, publishes });
-    let carry_out = |held: &mut Inner| match held.twin.answer(&Call::Http(request), now()) {
-        Reply::Http(reply) => reply,
-        Reply::File(_) => HttpReply::default(),
+    let carry_out = |held: &mut Inner| {
+        let (ahead, told) = held.clock;
+        let now = now() + SignedDuration::from_secs(ahead);
+        let Reply::Http(mut reply) = held.twin.answer(&Call::Http(request), now) else { panic!("files over HTTP") };
+        if told {
+            reply.headers.push(("date".into(), http_date(now)));
+        }
+        let answer = reply.value().unwrap_or_default();
+        let given = ["accessJwt", "refreshJwt"].into_iter().filter_map(|name| answer[name].as_str());
+        held.tokens.extend(given.map(str::to_owned));
+        reply
     };
     match weather {
         Weather::Fair => {
             let reply = carry_out(&mut held);
             drop(held);
+            wire.send(&bytes(&reply))
+        }
+        Weather::When(told) => {
+            drop(held);
+            let _ = told.recv();
+            let reply = carry_out(&mut inner.lock().unwrap());
             wire.send(&bytes(&reply))
         }
         Weather::With(name, value) => {
@@ -200,11 +263,45 @@ fn serve(wire: &mut Wire, inner: &Mutex<Inner>) -> bool {
             wire.send_for_ever(&more);
             false
         }
+        Weather::FloodAfter(head, more) => {
+            carry_out(&mut held);
+            drop(held);
+            wire.send(&head);
+            wire.send_for_ever(&more);
+            false
+        }
+        Weather::Drip(head) => {
+            drop(held);
+            drip(wire, &head)
+        }
+        Weather::DripAfter(head) => {
+            carry_out(&mut held);
+            drop(held);
+            drip(wire, &head)
+        }
     }
 }
 
+fn drip(wire: &mut Wire, head: &[u8]) -> bool {
+    wire.send(head);
+    while wire.send(b" ") {
+        pause(Duration::from_millis(50));
+    }
+    false
+}
+
+/// A moment as headers write it.
+pub fn http_date(at: Timestamp) -> String {
+    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a slow server is slow in real time")]
+fn pause(span: Duration) {
+    std::thread::sleep(span);
+}
+
 #[expect(clippy::disallowed_methods, reason = "the platform has a clock of its own")]
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
