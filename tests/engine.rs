@@ -2,18 +2,18 @@
 
 #![cfg(test)]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cadenced::control::protocol::DaemonReport;
 use cadenced::domain::policy::{
-    ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Retry, Schedule, Unanswered,
+    ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
 };
 use cadenced::domain::{AccountId, Content, DeliveryId, Digest, Remote, SecretRef, Timestamp};
-use cadenced::engine::engine::Mode;
+use cadenced::engine::engine::{Mode, ResolveError};
 use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
-use cadenced::ledger::record::Fact;
+use cadenced::ledger::record::{Decision, Fact};
 use cadenced::ledger::store::CommitError;
 use cadenced::ledger::{Record, View};
 use cadenced::parts::Inbox;
@@ -98,6 +98,7 @@ struct Bench {
     engine: Engine,
     now: Timestamp,
     setups: Vec<AccountSetup>,
+    files: BTreeMap<String, Vec<Post>>,
     commits: VecDeque<(Ticket, Vec<Record>)>,
     calls: VecDeque<(Ticket, String)>,
     gathers: VecDeque<Ticket>,
@@ -167,6 +168,7 @@ impl Bench {
             engine: Engine::new(7, view, mode),
             now: at(now),
             setups: Vec::new(),
+            files: BTreeMap::new(),
             commits: VecDeque::new(),
             calls: VecDeque::new(),
             gathers: VecDeque::new(),
@@ -193,15 +195,19 @@ impl Bench {
     }
 
     fn file(&mut self, file: &str, toml: &str) {
-        let posts = Some(posts(file, toml));
-        self.tell(Event::Inbox(Inbox::File { file: file.into(), posts, faults: Vec::new() }));
+        self.posts(file, posts(file, toml));
+    }
+
+    fn posts(&mut self, file: &str, posts: Vec<Post>) {
+        self.files.insert(file.to_owned(), posts.clone());
+        self.tell(Event::Inbox(Inbox::File { file: file.into(), posts: Some(posts), faults: Vec::new() }));
     }
 
     /// The file with its posts not approved (any more).
     fn unapproved(&mut self, file: &str, toml: &str) {
         let mut posts = posts(file, toml);
         posts.iter_mut().for_each(|post| post.approval = Approval::Stale);
-        self.tell(Event::Inbox(Inbox::File { file: file.into(), posts: Some(posts), faults: Vec::new() }));
+        self.posts(file, posts);
     }
 
     fn tell(&mut self, event: Event) {
@@ -244,6 +250,42 @@ impl Bench {
         let (ticket, _) = self.calls.pop_front().expect("a call");
         let reply = HttpReply { status: 200, body: body.into(), ..HttpReply::default() };
         self.tell(Event::Replied { ticket, result: Ok(Reply::Http(reply)) });
+    }
+
+    /// The oldest call is lost on its way, or its reply is.
+    fn lost(&mut self) {
+        let (ticket, _) = self.calls.pop_front().expect("a call");
+        self.tell(Event::Replied { ticket, result: Err(Failure::MayHaveArrived("timed out".into())) });
+        self.settle();
+    }
+
+    /// A person decides, and that is recorded.
+    fn decide(&mut self, text: &str, decision: Decision) -> Result<(), ResolveError> {
+        self.engine.resolve(&delivery(text), decision, "me", self.now)?;
+        self.tell(Event::Tick);
+        self.settle();
+        Ok(())
+    }
+
+    /// The daemon is killed and starts again, with what was durable, the same accounts and the same queue.
+    fn restarted(self) -> Self {
+        let setups = self.setups.clone();
+        self.restarted_with(setups)
+    }
+
+    fn restarted_with(self, setups: Vec<AccountSetup>) -> Self {
+        let mut view = View::default();
+        self.durable.iter().for_each(|record| view.apply(record));
+        assert_eq!(&view, self.engine.view(), "the view is the fold of what is durable");
+        let mut bench = Self::new(view, Mode::Publish, &self.now.to_string());
+        bench.durable = self.durable;
+        bench.configure(setups);
+        for (file, posts) in self.files {
+            bench.posts(&file, posts);
+        }
+        bench.tell(Event::Inbox(Inbox::Complete));
+        bench.settle();
+        bench
     }
 
     /// Time goes on, with a tick whenever the engine asks for one.
@@ -567,4 +609,62 @@ fn a_double_is_held_through_a_restart_and_let_go_after_its_time() {
     bench.settle();
     bench.until("2026-07-02T09:00:00Z");
     assert_eq!((bench.state("q@a"), bench.calls.len()), ("sending", 1));
+}
+
+/// `p`, whose own time is nine, is uncertain; it is noon.
+fn uncertain(more: &str) -> Bench {
+    let mut bench = Bench::ready(&post("p", "hello", &format!("at = 2026-06-01T09:00:00Z\n{more}")));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.lost();
+    bench.until("2026-06-01T09:00:30Z");
+    bench.replied("refused");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "uncertain");
+    bench.until("2026-06-01T12:00:00Z");
+    bench
+}
+
+#[test]
+fn what_a_person_wants_sent_is_sent_although_its_time_has_passed() {
+    let mut bench = uncertain("");
+    bench.decide("p@a", Decision::Retry).unwrap();
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (1, "sending"));
+    // It stays wanted through another failure and a restart.
+    bench.replied("later");
+    bench.settle();
+    let mut bench = bench.restarted();
+    bench.until("2026-06-01T12:01:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (1, "sending"));
+    // A pause, and quiet hours, hold it back all the same.
+    let mut bench = uncertain("");
+    let mut paused = setup("a", &[]);
+    paused.paused = true;
+    bench.configure(vec![paused]);
+    bench.decide("p@a", Decision::Retry).unwrap();
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "retrying"));
+    let mut quiet = setup("a", &[]);
+    quiet.policy.quiet = vec![Quiet { from: "11:00".parse().unwrap(), to: "14:00".parse().unwrap() }];
+    bench.configure(vec![quiet]);
+    bench.until("2026-06-01T13:59:59Z");
+    assert_eq!(bench.calls.len(), 0);
+    bench.until("2026-06-01T14:00:00Z");
+    assert_eq!(bench.calls.len(), 1);
+}
+
+#[test]
+fn what_has_expired_is_not_sent_whoever_asks() {
+    let mut bench = uncertain("expires = 2026-06-01T12:00:30Z");
+    bench.decide("p@a", Decision::Retry).unwrap();
+    assert_eq!(bench.calls.len(), 1);
+    bench.replied("later");
+    bench.settle();
+    bench.now = at("2026-06-01T12:00:30Z");
+    bench.tell(Event::Tick);
+    bench.settle();
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "expired"));
+    let mut bench = uncertain("expires = 2026-06-01T11:00:00Z");
+    assert!(matches!(bench.decide("p@a", Decision::Retry), Err(ResolveError::Expired { .. })));
+    assert_eq!(bench.state("p@a"), "uncertain");
+    bench.decide("p@a", Decision::Drop).unwrap();
+    assert_eq!(bench.state("p@a"), "withdrawn");
 }

@@ -305,6 +305,12 @@ fn problem(kind: ErrorKind, message: &str, hint: Option<String>) -> Answer {
 fn refused(error: &ResolveError) -> Answer {
     let (kind, hint) = match error {
         ResolveError::Unknown(_) => (ErrorKind::Unknown, Some("cadenced status lists all deliveries".to_owned())),
+        ResolveError::Expired { .. } => (
+            ErrorKind::WrongState,
+            Some(
+                "give the post another `expires` and approve it again, or decide with --drop or --delivered".to_owned(),
+            ),
+        ),
         ResolveError::NotOpen { .. } | ResolveError::Busy(_) => (ErrorKind::WrongState, None),
         ResolveError::Commit(_) => (ErrorKind::Store, None),
     };

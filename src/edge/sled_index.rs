@@ -33,8 +33,8 @@ use crate::ledger::{Record, View};
 use super::disk::{Disk as _, RealDisk};
 use super::journal::{Journal, Position, StoreId};
 
-/// Layout of the trees. Another one is not converted but made anew.
-const LAYOUT: u32 = 1;
+/// Layout of the trees, and what is folded into them. Another one is not converted but made anew.
+const LAYOUT: u32 = 2;
 
 /// Records that are applied in one transaction. Every value that is written leaves a copy of its whole page as garbage
 /// until the transaction is over, and that memory does not come back: with 1,024 records it is some 18 MB for good,

@@ -124,9 +124,11 @@ impl Engine {
         let (Some(post), Some(desk)) = (self.posts.get(&delivery.post), self.desks.get(&delivery.account)) else {
             return false;
         };
-        let untouched = self.entry(delivery).and_then(|entry| entry.open.as_ref()).is_some_and(|o| o.published == 0);
+        let Some(entry) = self.entry(delivery) else { return false };
+        let untouched = entry.open.as_ref().is_none_or(|open| open.published == 0);
         let expired = post.expires.is_some_and(|expires| expires <= now);
-        let too_late = post.at.is_some_and(|at| time::after(at, desk.setup.policy.late_grace) < now);
+        // Who asks for another try knows what time it is. `expires` binds them too: it is part of what was approved.
+        let too_late = !entry.asked && post.at.is_some_and(|at| time::after(at, desk.setup.policy.late_grace) < now);
         untouched && (expired || too_late)
     }
 

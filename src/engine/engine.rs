@@ -38,6 +38,8 @@ pub enum ResolveError {
     Unknown(DeliveryId),
     #[error("{delivery} is {state}: only an uncertain, refused or missed delivery can be resolved")]
     NotOpen { delivery: DeliveryId, state: &'static str },
+    #[error("{delivery} is not sent any more: its post expired at {expires}")]
+    Expired { delivery: DeliveryId, expires: Timestamp },
     #[error("{0} is being decided already")]
     Busy(DeliveryId),
     #[error("the decision could not be recorded: {0}")]
@@ -275,6 +277,11 @@ impl Engine {
         match entry.state {
             State::Uncertain { .. } | State::Refused { .. } | State::Missed => {}
             _ => return Err(ResolveError::NotOpen { delivery: delivery.clone(), state: entry.state.name() }),
+        }
+        let parts = entry.open.as_ref().map_or(0, |open| open.published);
+        let expires = self.posts.get(&delivery.post).and_then(|post| post.expires).filter(|expires| *expires <= now);
+        if let (Decision::Retry, 0, Some(expires)) = (&decision, parts, expires) {
+            return Err(ResolveError::Expired { delivery: delivery.clone(), expires });
         }
         if !self.resolving.insert(delivery.clone()) {
             return Err(ResolveError::Busy(delivery.clone()));

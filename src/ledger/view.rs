@@ -63,6 +63,9 @@ pub struct Entry {
     /// A person has dropped it; being in the queue does not bring it back.
     #[serde(default)]
     pub dropped: bool,
+    /// A person has asked for another try: that its own time may have passed holds it back no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked: bool,
     /// Its place in the beat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Box<Sent>>,
@@ -253,7 +256,15 @@ impl Standing {
 
 impl Default for Entry {
     fn default() -> Self {
-        Self { state: State::Scheduled, digest: None, attempts: 0, dropped: false, sent: None, open: None }
+        Self {
+            state: State::Scheduled,
+            digest: None,
+            attempts: 0,
+            dropped: false,
+            asked: false,
+            sent: None,
+            open: None,
+        }
     }
 }
 
@@ -336,6 +347,7 @@ impl Entry {
             Outcome::Delivered { remote, .. } => {
                 self.state = State::Delivered { attempt, remote: Box::new(remote.clone()) };
                 self.open = None;
+                self.asked = false;
             }
             Outcome::Retry { until, counted, .. } => {
                 self.state = State::Retrying { attempt, at: *until };
@@ -358,6 +370,7 @@ impl Entry {
             }
             Outcome::Refused { why } => {
                 self.state = State::Refused { attempt, why: why.as_str().into() };
+                self.asked = false;
                 self.forget_unless_published();
             }
             Outcome::Ambiguous { settle, .. } => {
@@ -369,9 +382,13 @@ impl Entry {
                     open.ambiguous = Some(*settle);
                 }
             }
-            Outcome::Uncertain { why } => self.state = State::Uncertain { attempt, why: why.as_str().into() },
+            Outcome::Uncertain { why } => {
+                self.state = State::Uncertain { attempt, why: why.as_str().into() };
+                self.asked = false;
+            }
             Outcome::Abandoned { .. } => {
                 self.state = State::Scheduled;
+                self.asked = false;
                 self.forget_unless_published();
             }
         }
@@ -399,6 +416,7 @@ impl Entry {
             Decision::Retry => {
                 self.state = State::Retrying { attempt, at };
                 self.dropped = false;
+                self.asked = true;
                 if let Some(open) = &mut self.open {
                     open.intent.tries = 0;
                     open.ambiguous = None;
