@@ -131,6 +131,10 @@ pub async fn run(
                 return Ended::Stopped;
             }
         } else if until.idle && engine.is_idle() {
+            for (account, deliveries, reason) in engine.unfinished() {
+                let reason = reason.into();
+                (parts.log)(parts.clock.now(), &LogEvent::DaemonUnfinished { account, deliveries, reason });
+            }
             (parts.log)(parts.clock.now(), &LogEvent::DaemonStopped { in_flight: 0 });
             return Ended::Idle;
         }

@@ -242,17 +242,38 @@ impl Engine {
         self.folder != Folder::Reading
     }
 
-    /// Whether nothing is sending, retrying or scheduled any more.
+    /// Whether nothing is sending, retrying or scheduled any more, or only what waits for a person. See
+    /// [`Engine::unfinished`].
     pub fn is_idle(&self) -> bool {
         self.is_ready()
             && self.desks.iter().all(|(id, desk)| {
                 let quiet = matches!(desk.work, Work::Idle);
                 let Some(account) = self.view.account(id) else { return quiet };
+                let stopped = account.head.stopped.is_some();
                 let scheduled = account.counts().get(State::Scheduled.name()).copied().unwrap_or(0);
-                let held_back = desk.setup.paused || account.head.stopped.is_some();
-                let waits_in_vain = desk.setup.schedule.slots.is_empty() && desk.wake.is_none();
-                quiet && (held_back || (account.open().next().is_none() && (scheduled == 0 || waits_in_vain)))
+                let waits_in_vain = desk.wake.is_none() && !self.full;
+                // What is parked goes on when its token is accepted again, and not before.
+                (quiet || (stopped && matches!(desk.work, Work::Parked { .. })))
+                    && (desk.setup.paused
+                        || stopped
+                        || (account.open().next().is_none() && (scheduled == 0 || waits_in_vain)))
             })
+    }
+
+    /// What waits for a person on each account once the engine is idle: how many deliveries, and for what.
+    pub fn unfinished(&self) -> Vec<(AccountId, usize, &'static str)> {
+        let left = self.view.accounts().filter_map(|(id, account)| {
+            let scheduled = account.counts().get(State::Scheduled.name()).copied().unwrap_or(0);
+            let deliveries = account.open().count() + scheduled;
+            let reason = match self.desks.get(id) {
+                None => "the account is not in the configuration",
+                Some(_) if account.head.stopped.is_some() => "the account's token is not accepted",
+                Some(desk) if desk.setup.paused => "the account is paused",
+                Some(_) => "no slot comes any more",
+            };
+            (deliveries > 0).then(|| (id.clone(), deliveries, reason))
+        });
+        left.collect()
     }
 
     /// How many deliveries have a call or a commit under way.
@@ -512,8 +533,11 @@ impl Engine {
             }
             match self.desks.get_mut(&setup.id) {
                 // A token must not go to another host than its own: what is under way keeps the account as it was.
+                // So does what another platform's adapter has begun.
                 Some(desk)
-                    if !matches!(desk.work, Work::Idle) && desk.setup.adapter.place() != setup.adapter.place() =>
+                    if !matches!(desk.work, Work::Idle)
+                        && (desk.setup.adapter.place() != setup.adapter.place()
+                            || desk.setup.adapter.platform() != setup.adapter.platform()) =>
                 {
                     desk.later = Some(setup);
                 }

@@ -92,6 +92,8 @@ events! {
     /// A signal asked it to stop; what is in flight is waited for.
     DaemonStopping = "daemon.stopping", Info { reason: String, in_flight: usize }
     DaemonStopped = "daemon.stopped", Info { in_flight: usize }
+    /// `--until-idle` ends, and these deliveries of the account wait for a person.
+    DaemonUnfinished = "daemon.unfinished", Warn { account: AccountId, deliveries: usize, reason: String }
     /// The program has a fault of its own.
     DaemonPanicked = "daemon.panicked", Error { message: String, place: String }
     /// A library that is built in warns of something. Its own word for how bad it is is not taken over: what somebody
