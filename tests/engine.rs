@@ -13,10 +13,10 @@ use cadenced::domain::policy::{
 use cadenced::domain::{AccountId, Content, DeliveryId, Digest, Remote, SecretRef, Timestamp};
 use cadenced::engine::engine::{Mode, ResolveError};
 use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
-use cadenced::ledger::record::{Decision, Fact};
+use cadenced::ledger::record::{Decision, Fact, Intent};
 use cadenced::ledger::store::CommitError;
 use cadenced::ledger::{Record, View};
-use cadenced::parts::Inbox;
+use cadenced::parts::{Inbox, ShelfError};
 use cadenced::platform::contract::{
     Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, Failure, HttpReply, Method, Next, Purpose, Reading,
     Reply, Request, Secrets, Session, Step,
@@ -27,13 +27,14 @@ use serde_json::{Value, json};
 /// A platform with one call to post and one to look; the replies are their own meaning.
 #[derive(Debug)]
 struct Plain {
+    platform: &'static str,
     place: &'static str,
     logs_in: bool,
 }
 
 impl Adapter for Plain {
     fn platform(&self) -> &'static str {
-        "plain"
+        self.platform
     }
 
     fn place(&self) -> String {
@@ -124,7 +125,7 @@ fn setup(name: &str, slots: &[&str]) -> AccountSetup {
     let slots = slots.iter().map(|text| Cron { text: (*text).into(), pattern: builder.parse(text).unwrap() });
     AccountSetup {
         id: account(name),
-        adapter: Arc::new(Plain { place: "one.example", logs_in: false }),
+        adapter: Arc::new(Plain { platform: "plain", place: "one.example", logs_in: false }),
         secrets: Secrets::default(),
         schedule: Schedule { zone: jiff::tz::TimeZone::UTC, slots: slots.collect() },
         policy: Policy {
@@ -307,6 +308,14 @@ impl Bench {
         self.engine.view().entry(&delivery(text)).map_or("none", |entry| entry.state.name())
     }
 
+    fn intents(&self) -> Vec<&Intent> {
+        let intent = |record| match record {
+            &Record { fact: Fact::Intent(ref intent), .. } => Some(&**intent),
+            _ => None,
+        };
+        self.durable.iter().filter_map(intent).collect()
+    }
+
     /// What was recorded, by name, but for the plan.
     fn recorded(&self) -> Vec<&'static str> {
         self.durable.iter().map(|record| record.fact.name()).filter(|name| *name != "planned").collect()
@@ -401,7 +410,7 @@ fn the_end_of_an_attempt_that_is_owed_is_recorded_once() {
         bench.tell(Event::Tick);
     }
     bench.settle();
-    assert_eq!(bench.recorded(), ["intent", "retry", "abandoned"]);
+    assert_eq!(bench.recorded(), ["intent", "retry", "abandoned", "slot-empty"]);
     assert_eq!(bench.state("p@a"), "held");
 }
 
@@ -667,4 +676,100 @@ fn what_has_expired_is_not_sent_whoever_asks() {
     assert_eq!(bench.state("p@a"), "uncertain");
     bench.decide("p@a", Decision::Drop).unwrap();
     assert_eq!(bench.state("p@a"), "withdrawn");
+}
+
+/// `p` is in doubt, and its account's token is not accepted any more.
+fn parked() -> Bench {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.lost();
+    bench.until("2026-06-01T09:00:30Z");
+    bench.replied("denied");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "sending");
+    bench
+}
+
+#[test]
+fn it_is_idle_when_only_a_person_can_make_something_happen() {
+    let bench = parked();
+    assert!(bench.engine.is_idle());
+    assert_eq!(bench.engine.unfinished(), [(account("a"), 1, "the account's token is not accepted")]);
+    // A schedule that never fires: the thirtieth of February.
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    assert!(!bench.engine.is_idle(), "its slot is at nine");
+    bench.configure(vec![setup("a", &["0 9 30 2 *"])]);
+    bench.settle();
+    assert_eq!((bench.state("p@a"), bench.engine.is_idle()), ("scheduled", true));
+    assert_eq!(bench.engine.unfinished(), [(account("a"), 1, "no slot comes any more")]);
+    bench.file("r.toml", &post("r", "its own time", "at = 2026-06-01T10:00:00Z"));
+    bench.settle();
+    assert!(!bench.engine.is_idle(), "the other one goes at ten");
+    bench.until("2026-06-01T10:00:00Z");
+    bench.replied("posted");
+    bench.settle();
+    assert!(bench.engine.is_idle());
+}
+
+/// Account `a`, on another platform under the same address.
+fn moved() -> Vec<AccountSetup> {
+    let adapter = Arc::new(Plain { platform: "other", place: "one.example", logs_in: false });
+    vec![AccountSetup { adapter, ..setup("a", &["0 9 * * *"]) }]
+}
+
+#[test]
+fn what_was_begun_on_another_platform_is_not_carried_on_here() {
+    // Killed while it was being sent: nobody here can tell.
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    let mut bench = bench.restarted_with(moved());
+    bench.until("2026-06-02T10:00:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "uncertain"));
+    let state = format!("{:?}", bench.engine.view().entry(&delivery("p@a")).unwrap().state);
+    assert!(state.contains("begun on plain") && state.contains("on other now"), "{state}");
+    // A person has looked: it begins anew.
+    bench.decide("p@a", Decision::Retry).unwrap();
+    assert_eq!((bench.calls.len(), bench.intents().last().unwrap().platform.as_str()), (1, "other"));
+    // In doubt and not let in, while the daemon runs.
+    let mut bench = parked();
+    bench.configure(moved());
+    bench.settle();
+    bench.until("2026-06-01T10:00:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "uncertain"));
+    // What surely did not happen begins anew, with nothing of the other platform's.
+    let mut bench = retrying();
+    bench.configure(moved());
+    bench.until("2026-06-01T09:01:00Z");
+    assert_eq!((bench.calls.len(), bench.intents().last().unwrap().platform.as_str()), (1, "other"));
+}
+
+#[test]
+fn a_slot_whose_post_is_given_up_is_said_to_be_empty() {
+    let mut bench = intending();
+    bench.file("q.toml", &post("p", "other words", ""));
+    bench.settle();
+    assert_eq!(bench.recorded(), ["intent", "abandoned", "slot-empty"]);
+    assert_eq!(bench.events.iter().filter(|name| **name == "slot.empty").count(), 1);
+    // A post's own time is no slot of the account.
+    let mut bench = Bench::ready(&post("p", "hello", "at = 2026-06-01T08:45:00Z"));
+    bench.now = at("2026-06-01T08:45:00Z");
+    bench.tell(Event::Tick);
+    bench.file("q.toml", "");
+    bench.settle();
+    assert_eq!(bench.recorded(), ["intent", "abandoned", "withdrawn"]);
+}
+
+#[test]
+fn what_a_person_wants_sent_and_has_no_media_is_held() {
+    let media = "at = 2026-06-01T08:00:00Z\nmedia = [{ file = \"dot.png\", alt = \"a dot\" }]";
+    let mut bench = Bench::ready(&post("p", "hello", media));
+    bench.until("2026-06-01T09:30:00Z");
+    assert_eq!(bench.state("p@a"), "missed");
+    bench.decide("p@a", Decision::Retry).unwrap();
+    let ticket = bench.gathers.pop_front().expect("its media are read");
+    let gone = ShelfError::Unreadable { file: "dot.png".into(), why: "it is gone".into() };
+    bench.tell(Event::Gathered { ticket, result: Err(gone) });
+    bench.settle();
+    // It is not asked for again and again.
+    assert_eq!((bench.gathers.len(), bench.state("p@a")), (0, "held"));
 }

@@ -15,12 +15,16 @@ use crate::ledger::{Record, View};
 use crate::parts::ShelfError;
 use crate::plan::{Choice, draw};
 use crate::platform::contract::{Failure, Job, Media, Reply, Session};
+use crate::queue::digest::Body;
 use crate::queue::{Approval, Kind, Post};
 use crate::telemetry::events::{Event as LogEvent, quote};
 
 use super::desk::{Beginning, Work};
 use super::engine::{Folder, Mode, Then};
 use super::{Command, Engine, Ticket};
+
+/// Why an attempt is given up whose post is not what it was any more.
+pub(super) const UNWANTED: &str = "the post was withdrawn or changed";
 
 /// How long the same content under another id counts as a double on one account.
 const DOUBLE: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
@@ -54,7 +58,18 @@ impl Engine {
                     _ => None,
                 })
             }
-            Work::Parked { .. } => {
+            Work::Parked { delivery } => {
+                if let Some(later) = &desk.later
+                    && later.adapter.platform() != desk.setup.adapter.platform()
+                {
+                    let why = moved(desk.setup.adapter.platform(), later.adapter.platform());
+                    let (delivery, attempt) = (delivery.id().clone(), delivery.attempt());
+                    desk.work = Work::Idle;
+                    let fact = Fact::Outcome { delivery, attempt, outcome: Outcome::Uncertain { why } };
+                    self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(account.clone()));
+                    self.hold_desk(account);
+                    return None;
+                }
                 let stopped = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
                 if !stopped
                     && !self.stops.contains(account)
@@ -143,38 +158,33 @@ impl Engine {
                 && prior.as_ref().is_none_or(|open| open.intent.digest == post.digest)
         });
         let Some(post) = wanted else {
-            let why = "the post was withdrawn or changed".to_owned();
-            let published = prior.as_ref().map_or(0, |open| open.published);
-            let outcome = match published {
-                0 => Outcome::Abandoned { why },
-                n => Outcome::Refused { why: format!("{why} ({n} parts are published)") },
-            };
-            let fact = Fact::Outcome { delivery: delivery.clone(), attempt, outcome };
-            self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(delivery.account.clone()));
-            self.hold_desk(&delivery.account);
+            self.give_up(delivery, attempt, UNWANTED.to_owned(), now);
             return;
         };
         if self.is_over(delivery, now) {
             let why = "its time passed while it was being retried".to_owned();
-            let abandoned = Fact::Outcome { delivery: delivery.clone(), attempt, outcome: Outcome::Abandoned { why } };
+            let mut records = self.ended_with(delivery, attempt, Outcome::Abandoned { why }, now);
             let end = match (post.expires, post.at) {
                 (Some(expires), _) if expires <= now => Fact::Expired { delivery: delivery.clone() },
                 (_, Some(at)) => Fact::Missed { delivery: delivery.clone(), slot: at },
                 _ => return,
             };
-            let records = vec![Record::new(now, abandoned), Record::new(now, end)];
+            records.push(Record::new(now, end));
             self.commit(records, Room::Reserve, Then::Concluded(delivery.account.clone()));
             self.hold_desk(&delivery.account);
             return;
         }
-        let (slot, fixed) = match &prior {
-            Some(open) => (open.intent.slot, true),
-            None => (post.at, true),
+        let slot = prior.as_ref().map_or(post.at, |open| open.intent.slot);
+        let prior = match (self.moved_from(delivery), prior) {
+            // Surely nothing of it is out: it begins anew, with nothing that was frozen for the other platform.
+            (Some(_), Some(open)) if open.published == 0 => None,
+            (Some(why), Some(_)) => return self.give_up(delivery, attempt, why, now),
+            (_, prior) => prior,
         };
         let content = post.content(&delivery.account);
         self.begin(
             &delivery.account,
-            Beginning { post: Some(post), content, slot, fixed, prior, found: false, begun: None },
+            Beginning { post: Some(post), content, slot, fixed: true, prior, found: false, begun: None },
             now,
         );
     }
@@ -182,11 +192,54 @@ impl Engine {
     /// An attempt that was under way when the daemon stopped: it is looked for.
     fn find_out(&mut self, delivery: &DeliveryId, now: Timestamp) {
         let Some(prior) = self.entry(delivery).and_then(|entry| entry.open.clone()) else { return };
+        if let Some(why) = self.moved_from(delivery) {
+            let outcome = Outcome::Uncertain { why };
+            let fact = Fact::Outcome { delivery: delivery.clone(), attempt: prior.intent.attempt, outcome };
+            self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(delivery.account.clone()));
+            self.hold_desk(&delivery.account);
+            return;
+        }
         let post = self.posts.get(&delivery.post).filter(|post| post.to.contains(&delivery.account)).cloned();
         let content = crate::queue::digest::content(&prior.intent.body, &delivery.account);
         let (slot, begun) = (prior.intent.slot, Some(prior.begun));
         let beginning = Beginning { post, content, slot, fixed: true, prior: Some(prior), found: true, begun };
         self.begin(&delivery.account, beginning, now);
+    }
+
+    /// Gives up an attempt that is owed and has surely left nothing but the parts that are on record.
+    pub(super) fn give_up(&mut self, delivery: &DeliveryId, attempt: u32, why: String, now: Timestamp) {
+        let parts = self.entry(delivery).and_then(|entry| entry.open.as_ref()).map_or(0, |open| open.published);
+        let outcome = match parts {
+            0 => Outcome::Abandoned { why },
+            n => Outcome::Refused { why: format!("{why} ({n} parts are published)") },
+        };
+        let records = self.ended_with(delivery, attempt, outcome, now);
+        self.commit(records, Room::Reserve, Then::Concluded(delivery.account.clone()));
+        self.hold_desk(&delivery.account);
+    }
+
+    /// The records of an outcome. A slot whose post is given up unsent has passed without a post, and nobody else says
+    /// so: it is over since the intent.
+    fn ended_with(&self, delivery: &DeliveryId, attempt: u32, outcome: Outcome, now: Timestamp) -> Vec<Record> {
+        let intent = self.entry(delivery).and_then(|entry| entry.open.as_ref()).map(|open| &open.intent);
+        let slot = intent.filter(|intent| Body::read(&intent.body).at.is_none()).and_then(|intent| intent.slot);
+        let empty = match (&outcome, slot) {
+            (Outcome::Abandoned { why }, Some(slot)) => {
+                let reason = quote(&format!("{}: {why}", delivery.post));
+                Some(Fact::SlotEmpty { account: delivery.account.clone(), slot, reason })
+            }
+            _ => None,
+        };
+        let fact = Fact::Outcome { delivery: delivery.clone(), attempt, outcome };
+        [Some(fact), empty].into_iter().flatten().map(|fact| Record::new(now, fact)).collect()
+    }
+
+    /// What to say of an attempt that began when its account was on another platform. The adapter of today cannot tell
+    /// what became of it there, and must not go on with what was made for the other.
+    fn moved_from(&self, delivery: &DeliveryId) -> Option<String> {
+        let began = &self.entry(delivery)?.open.as_ref()?.intent.platform;
+        let now = self.desks.get(&delivery.account)?.setup.adapter.platform();
+        (began != now).then(|| moved(began, now))
     }
 
     /// Keeps an account from beginning something else while a record about its open delivery is on its way.
@@ -265,17 +318,10 @@ impl Engine {
         };
         let Some(post) = beginning.post else { return };
         self.object(&post, account, reason, error.to_string());
-        if beginning.prior.is_some() {
-            let delivery = DeliveryId::new(post.id.clone(), account.clone());
-            let attempt = self.entry(&delivery).map_or(0, |entry| entry.attempts);
-            let published = beginning.prior.as_ref().map_or(0, |open| open.published);
-            let outcome = match published {
-                0 => Outcome::Abandoned { why: error.to_string() },
-                n => Outcome::Refused { why: format!("{error} ({n} parts are published)") },
-            };
-            let fact = Fact::Outcome { delivery, attempt, outcome };
-            self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(account.clone()));
-            self.hold_desk(account);
+        let delivery = DeliveryId::new(post.id.clone(), account.clone());
+        let owed = self.entry(&delivery).filter(|entry| entry.state.is_open()).map(|entry| entry.attempts);
+        if let Some(attempt) = owed {
+            self.give_up(&delivery, attempt, error.to_string(), now);
             return;
         }
         self.advance(account, now);
@@ -428,6 +474,10 @@ impl Engine {
         if let Some(post) = self.posts.get(&delivery.id().post).cloned() {
             self.object(&post, account, Held::Invalid, why.to_owned());
         }
+        let owed = self.entry(delivery.id()).filter(|entry| entry.state.is_open()).map(|entry| entry.attempts);
+        if let Some(attempt) = owed {
+            self.give_up(delivery.id(), attempt, why.to_owned(), now);
+        }
         self.withdraw_if_gone(delivery.id(), now);
         self.advance(account, now);
     }
@@ -534,8 +584,8 @@ impl Engine {
                     Outcome::Auth { why } => self.stopped(account, why),
                     _ => None,
                 };
-                let fact = Fact::Outcome { delivery: id, attempt, outcome };
-                let records = [Some(fact), stopped].into_iter().flatten().map(|fact| Record::new(now, fact)).collect();
+                let mut records = self.ended_with(&id, attempt, outcome, now);
+                records.extend(stopped.map(|fact| Record::new(now, fact)));
                 self.commit(records, Room::Reserve, Then::Concluded(account.clone()));
             }
             Act::Park { why } => {
@@ -656,6 +706,10 @@ fn others(view: &View, delivery: &DeliveryId) -> BTreeSet<String> {
     let Some(account) = view.account(&delivery.account) else { return BTreeSet::new() };
     let latest = account.beat().take(TAKEN).filter(|(post, _)| **post != delivery.post);
     latest.filter_map(|(post, _)| Some(account.entry(post)?.remote()?.id.clone())).collect()
+}
+
+fn moved(began: &str, now: &str) -> String {
+    format!("it was begun on {began}, and the account is on {now} now; look there")
 }
 
 /// A job that stands for no post, for probing an account.

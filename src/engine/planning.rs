@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::{AccountId, Content, DeliveryId, Fault, Held, PostId, State, Timestamp, fault::Severity, time};
 use crate::ledger::Record;
-use crate::ledger::record::{Fact, Outcome};
+use crate::ledger::record::Fact;
 use crate::ledger::store::Room;
 use crate::parts::Inbox;
 use crate::plan::{Brakes, Verdict};
@@ -12,6 +12,7 @@ use crate::queue::{Approval, Change, Post};
 use crate::telemetry::events::{Event as LogEvent, quote};
 
 use super::Engine;
+use super::attempts::UNWANTED;
 use super::desk::{Desk, Work};
 use super::engine::{Folder, Mode, Then};
 use super::event::runway_horizon;
@@ -164,19 +165,8 @@ impl Engine {
             return;
         }
         let Some(entry) = self.entry(delivery) else { return };
-        let (State::Retrying { attempt, .. }, parts) =
-            (&entry.state, entry.open.as_ref().map_or(0, |open| open.published))
-        else {
-            return;
-        };
-        let why = "the post was withdrawn or changed".to_owned();
-        let outcome = match parts {
-            0 => Outcome::Abandoned { why },
-            n => Outcome::Refused { why: format!("{why} ({n} parts are published)") },
-        };
-        let fact = Fact::Outcome { delivery: delivery.clone(), attempt: *attempt, outcome };
-        self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(delivery.account.clone()));
-        self.hold_desk(&delivery.account);
+        let State::Retrying { attempt, .. } = entry.state else { return };
+        self.give_up(delivery, attempt, UNWANTED.to_owned(), now);
     }
 
     fn withdraw(&mut self, delivery: &DeliveryId, now: Timestamp) {

@@ -323,7 +323,8 @@ impl Entry {
     }
 
     fn begin(&mut self, intent: &Intent, at: Timestamp) {
-        let earlier = self.open.take().filter(|open| open.intent.key == intent.key);
+        let same = |open: &Open| open.intent.key == intent.key && open.intent.platform == intent.platform;
+        let earlier = self.open.take().filter(|open| same(open));
         let (done, published) = earlier.map_or((Vec::new(), 0), |open| (open.done, open.published));
         self.state = State::Sending { attempt: intent.attempt };
         self.attempts = intent.attempt;
