@@ -13,6 +13,7 @@ use crate::cli::exit::{Exit, Failure, Kind};
 use crate::config::{LogFormat, Settings};
 use crate::control::protocol::{Answer, DaemonReport, ErrorKind, Line, PORTION, Problem, Question};
 use crate::daemon::{self, Ended, Handle, Input, Parts, Stage, Until};
+use crate::domain::path::shown;
 use crate::domain::{DeliveryId, Fault, time};
 use crate::edge::chores::{Chore as Timed, Chores};
 use crate::edge::clock::SystemClock;
@@ -51,7 +52,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     if let Err(error) = secrets::harden() {
         warn(&printer, "this process", &format!("core dumps could not be switched off: {error}"));
     }
-    let file = loaded.settings.file.display().to_string();
+    let file = shown(&loaded.settings.file);
     printer.emit(&LogEvent::DaemonStarted {
         version: env!("CARGO_PKG_VERSION").into(),
         pid: std::process::id(),
@@ -80,7 +81,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
         store::open(&loaded.settings.store, &store::Options::default(), &mut |progress| tell(&printer, progress))
             .map_err(store_refused)?;
     let open_ms = u64::try_from((clock.boot() - opening).as_millis()).unwrap_or(u64::MAX);
-    let path = loaded.settings.store.display().to_string();
+    let path = shown(&loaded.settings.store);
     printer.emit(&LogEvent::StoreOpened { path, records: opened.records, open_ms });
     if opened.adopted {
         warn(&printer, "store", "the store was tied to no machine, and is to this one from now on");
@@ -177,7 +178,7 @@ fn warn(printer: &Printer, place: &str, reason: &str) {
 }
 
 fn config_loaded(printer: &Printer, loaded: &Loaded) {
-    let file = loaded.settings.file.display().to_string();
+    let file = shown(&loaded.settings.file);
     printer.emit(&LogEvent::ConfigLoaded { file, accounts: loaded.settings.accounts.len() });
     for warning in &loaded.warnings {
         warn(printer, &warning.place.to_string(), &warning.reason);
@@ -251,7 +252,7 @@ fn follow_reloads(
     let (store, queue, socket) = (running.store.clone(), running.queue.path.clone(), running.control.socket.clone());
     runtime.spawn_blocking(move || {
         while reloads.recv().is_ok() {
-            let file = config.display().to_string();
+            let file = shown(&config);
             let rejected = |faults: &[Fault]| LogEvent::ConfigRejected {
                 file: file.clone(),
                 faults: faults.len(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::cli::approve::QueueDesk;
 use crate::cli::check::{QueueFiles, QueueFolder};
+use crate::domain::path::shown;
 use crate::domain::{Digest, limits};
 use crate::edge::beneath::{self, FolderPath};
 use crate::edge::inbox::{Entry, scan};
@@ -47,7 +48,7 @@ impl Folder {
             match relative(folder, file) {
                 Some(name) => wanted.push((name, None)),
                 None => {
-                    let why = format!("it is not in the queue folder {}", folder.display());
+                    let why = format!("it is not in the queue folder {}", shown(folder));
                     wanted.push((file.display().to_string().into(), Some(why)));
                 }
             }

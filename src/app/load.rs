@@ -12,7 +12,7 @@ use crate::cli::output::Page;
 use crate::config::read::ConfigEnv;
 use crate::config::{self, Settings};
 use crate::domain::fault::Severity;
-use crate::domain::{AccountId, Fault, limits};
+use crate::domain::{AccountId, Fault, limits, path};
 use crate::edge::beneath;
 use crate::edge::secrets::Vault;
 use crate::engine::AccountSetup;
@@ -48,7 +48,7 @@ pub fn load(file: &Path) -> Result<Loaded, Failure> {
         let _ = io::Write::write_all(&mut io::stderr(), &shown);
         let count = refusal.faults.len();
         let what = if count == 1 { "one fault".to_owned() } else { format!("{count} faults") };
-        Failure::new(Kind::ConfigRefused, format!("the configuration {} is refused: {what}", file.display()))
+        Failure::new(Kind::ConfigRefused, format!("the configuration {} is refused: {what}", path::shown(file)))
             .with_hint("cadenced check shows the same, and what is wrong in the queue")
     })
 }
@@ -60,7 +60,7 @@ pub fn load(file: &Path) -> Result<Loaded, Failure> {
 pub fn read(file: &Path) -> Result<Loaded, Refusal> {
     let file = absolute(file);
     let bytes = beneath::read_file(&file, limits::FILE_BYTES).map_err(|error| {
-        let place = crate::domain::Place::file(&file.display().to_string());
+        let place = crate::domain::Place::file(&path::shown(&file));
         let fault = Fault::error(place, format!("the configuration cannot be read: {error}"))
             .with_hint("name it with --config FILE or $CADENCED_CONFIG");
         Refusal { faults: vec![fault], text: String::new() }

@@ -16,6 +16,7 @@ use crate::config::read::{Draft, draft};
 use crate::config::{AccountSettings, ConfigEnv, Settings};
 use crate::domain::document::{Text, nearest};
 use crate::domain::fault::Severity;
+use crate::domain::path::shown;
 use crate::domain::time::{after, since};
 use crate::domain::{AccountId, Content, DeliveryId, Digest, Fault, Place, PostId, Timestamp};
 use crate::platform::contract::{Adapter, Complaint, Entry, Session, Table};
@@ -97,7 +98,7 @@ pub fn check(ask: &Check<'_>, folder: &dyn QueueFolder, out: &mut dyn Write) -> 
     let config = match &ask.config {
         Ok(bytes) => bytes,
         Err(why) => {
-            let place = Place::file(&ask.config_file.display().to_string());
+            let place = Place::file(&shown(&ask.config_file));
             report.fault(&Fault::error(place, format!("the configuration cannot be read: {why}")), Source::Nothing)?;
             return Ok(UNUSABLE);
         }
@@ -143,7 +144,7 @@ pub fn check(ask: &Check<'_>, folder: &dyn QueueFolder, out: &mut dyn Write) -> 
     let files = match folder.files(&settings.queue.path) {
         Ok(files) => files,
         Err(why) => {
-            let place = Place::file(&settings.queue.path.display().to_string());
+            let place = Place::file(&shown(&settings.queue.path));
             report.fault(&Fault::error(place, format!("the queue folder cannot be read: {why}")), Source::Nothing)?;
             return Ok(UNUSABLE);
         }
@@ -291,8 +292,8 @@ impl Sweep<'_> {
         let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(why) => {
-                let shown = self.settings.queue.path.join(&**file).display().to_string();
-                let fault = Fault::error(Place::file(&shown), format!("the file cannot be read: {why}"));
+                let place = shown(&self.settings.queue.path.join(&**file));
+                let fault = Fault::error(Place::file(&place), format!("the file cannot be read: {why}"));
                 return report.fault(&fault, Source::Nothing);
             }
         };
@@ -336,9 +337,9 @@ impl Sweep<'_> {
             }));
             faults.sort();
         }
-        let shown: Arc<str> = self.settings.queue.path.join(&**file).display().to_string().into();
+        let place: Arc<str> = shown(&self.settings.queue.path.join(&**file)).into();
         for mut fault in faults {
-            fault.place.file = shown.clone();
+            fault.place.file = place.clone();
             report.fault(&fault, text.as_ref().map_or(Source::Nothing, |text| Source::Queue(text.as_str())))?;
         }
         Ok(())

@@ -6,6 +6,7 @@
 //! Who may ask is decided by the file: it is made with mode 0660, so the kernel lets in the daemon's user, root, and
 //! its group. The answerer is told who asks, for the log.
 
+use crate::domain::path::shown;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -54,11 +55,11 @@ impl<F: Fn(Value, Peer, Answer) + Send + Sync> Answerer for F {
 /// Why the daemon cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    #[error("another daemon answers at {}", .0.display())]
+    #[error("another daemon answers at {}", shown(.0))]
     Taken(PathBuf),
-    #[error("{} is there and is no socket", .0.display())]
+    #[error("{} is there and is no socket", shown(.0))]
     NoSocket(PathBuf),
-    #[error("failed to listen at {}", .path.display())]
+    #[error("failed to listen at {}", shown(.path))]
     Listen {
         path: PathBuf,
         #[source]
@@ -286,9 +287,9 @@ impl Drop for Close<'_> {
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// No daemon runs there.
-    #[error("no daemon answers at {}", .0.display())]
+    #[error("no daemon answers at {}", shown(.0))]
     Absent(PathBuf),
-    #[error("there is no permission to ask the daemon at {}", .0.display())]
+    #[error("there is no permission to ask the daemon at {}", shown(.0))]
     Forbidden(PathBuf),
     #[error("the daemon did not answer in time")]
     Late,

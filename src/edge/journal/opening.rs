@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::domain::path::shown;
 use crate::edge::disk::{Disk, DiskFile, How, Lock, is_full, write_zeros};
 
 use super::identity::Identity;
@@ -14,19 +15,19 @@ use super::{Durable, Found, Options, Part, StoreId};
 /// Why a store is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("the store {} is in use{}", store.display(), by(*pid))]
+    #[error("the store {} is in use{}", shown(store), by(*pid))]
     Locked { store: PathBuf, pid: Option<u32> },
-    #[error("the store {} belongs to another machine", store.display())]
+    #[error("the store {} belongs to another machine", shown(store))]
     OtherMachine { store: PathBuf },
-    #[error("{} is damaged{}: {why}", file.display(), at(*offset))]
+    #[error("{} is damaged{}: {why}", shown(file), at(*offset))]
     Corrupt { file: PathBuf, offset: u64, why: String },
     /// The index remembers records that the journal does not hold (any more): a disk that lied about a sync, or an
     /// older copy of the journal.
-    #[error("{} has lost its end: it holds {held} records, and {known} were recorded", journal.display())]
+    #[error("{} has lost its end: it holds {held} records, and {known} were recorded", shown(journal))]
     Shortened { journal: PathBuf, index: PathBuf, held: u64, known: u64 },
-    #[error("{} was written by a later version of cadenced ({what})", file.display())]
+    #[error("{} was written by a later version of cadenced ({what})", shown(file))]
     Newer { file: PathBuf, what: String },
-    #[error("failed to {what} {}", path.display())]
+    #[error("failed to {what} {}", shown(path))]
     Io { what: &'static str, path: PathBuf, source: io::Error },
 }
 
