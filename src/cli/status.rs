@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use jiff::tz::TimeZone;
 
 use crate::control::protocol::{AccountState, Attention, DeliveryReport, Stage, StatusReport};
+use crate::domain::time::days_text;
 use crate::telemetry::escape::escape;
 
 use super::exit::Exit;
@@ -155,7 +156,9 @@ fn accounts(report: &StatusReport, zone: &TimeZone, page: Page, out: &mut dyn Wr
             AccountState::Paused | AccountState::Gone => styles.warn,
             AccountState::Auth => styles.error,
         };
-        let runway = account.runway_days.map(|days| format!("{days:.1} days"));
+        let runway = account.runway_days.map(days_text);
+        let long =
+            account.runway_at_least_days.map_or_else(|| "long".into(), |days| format!("over {}", days_text(days)));
         let low = matches!((account.runway_days, account.warn_days), (Some(days), Some(warn)) if days < warn);
         table.row(vec![
             Cell::new(account.account.as_str()),
@@ -165,7 +168,7 @@ fn accounts(report: &StatusReport, zone: &TimeZone, page: Page, out: &mut dyn Wr
             match runway {
                 Some(text) if low => Cell::styled(text, styles.warn),
                 Some(text) => Cell::new(text),
-                None if account.state == AccountState::Ready => Cell::new("long"),
+                None if account.state == AccountState::Ready => Cell::new(long),
                 None => Cell::new("-"),
             },
             Cell::maybe(account.reason.as_deref()),
@@ -281,6 +284,7 @@ mod tests {
             reason: reason.map(ToOwned::to_owned),
             next: Some("2026-12-02T08:00:00Z".parse().unwrap()).filter(|_| state == AccountState::Ready),
             runway_days: days,
+            runway_at_least_days: None,
             warn_days: Some(7.0),
             identity: None,
         };

@@ -12,6 +12,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::domain::time::days_text;
 use crate::domain::{AccountId, DeliveryId, Digest, IdError, PostId, State, Timestamp};
 
 /// Longest question, in bytes with its newline. The longest there is holds a URL and a name.
@@ -238,6 +239,9 @@ pub struct AccountReport {
     /// Days until the approved posts run out; `null` when they last longer than was looked ahead.
     #[serde(default)]
     pub runway_days: Option<f64>,
+    /// At least so many days, where slots are so many that looking ahead ended early; else `null`.
+    #[serde(default)]
+    pub runway_at_least_days: Option<f64>,
     /// `policy.runway_warn` in days.
     #[serde(default)]
     pub warn_days: Option<f64>,
@@ -491,7 +495,8 @@ fn of_account(report: &AccountReport) -> Vec<Attention> {
     if let (AccountState::Ready, Some(days), Some(warn)) = (report.state, report.runway_days, report.warn_days)
         && days < warn
     {
-        let reason = format!("approved posts for {days:.1} days are left, {warn:.1} are wanted");
+        let wanted = if days < 1.0 || warn < 1.0 { days_text(warn) } else { format!("{warn:.1}") };
+        let reason = format!("approved posts for {} are left, {wanted} are wanted", days_text(days));
         items.push(item(AttentionKind::QueueLow, reason, "approve more posts"));
     }
     items
@@ -596,6 +601,7 @@ mod tests {
             reason: None,
             next: None,
             runway_days,
+            runway_at_least_days: None,
             warn_days: Some(7.0),
             identity: None,
         }

@@ -20,6 +20,24 @@ pub fn since(late: Timestamp, early: Timestamp) -> Duration {
     late.duration_since(early).try_into().unwrap_or(Duration::ZERO)
 }
 
+/// A span in days, as precise as anybody wants to know: tenths of a day, and below one day seconds.
+pub fn days(span: Duration) -> f64 {
+    let days = span.as_secs_f64() / 86_400.0;
+    if days < 1.0 { (days * 100_000.0).round() / 100_000.0 } else { (days * 10.0).round() / 10.0 }
+}
+
+/// A number of days for people, in the unit that fits.
+pub fn days_text(days: f64) -> String {
+    let seconds = days * 86_400.0;
+    let (number, unit) = match seconds {
+        _ if days >= 1.0 => return format!("{days:.1} days"),
+        3600.0.. => return format!("{:.1} hours", seconds / 3600.0),
+        60.0.. => ((seconds / 60.0).round(), "minute"),
+        _ => (seconds.round(), "second"),
+    };
+    format!("{number} {unit}{}", if number == 1.0 { "" } else { "s" })
+}
+
 /// Cuts a moment to whole milliseconds, the precision that logs, records and platforms keep.
 pub fn to_millis(moment: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(moment.as_millisecond()).unwrap_or(moment)
@@ -66,6 +84,22 @@ pub fn parse_span(text: &str) -> Result<Duration, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_are_told_in_the_unit_that_fits() {
+        for (span, days_shown, text) in [
+            ("0s", 0.0, "0 seconds"),
+            ("1s", 0.00001, "1 second"),
+            ("90s", 0.00104, "1 minute"),
+            ("14h", 0.58333, "14.0 hours"),
+            ("7d", 7.0, "7.0 days"),
+            ("80h", 3.3, "3.3 days"),
+        ] {
+            let days = days(parse_span(span).unwrap());
+            assert!((days - days_shown).abs() < 1e-9, "{span}: {days}");
+            assert_eq!(days_text(days), text, "{span}");
+        }
+    }
 
     #[test]
     fn spans_read_as_people_write_them() {

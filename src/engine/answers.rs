@@ -9,7 +9,7 @@ use crate::control::protocol::{
 use crate::domain::{AccountId, DeliveryId, Held, State, Timestamp, time};
 use crate::ledger::Record;
 use crate::ledger::view::{Account, Entry};
-use crate::plan::{Brakes, Projected};
+use crate::plan::{Brakes, Projected, Runway};
 use crate::telemetry::events::quote;
 
 use super::Engine;
@@ -116,17 +116,21 @@ impl Engine {
             Some(_) => (AccountState::Paused, None),
             None => (AccountState::Ready, None),
         };
-        let days = |span: Duration| span.as_secs_f64() / 86_400.0;
         let has_slots = !desk.setup.schedule.slots.is_empty();
-        let ends = has_slots.then(|| desk.lane.runway(held, now, time::after(now, RUNWAY))).flatten();
+        let runway = has_slots.then(|| desk.lane.look_for_runway(held, now, time::after(now, RUNWAY)));
+        let days = |until| time::days(time::since(until, now));
         AccountReport {
             account: id.clone(),
             platform: desk.setup.adapter.platform().into(),
             state,
             reason,
             next: plan.iter().filter(|line| line.post.is_some() && line.held.is_none()).filter_map(|l| l.at).min(),
-            runway_days: ends.map(|ends| (days(time::since(ends, now)) * 10.0).round() / 10.0),
-            warn_days: has_slots.then(|| days(desk.setup.policy.runway_warn)),
+            runway_days: runway.and_then(Runway::ends).map(days),
+            runway_at_least_days: match runway {
+                Some(Runway::AtLeastUntil(until)) => Some(days(until)),
+                _ => None,
+            },
+            warn_days: has_slots.then(|| time::days(desk.setup.policy.runway_warn)),
             identity: held.and_then(|account| account.head.pinned.clone()),
         }
     }
@@ -241,6 +245,7 @@ fn gone_report(id: &AccountId) -> AccountReport {
         reason: Some("it is not in the configuration".into()),
         next: None,
         runway_days: None,
+        runway_at_least_days: None,
         warn_days: None,
         identity: None,
     }

@@ -420,9 +420,8 @@ impl Engine {
             let ends = runway(desk, self.view.account(id), now);
             let low = ends.is_some() && !desk.setup.schedule.slots.is_empty();
             if low && !desk.low {
-                let days = |span: std::time::Duration| (span.as_secs_f64() / 8640.0).round() / 10.0;
-                let runway_days = ends.map_or(0.0, |ends| days(time::since(ends, now)));
-                let warn_days = days(desk.setup.policy.runway_warn);
+                let runway_days = ends.map_or(0.0, |ends| time::days(time::since(ends, now)));
+                let warn_days = time::days(desk.setup.policy.runway_warn);
                 events.push(LogEvent::QueueLow { account: id.clone(), runway_days, warn_days });
             }
             desk.low = low;

@@ -21,6 +21,26 @@ enum Ahead {
     Ended { at: Timestamp, post: Arc<Post>, word: &'static str },
 }
 
+/// What is known of an account's runway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runway {
+    /// The last approved post goes out then.
+    Ends(Timestamp),
+    /// Posts are left at the end of what was asked for.
+    Beyond,
+    /// Slots are so many that nobody looked further; posts are left then.
+    AtLeastUntil(Timestamp),
+}
+
+impl Runway {
+    pub fn ends(self) -> Option<Timestamp> {
+        match self {
+            Self::Ends(moment) => Some(moment),
+            Self::Beyond | Self::AtLeastUntil(_) => None,
+        }
+    }
+}
+
 /// Most turns that are taken ahead. A slot a second would make millions of them in a month; nobody reads so far.
 const TURNS: usize = 50_000;
 /// Most empty slots that are listed once nothing is left to send. They say how long nothing goes out; more of them
@@ -95,34 +115,44 @@ impl Lane {
         lines
     }
 
-    /// When the last approved post goes out, looked for until `until`; `None` when posts are left then. `now` when
-    /// there is none.
+    /// When the last approved post goes out, looked for until `until`; `None` when posts are left then, or slots are too
+    /// many to look so far. `now` when there is none.
     pub fn runway(&self, account: Option<&Account>, now: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        self.look_for_runway(account, now, until).ends()
+    }
+
+    /// As [`Lane::runway`], and what is known where it does not end.
+    pub fn look_for_runway(&self, account: Option<&Account>, now: Timestamp, until: Timestamp) -> Runway {
         let in_line = self.index.in_line();
         // A million posts need not be counted out: a day holds only so many, and so do the slots.
         let days = since(until, now).as_secs() / (24 * 60 * 60) + 2;
         if in_line as u64 > days.saturating_mul(self.policy.max_per_day.into()) {
-            return None;
+            return Runway::Beyond;
         }
         let begin = self.slots_begin_after(&Past::of(account));
         let slots = slots::after(&self.schedule, begin.max(now)).take_while(|slot| *slot <= until);
         // Two beside those ahead: one that is being kept, and one that is made up for.
         if in_line > slots.take(in_line).count() + 2 {
-            return None;
+            return Runway::Beyond;
         }
         let mut lane = self.clone();
         let mut last = now;
         lane.index.settle(account);
-        lane.run_ahead(account, Brakes::default(), now, until, 0, |_, event| {
+        let early = lane.run_ahead(account, Brakes::default(), now, until, 0, |_, event| {
             if let Some(Ahead::Sent { at, .. }) = event {
                 last = at;
             }
         });
-        (!lane.index.some_are_left()).then_some(last)
+        match early {
+            _ if !lane.index.some_are_left() => Runway::Ends(last),
+            Some(moment) => Runway::AtLeastUntil(moment),
+            None => Runway::Beyond,
+        }
     }
 
     /// Takes turns from `now` until `until`. `tell` is called once with nothing, when the lane stands as it does
     /// now, and then with each thing that happens. Once nothing is left to send, so many more empty slots are told.
+    /// Returns how far it came, where that is less far because slots are so many.
     fn run_ahead(
         &mut self,
         account: Option<&Account>,
@@ -131,7 +161,7 @@ impl Lane {
         until: Timestamp,
         empty_slots: usize,
         mut tell: impl FnMut(&Self, Option<Ahead>),
-    ) {
+    ) -> Option<Timestamp> {
         let mut imagined = Imagined { settled: Some(now), ..Imagined::default() };
         let mut moment = now;
         let mut first = true;
@@ -140,11 +170,11 @@ impl Lane {
         let (mut empty, mut ask_at) = (0, empty_slots);
         for _ in 0..TURNS {
             if moment > until {
-                break;
+                return None;
             }
             if !first && empty >= ask_at && !self.index.some_are_left() {
                 if !self.some_may_go_yet() {
-                    break;
+                    return None;
                 }
                 ask_at = 2 * empty + EMPTY_SLOTS;
             }
@@ -186,10 +216,11 @@ impl Lane {
                 tell(self, Some(Ahead::Sent { at: moment, choice }));
             }
             if !again {
-                let Some(wake) = turn.wake else { break };
+                let Some(wake) = turn.wake else { return None };
                 moment = wake.max(moment);
             }
         }
+        Some(moment)
     }
 
     /// Whether an approved post waits at all, for whatever reason.

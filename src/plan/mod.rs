@@ -15,6 +15,7 @@ mod past;
 pub mod slots;
 mod turn;
 
+pub use ahead::Runway;
 pub use draw::draw;
 pub use lane::{Brakes, Choice, Lane, Projected, Step, Verdict};
 
