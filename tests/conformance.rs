@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cadenced::deliver::Probe;
+use cadenced::deliver::probe::Verdict;
 use cadenced::domain::time::after;
 use cadenced::domain::{
     AccountId, Content, DeliveryId, Digest, MediaItem, PostId, Remote, ReplyTo, Timestamp, Visibility,
@@ -23,6 +25,35 @@ use support::png;
 /// Rooms of the registry that nobody lives in yet.
 fn is_unfinished(entry: &Entry) -> bool {
     entry.keys.is_empty()
+}
+
+/// A stopped account is let in again when its token is accepted, and not before.
+#[test]
+fn a_probe_tells_whether_the_token_is_accepted() {
+    for_each_platform(|entry| {
+        let mut twin = (entry.twin)();
+        let adapter = adapter(entry, &*twin, 0);
+        if adapter.secrets().is_empty() {
+            return;
+        }
+        let id = AccountId::new("a0").expect("an id");
+        let mut accepted = |revoked| {
+            twin.set_revoked(revoked);
+            let (secrets, mut probe) = (twin.secrets(0), Probe::new(adapter.clone(), &id, now()));
+            let mut verdict = probe.proceed(&secrets, now());
+            while let Verdict::Call(step) = verdict {
+                let reply = twin.answer(&step.call, now());
+                verdict = probe.answered(Ok(reply), &secrets, now());
+            }
+            match verdict {
+                Verdict::Accepted(session) => Ok(session.identity),
+                Verdict::NotYet(why) => Err(why),
+                Verdict::Call(_) => unreachable!("calls are carried out"),
+            }
+        };
+        assert!(accepted(true).is_err());
+        assert!(accepted(false).expect("it is accepted").is_some(), "it tells whose account it is");
+    });
 }
 
 /// Runs `check` for every platform; the name is told when it fails.

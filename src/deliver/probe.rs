@@ -1,10 +1,13 @@
 //! Asks whether an account's token is accepted again, with the adapter's own first steps and without a post.
+//!
+//! Only one thing is a sign that it is: an answer that told whose account it is. That a step which needs no token went
+//! well, or that the adapter has nothing to ask, says nothing.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::domain::Timestamp;
+use crate::domain::{AccountId, Content, DeliveryId, Digest, PostId, Timestamp};
 use crate::platform::contract::{
     Adapter, Attempt, Effect, Failure, Job, Next, Purpose, Reading, Reply, Secrets, Session, Step,
 };
@@ -18,6 +21,7 @@ pub struct Probe {
     adapter: Arc<dyn Adapter>,
     job: Job,
     session: Session,
+    scratch: Value,
     calling: Option<Step>,
     calls: u32,
 }
@@ -34,9 +38,23 @@ pub enum Verdict {
 }
 
 impl Probe {
-    /// `job` stands for any post; nothing of it is sent.
-    pub fn new(adapter: Arc<dyn Adapter>, job: Job) -> Self {
-        Self { adapter, job, session: Session::default(), calling: None, calls: 0 }
+    /// Nothing of a post is sent: the job stands for one without content.
+    pub fn new(adapter: Arc<dyn Adapter>, account: &AccountId, now: Timestamp) -> Self {
+        let post = PostId::new("probe").unwrap_or_else(|_| unreachable!("a plain word is an id"));
+        let content = Content::default();
+        let job = Job {
+            delivery: DeliveryId::new(post, account.clone()),
+            attempt: 0,
+            key: String::new(),
+            digest: Digest([0; 32]),
+            frozen: adapter.freeze(&content, now, 0),
+            content,
+            media: Vec::new(),
+            started: now,
+            answers: None,
+            taken: Arc::default(),
+        };
+        Self { adapter, job, session: Session::default(), scratch: Value::Null, calling: None, calls: 0 }
     }
 
     /// What to do next.
@@ -51,11 +69,19 @@ impl Probe {
                 Verdict::Call(step)
             }
             Next::Auth(why) => Verdict::NotYet(why),
-            // The next step would do something: everything before it was accepted.
-            Next::Call(_) | Next::Done(_) | Next::Refuse(_) | Next::CannotTell(_) => {
-                Verdict::Accepted(std::mem::take(&mut self.session))
-            }
+            // The next step would do something.
+            Next::Call(_) | Next::Done(_) => self.verdict("nothing tells whether the token is accepted".into()),
+            Next::Refuse(why) | Next::CannotTell(why) => self.verdict(why),
         }
+    }
+
+    /// What is known when there is nothing left to ask.
+    fn verdict(&mut self, why: String) -> Verdict {
+        // Where there is no secret, there is none that could be refused.
+        if self.session.identity.is_some() || self.adapter.secrets().is_empty() {
+            return Verdict::Accepted(std::mem::take(&mut self.session));
+        }
+        Verdict::NotYet(why)
     }
 
     /// What a call has brought.
@@ -68,7 +94,11 @@ impl Probe {
                 self.session = session;
                 self.proceed(secrets, now)
             }
-            Reading::Learned(_) | Reading::Refused { .. } => Verdict::Accepted(std::mem::take(&mut self.session)),
+            Reading::Learned(scratch) => {
+                self.scratch = scratch;
+                self.proceed(secrets, now)
+            }
+            Reading::Refused { why } => self.verdict(why),
             Reading::Auth { why } | Reading::Retry { why, .. } | Reading::Unclear { why } => Verdict::NotYet(why),
             _ => Verdict::NotYet("the answer does not tell".into()),
         }
@@ -79,7 +109,7 @@ impl Probe {
             job: &self.job,
             purpose: Purpose::Publish,
             done: &[],
-            scratch: &Value::Null,
+            scratch: &self.scratch,
             session: &self.session,
             secrets,
             now,

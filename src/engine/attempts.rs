@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::deliver::delivery::AccountState;
@@ -658,7 +657,7 @@ impl Engine {
             if desk.probe.is_some() || self.stopping {
                 continue;
             }
-            let mut probe = Probe::new(desk.setup.adapter.clone(), nothing(&account, now));
+            let mut probe = Probe::new(desk.setup.adapter.clone(), &account, now);
             let verdict = probe.proceed(&desk.setup.secrets, now);
             desk.probe = Some((Ticket(0), probe));
             self.follow_probe(&account, verdict, now);
@@ -688,13 +687,17 @@ impl Engine {
             }
             probe::Verdict::Accepted(session) => {
                 desk.probe = None;
-                let expected = desk.setup.identity.clone().or(pinned);
+                let expected = desk.setup.identity.clone().or(pinned.clone());
                 if session.identity.is_some() && expected.is_some() && session.identity != expected {
                     return;
                 }
+                // With this session no attempt asks again whose account it is.
+                let found = session.identity.clone().filter(|found| pinned.as_ref() != Some(found));
+                let pin = found.map(|identity| Fact::Pinned { account: account.clone(), identity });
                 desk.session = session;
-                let fact = Fact::AccountResumed { account: account.clone() };
-                self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Changed(account.clone()));
+                let facts = [pin, Some(Fact::AccountResumed { account: account.clone() })];
+                let records = facts.into_iter().flatten().map(|fact| Record::new(now, fact)).collect();
+                self.commit(records, Room::Reserve, Then::Changed(account.clone()));
             }
             probe::Verdict::NotYet(_) => desk.probe = None,
         }
@@ -710,23 +713,6 @@ fn others(view: &View, delivery: &DeliveryId) -> BTreeSet<String> {
 
 fn moved(began: &str, now: &str) -> String {
     format!("it was begun on {began}, and the account is on {now} now; look there")
-}
-
-/// A job that stands for no post, for probing an account.
-fn nothing(account: &AccountId, now: Timestamp) -> Job {
-    let post = crate::domain::PostId::new("probe").unwrap_or_else(|_| unreachable!("a plain word is an id"));
-    Job {
-        delivery: DeliveryId::new(post, account.clone()),
-        attempt: 0,
-        key: String::new(),
-        digest: Digest([0; 32]),
-        content: Content::default(),
-        media: Vec::new(),
-        frozen: Value::Null,
-        started: now,
-        answers: None,
-        taken: Arc::default(),
-    }
 }
 
 /// The delivery's key: the same for every attempt on this content, and after the loss of the store too.
