@@ -740,6 +740,11 @@ fn fingerprint(content: &Content) -> u64 {
     if let Some(answered) = &content.reply_to {
         add(&format!("{answered:?}"));
     }
+    // Only where there is one: what was recorded of posts without a warning stays comparable. A zero byte stands in no
+    // text, so that this is nothing else's hash.
+    if let Some(warning) = &content.warning {
+        add(&format!("\0warning\0{}", warning.trim()));
+    }
     let bytes: [u8; 32] = hash.finalize().into();
     u64::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]])
 }
