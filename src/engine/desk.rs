@@ -28,6 +28,8 @@ pub(super) struct Desk {
     /// The platform asked us to wait.
     pub rate_limited: Option<Timestamp>,
     pub probe: Option<(Ticket, Probe)>,
+    /// How often it was moved on.
+    pub turns: u64,
     /// Where it stands in the agenda.
     pub wake: Option<Timestamp>,
     /// When a failed commit of a plan or an intent may be tried again.
@@ -91,6 +93,7 @@ impl Desk {
             ending: false,
             rate_limited: None,
             probe: None,
+            turns: 0,
             wake: None,
             pause_until: None,
             clock_set: false,

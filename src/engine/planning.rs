@@ -284,11 +284,18 @@ impl Engine {
         {
             desk.set_up(setup);
         }
+        let turns = desk.turns;
         let mut wake = self.carry_on(account, now);
         if self.folder != Folder::Reading {
             wake = wake.min_with(self.owed(account, now));
             wake = wake.min_with(self.ask_plan(account, now));
         }
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        if desk.turns != turns {
+            // What was begun has moved the account on already, and may want to be woken earlier.
+            wake = wake.min_with(desk.wake);
+        }
+        desk.turns += 1;
         self.set_wake(account, wake);
     }
 
