@@ -10,7 +10,7 @@ use cadenced::control::protocol::DaemonReport;
 use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
 };
-use cadenced::domain::{AccountId, Content, DeliveryId, Digest, Remote, SecretRef, Timestamp};
+use cadenced::domain::{AccountId, Content, DeliveryId, Digest, Remote, SecretRef, Timestamp, time};
 use cadenced::engine::engine::{Mode, ResolveError};
 use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
 use cadenced::ledger::record::{Decision, Fact, Intent};
@@ -46,7 +46,7 @@ impl Adapter for Plain {
     }
 
     fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
-        Vec::new()
+        vec![("token", SecretRef::Env("TOKEN".into()))]
     }
 
     fn check(&self, _: &Content, _: &Session) -> Vec<Complaint> {
@@ -80,6 +80,7 @@ impl Adapter for Plain {
             "later" => Reading::Retry { after: None, why },
             "denied" => Reading::Auth { why },
             "refused" => Reading::Refused { why },
+            "learned" => Reading::Learned(json!(1)),
             "hello" => Reading::Session(Session { identity: Some("me".into()), ..Session::default() }),
             other => panic!("{other}"),
         }
@@ -270,16 +271,22 @@ impl Bench {
 
     /// The daemon is killed and starts again, with what was durable, the same accounts and the same queue.
     fn restarted(self) -> Self {
-        let setups = self.setups.clone();
-        self.restarted_with(setups)
+        self.restarted_after(|_| {})
     }
 
     fn restarted_with(self, setups: Vec<AccountSetup>) -> Self {
+        Self { setups, ..self }.restarted_after(|_| {})
+    }
+
+    /// Something happens before the accounts are configured.
+    fn restarted_after(self, first: impl FnOnce(&mut Self)) -> Self {
+        let setups = self.setups.clone();
         let mut view = View::default();
         self.durable.iter().for_each(|record| view.apply(record));
         assert_eq!(&view, self.engine.view(), "the view is the fold of what is durable");
         let mut bench = Self::new(view, Mode::Publish, &self.now.to_string());
         bench.durable = self.durable;
+        first(&mut bench);
         bench.configure(setups);
         for (file, posts) in self.files {
             bench.posts(&file, posts);
@@ -580,6 +587,7 @@ fn a_slot_a_second_does_not_keep_those_waiting_who_ask() {
     let report = bench.engine.status(None, daemon.clone(), bench.now);
     // The look ahead ends long before a post that is half a year and sixteen million slots away: nothing is claimed.
     assert_eq!(report.accounts[0].runway_days, None);
+    assert!(report.accounts[0].runway_at_least_days.is_some_and(|days| days > 0.2), "but what is known is said");
     bench.engine.plan(bench.now, at("2126-06-01T10:00:00Z"));
     // The account is gone: what was in line is not any more, and says why.
     bench.configure(vec![]);
@@ -761,15 +769,118 @@ fn a_slot_whose_post_is_given_up_is_said_to_be_empty() {
 
 #[test]
 fn what_a_person_wants_sent_and_has_no_media_is_held() {
-    let media = "at = 2026-06-01T08:00:00Z\nmedia = [{ file = \"dot.png\", alt = \"a dot\" }]";
+    let media = "at = 2026-06-01T07:00:00Z\nmedia = [{ file = \"dot.png\", alt = \"a dot\" }]";
     let mut bench = Bench::ready(&post("p", "hello", media));
-    bench.until("2026-06-01T09:30:00Z");
     assert_eq!(bench.state("p@a"), "missed");
     bench.decide("p@a", Decision::Retry).unwrap();
     let ticket = bench.gathers.pop_front().expect("its media are read");
     let gone = ShelfError::Unreadable { file: "dot.png".into(), why: "it is gone".into() };
     bench.tell(Event::Gathered { ticket, result: Err(gone) });
     bench.settle();
-    // It is not asked for again and again.
-    assert_eq!((bench.gathers.len(), bench.state("p@a")), (0, "held"));
+    // It is not asked for again and again, and waits for a person.
+    assert_eq!((bench.gathers.len(), bench.state("p@a")), (0, "missed"));
+    assert_eq!(bench.recorded(), ["missed", "resolved", "abandoned", "missed"]);
+}
+
+#[test]
+fn a_content_warning_makes_another_post_of_the_same_text() {
+    let warned = "warning = \"long\"";
+    let posts = [post("p", "hello", ""), post("q", "hello", warned), post("r", "hello", warned)].concat();
+    let mut bench = Bench::ready(&posts);
+    for day in 1..4 {
+        bench.until(&format!("2026-06-0{day}T09:00:00Z"));
+        while !bench.calls.is_empty() {
+            bench.replied("posted");
+            bench.settle();
+        }
+    }
+    assert_eq!(["p@a", "q@a", "r@a"].map(|id| bench.state(id)), ["delivered", "delivered", "held"]);
+}
+
+#[test]
+fn only_an_answer_that_tells_whose_account_it_is_ends_a_stop() {
+    let adapter = Arc::new(Plain { platform: "plain", place: "one.example", logs_in: true });
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.configure(vec![AccountSetup { adapter, ..setup("a", &["0 9 * * *"]) }]);
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("denied");
+    bench.settle();
+    let stopped = |bench: &Bench| bench.engine.view().account(&account("a")).unwrap().head.stopped.is_some();
+    assert!(stopped(&bench));
+    for answer in ["refused", "learned", "later"] {
+        bench.tell(Event::Chore(Chore::Accounts));
+        while !bench.calls.is_empty() {
+            bench.replied(answer);
+            bench.settle();
+        }
+        assert!(stopped(&bench), "{answer}");
+    }
+    bench.tell(Event::Chore(Chore::Accounts));
+    bench.replied("hello");
+    bench.settle();
+    assert!(!stopped(&bench));
+    // The attempt goes on with the session of the probe, and the account is pinned all the same.
+    assert_eq!(bench.engine.view().account(&account("a")).unwrap().head.pinned.as_deref(), Some("me"));
+}
+
+#[test]
+fn what_is_on_record_ahead_of_a_confirmed_clock_keeps_nobody_silent() {
+    let two = [post("p", "hello", ""), post("q", "more", ""), post("r", "third", "")].concat();
+    let mut bench = Bench::ready(&two);
+    // The clock is a year ahead for a while.
+    bench.now = at("2027-06-01T08:59:00Z");
+    bench.tell(Event::ClockJumped { seconds: 365 * 86_400 });
+    bench.settle();
+    let setups = bench.setups.clone();
+    let policy = Policy { min_gap: Duration::from_secs(60), ..setups[0].policy.clone() };
+    bench.configure(vec![AccountSetup { policy, ..setup("a", &["*/10 9 * * *"]) }]);
+    bench.until("2027-06-01T09:00:00Z");
+    bench.replied("posted");
+    bench.settle();
+    bench.until("2027-06-01T09:10:00Z");
+    bench.lost();
+    assert_eq!((bench.state("p@a"), bench.state("q@a")), ("delivered", "sending"));
+    // It is right again, and a person says so at the next start.
+    bench.now = at("2026-06-01T08:50:00Z");
+    let mut bench = bench.restarted_after(|bench| {
+        bench.tell(Event::ClockConfirmed { by: "me".into() });
+        bench.settle();
+    });
+    let beat: Vec<_> =
+        bench.engine.view().account(&account("a")).unwrap().beat().map(|(post, _)| post.to_string()).collect();
+    assert_eq!(beat, ["q", "p"], "they keep their order");
+    // What may have arrived is still given its time, and no more than that.
+    bench.until("2026-06-01T08:54:59Z");
+    while !bench.calls.is_empty() {
+        assert!(bench.calls[0].1.ends_with("look"));
+        bench.replied("absent");
+        bench.settle();
+    }
+    assert_eq!(bench.state("q@a"), "sending");
+    while bench.state("q@a") == "sending" {
+        bench.until(&time::after(bench.now, Duration::from_secs(10)).to_string());
+        while !bench.calls.is_empty() {
+            bench.replied(if bench.calls[0].1.ends_with("look") { "absent" } else { "posted" });
+            bench.settle();
+        }
+    }
+    assert!(bench.now < at("2026-06-01T08:58:00Z"), "{}", bench.now);
+    // It surely was not there: it goes again, and the slots of this day are those of the account.
+    for (moment, id) in [("2026-06-01T08:59:00Z", "q@a"), ("2026-06-01T09:00:00Z", "r@a")] {
+        bench.until(moment);
+        assert_eq!((bench.state(id), bench.calls.len()), ("sending", 1), "{id}");
+        bench.replied("posted");
+        bench.settle();
+    }
+    // And the fold says the same after another start.
+    bench.restarted();
+}
+
+#[test]
+fn what_is_found_in_doubt_at_start_is_looked_for_at_once_and_not_at_the_next_slot() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    let mut bench = bench.restarted();
+    bench.until("2026-06-01T09:01:00Z");
+    assert!(bench.calls.front().is_some_and(|(_, url)| url.ends_with("look")), "{:?}", bench.calls);
 }

@@ -11,7 +11,15 @@ use super::Engine;
 impl Engine {
     pub(super) fn announce(&mut self, record: &Record) {
         let event = match &record.fact {
-            Fact::Opened { .. } | Fact::ClockConfirmed { .. } | Fact::ClockSet { .. } => None,
+            // What is set back follows from the confirmation, which is said.
+            Fact::Opened { .. }
+            | Fact::ClockSet { .. }
+            | Fact::AccountSetBack { .. }
+            | Fact::DeliverySetBack { .. } => None,
+            Fact::ClockConfirmed { by } => {
+                let mark = self.view().clock_mark.unwrap_or(record.at);
+                Some(LogEvent::ClockConfirmed { by: quote(by), now: record.at, mark })
+            }
             Fact::Planned { delivery, held: None, .. } => {
                 Some(LogEvent::DeliveryScheduled { about: self.about(delivery), slot: None })
             }

@@ -98,7 +98,8 @@ struct Pending {
 /// What goes on once a batch is durable.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Then {
-    Nothing,
+    /// The wall clock is right, says a person.
+    ClockRight,
     /// Something about this account has changed.
     Changed(AccountId),
     /// The plan's verdicts of an account.
@@ -192,7 +193,10 @@ impl Engine {
                 self.advance_all(now);
             }
             Event::ClockConfirmed { by } => {
-                self.commit(vec![Record::new(now, Fact::ClockConfirmed { by })], Room::Reserve, Then::Nothing);
+                let mut facts = self.set_back(now);
+                facts.push(Fact::ClockConfirmed { by });
+                let records = facts.into_iter().map(|fact| Record::new(now, fact)).collect();
+                self.commit(records, Room::Reserve, Then::ClockRight);
             }
             Event::Configured(accounts) => self.configured(accounts, now),
             Event::Stop => self.stopping = true,
@@ -378,7 +382,10 @@ impl Engine {
 
     fn went_on(&mut self, ticket: Ticket, pending: Pending, now: Timestamp) {
         match pending.then {
-            Then::Nothing => {}
+            Then::ClockRight => {
+                self.watch_clock(now);
+                self.advance_all(now);
+            }
             Then::Changed(account) => self.advance(&account, now),
             Then::Planned(account) => self.planned(&account, &pending.records, now),
             Then::Withdrawn(account) => self.ended(&account, &pending.records, now),
@@ -428,7 +435,7 @@ impl Engine {
                 self.resolving.remove(&delivery);
                 self.resolved.push((ticket, Err(ResolveError::Commit(error.clone()))));
             }
-            Then::Nothing
+            Then::ClockRight
             | Then::Changed(_)
             | Then::Withdrawn(_)
             | Then::Kept(_)
@@ -485,6 +492,24 @@ impl Engine {
             _ => {}
         }
         std::mem::replace(&mut self.clock_behind, behind) != behind
+    }
+
+    /// What lies ahead of a clock that is right must not keep its account silent until then. Posts that were sent keep
+    /// their order.
+    fn set_back(&self, now: Timestamp) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        for (id, account) in self.view.accounts() {
+            if account.head.is_ahead(now) {
+                facts.push(Fact::AccountSetBack { account: id.clone() });
+            }
+            let mut ahead: Vec<_> = account.deliveries().filter(|(_, entry)| entry.is_ahead(now)).collect();
+            ahead.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.sent.as_ref().map(|sent| sent.from)));
+            facts.extend((0..).zip(ahead).map(|(place, (post, _))| Fact::DeliverySetBack {
+                delivery: DeliveryId::new(post.clone(), id.clone()),
+                to: time::before(now, Duration::from_nanos(place)),
+            }));
+        }
+        facts
     }
 
     /// A clock that was set ahead makes the last post look older than it is: the gap must not be over by that.

@@ -142,6 +142,15 @@ pub enum Fact {
         account: AccountId,
         seconds: i64,
     },
+    /// The same person's word, for an account: slots and settings of the clock that lie ahead of it count as of now.
+    AccountSetBack {
+        account: AccountId,
+    },
+    /// The same, for a delivery: what it did ahead of the confirmed clock counts as of `to`.
+    DeliverySetBack {
+        delivery: DeliveryId,
+        to: Timestamp,
+    },
     /// A person has confirmed the wall clock although it is behind the high-water mark; the mark starts anew.
     ClockConfirmed {
         by: String,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccountId, Checkpoint, DeliveryId, Digest, PostId, Remote, State, Timestamp};
+use crate::domain::{AccountId, Checkpoint, DeliveryId, Digest, PostId, Remote, State, Timestamp, time};
 
 use super::record::{Decision, Fact, Intent, Outcome, Record};
 
@@ -98,6 +98,9 @@ pub struct Open {
     pub done: Vec<Checkpoint>,
     /// How many of `done` are published parts.
     pub published: u32,
+    /// When it became doubtful whether it has arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubted: Option<Timestamp>,
     /// It may have arrived; "not there" counts from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ambiguous: Option<Timestamp>,
@@ -318,7 +321,36 @@ impl Entry {
                 self.dropped |= by.is_some();
             }
             Fact::Resolved { decision, .. } => self.resolve(decision, at),
+            Fact::DeliverySetBack { to, .. } => self.set_back(*to, at),
             _ => {}
+        }
+    }
+
+    /// Whether it did something, or waits for a moment that was told, ahead of the clock at `now`.
+    pub fn is_ahead(&self, now: Timestamp) -> bool {
+        let sent = self.sent.as_ref().is_some_and(|sent| sent.from.max(sent.to.unwrap_or(sent.from)) > now);
+        let open = self.open.as_ref().is_some_and(|open| open.begun.max(open.doubted.unwrap_or(open.begun)) > now);
+        sent || open || matches!(self.state, State::Retrying { at, .. } if at > now)
+    }
+
+    /// The clock was ahead, and is right at `now`. What may still arrive has as long as it had.
+    fn set_back(&mut self, to: Timestamp, now: Timestamp) {
+        if let Some(sent) = &mut self.sent {
+            if sent.from > now {
+                sent.from = to.min(now);
+            }
+            sent.to = sent.to.map(|settled| settled.min(now));
+        }
+        if let Some(open) = &mut self.open {
+            let known = open.doubted.unwrap_or(open.begun);
+            if known > now {
+                open.ambiguous = open.ambiguous.map(|settle| time::after(now, time::since(settle, known)));
+            }
+            open.begun = open.begun.min(now);
+            open.doubted = open.doubted.map(|doubted| doubted.min(now));
+        }
+        if let State::Retrying { at, .. } = &mut self.state {
+            *at = (*at).min(now);
         }
     }
 
@@ -337,7 +369,8 @@ impl Entry {
             counts: intent.counts,
             fingerprint: intent.fingerprint,
         }));
-        self.open = Some(Box::new(Open { intent: intent.clone(), begun: at, done, published, ambiguous: None }));
+        self.open =
+            Some(Box::new(Open { intent: intent.clone(), begun: at, done, published, doubted: None, ambiguous: None }));
     }
 
     fn conclude(&mut self, attempt: u32, outcome: &Outcome, at: Timestamp) {
@@ -381,6 +414,7 @@ impl Entry {
                 }
                 if let Some(open) = &mut self.open {
                     open.ambiguous = Some(*settle);
+                    open.doubted = Some(at);
                 }
             }
             Outcome::Uncertain { why } => {
@@ -440,12 +474,21 @@ impl Entry {
 }
 
 impl Head {
+    /// Whether something of it lies ahead of the clock at `now`.
+    pub fn is_ahead(&self, now: Timestamp) -> bool {
+        self.cursor.max(self.clock_set).is_some_and(|latest| latest > now)
+    }
+
     /// Adds what a record of this account, or of one of its deliveries, says.
     pub fn apply(&mut self, record: &Record) {
         match &record.fact {
             Fact::AccountStopped { why, .. } => self.stopped = Some(why.clone()),
             Fact::AccountResumed { .. } => self.stopped = None,
             Fact::ClockSet { .. } => self.clock_set = Some(record.at),
+            Fact::AccountSetBack { .. } => {
+                self.cursor = self.cursor.map(|cursor| cursor.min(record.at));
+                self.clock_set = self.clock_set.map(|set| set.min(record.at));
+            }
             Fact::Pinned { identity, .. } => self.pinned = Some(identity.clone()),
             Fact::SlotEmpty { slot, .. } => self.cursor = self.cursor.max(Some(*slot)),
             Fact::Intent(intent) if !intent.fixed => self.cursor = self.cursor.max(intent.slot),
@@ -468,12 +511,14 @@ impl Fact {
             | Self::Missed { delivery, .. }
             | Self::Expired { delivery }
             | Self::Withdrawn { delivery, .. }
+            | Self::DeliverySetBack { delivery, .. }
             | Self::Resolved { delivery, .. } => Some(delivery),
             Self::Intent(intent) => Some(&intent.delivery),
             Self::Opened { .. }
             | Self::SlotEmpty { .. }
             | Self::AccountStopped { .. }
             | Self::AccountResumed { .. }
+            | Self::AccountSetBack { .. }
             | Self::Pinned { .. }
             | Self::ClockSet { .. }
             | Self::ClockConfirmed { .. } => None,
@@ -486,6 +531,7 @@ impl Fact {
             Self::SlotEmpty { account, .. }
             | Self::AccountStopped { account, .. }
             | Self::AccountResumed { account }
+            | Self::AccountSetBack { account }
             | Self::ClockSet { account, .. }
             | Self::Pinned { account, .. } => Some(account),
             Self::Intent(intent) => Some(&intent.delivery.account),

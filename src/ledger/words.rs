@@ -22,6 +22,8 @@ impl Fact {
             Self::AccountStopped { .. } => "account-stopped",
             Self::AccountResumed { .. } => "account-resumed",
             Self::ClockSet { .. } => "clock-set",
+            Self::AccountSetBack { .. } => "account-set-back",
+            Self::DeliverySetBack { .. } => "delivery-set-back",
             Self::Pinned { .. } => "pinned",
             Self::ClockConfirmed { .. } => "clock-confirmed",
         }
@@ -50,7 +52,8 @@ impl Fact {
             )),
             Self::Outcome { outcome, .. } => Some(outcome.detail()),
             Self::Missed { slot, .. } => Some(format!("at {slot}")),
-            Self::Expired { .. } | Self::AccountResumed { .. } => None,
+            Self::Expired { .. } | Self::AccountResumed { .. } | Self::AccountSetBack { .. } => None,
+            Self::DeliverySetBack { to, .. } => Some(format!("the clock had been ahead: counts as of {to}")),
             Self::Withdrawn { by, .. } => by.as_ref().map(|by| format!("dropped by {by}")),
             Self::Resolved { decision, by, .. } => Some(match decision {
                 Decision::Delivered { url } => format!("delivered as {url}, says {by}"),

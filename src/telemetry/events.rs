@@ -162,6 +162,8 @@ events! {
 
     /// The wall clock is behind what the store has seen; nothing is sent until it has caught up.
     ClockBehind = "clock.behind", Error { now: Timestamp, mark: Timestamp }
+    /// A person says that the wall clock is right; what was recorded ahead of it counts as of now.
+    ClockConfirmed = "clock.confirmed", Info { by: String, now: Timestamp, mark: Timestamp }
     /// The wall clock is right again.
     ClockCaughtUp = "clock.caught_up", Info { now: Timestamp }
     /// The wall clock went ahead faster than time passes: treated like downtime.

@@ -42,10 +42,12 @@ fn every_sample_reads_and_writes_back_the_same() {
     }
     let expected = [
         "account-resumed",
+        "account-set-back",
         "account-stopped",
         "checkpoint",
         "clock-confirmed",
         "clock-set",
+        "delivery-set-back",
         "expired",
         "intent",
         "missed",
