@@ -884,3 +884,64 @@ fn what_is_found_in_doubt_at_start_is_looked_for_at_once_and_not_at_the_next_slo
     bench.until("2026-06-01T09:01:00Z");
     assert!(bench.calls.front().is_some_and(|(_, url)| url.ends_with("look")), "{:?}", bench.calls);
 }
+
+/// The empty slots on record: the last of each line, how many they are, and why.
+fn empties(bench: &Bench) -> Vec<(Timestamp, u64, &str)> {
+    let line = |record| match record {
+        &Record { fact: Fact::SlotEmpty { slot, ref reason, run, .. }, .. } => {
+            Some((slot, run.map_or(1, |run| run.count), reason.as_str()))
+        }
+        _ => None,
+    };
+    bench.durable.iter().filter_map(line).collect()
+}
+
+#[test]
+fn empty_slots_that_follow_each_other_closely_are_said_as_one() {
+    let mut bench = Bench::ready("");
+    bench.configure(vec![setup("a", &["* * * * *"])]);
+    bench.until("2026-06-01T11:30:30Z");
+    let lines = empties(&bench);
+    assert_eq!(lines.iter().map(|(_, count, _)| *count).collect::<Vec<_>>(), [1, 56, 56, 56], "{lines:?}");
+    assert_eq!(bench.events.iter().filter(|name| **name == "slot.empty").count(), 4);
+    // Before something is sent, all of them are on record: each slot once.
+    bench.file("q.toml", &post("p", "hello", ""));
+    bench.settle();
+    assert_eq!((bench.state("p@a"), bench.calls.len()), ("sending", 1));
+    bench.replied("posted");
+    bench.settle();
+    let used = bench.intents()[0].slot.unwrap();
+    let said: u64 = empties(&bench).iter().map(|(_, count, _)| count).sum();
+    assert_eq!(time::since(used, at("2026-06-01T08:30:00Z")).as_secs() / 60, said, "{:?}", empties(&bench));
+    // So they are when the reason changes, and at a stop.
+    bench.until("2026-06-01T11:45:30Z");
+    let mut paused = setup("a", &["* * * * *"]);
+    paused.paused = true;
+    bench.configure(vec![paused]);
+    bench.until("2026-06-01T12:00:30Z");
+    bench.tell(Event::Stop);
+    bench.settle();
+    let lines = empties(&bench);
+    assert_eq!(lines.last().map(|line| (line.0, line.2)), Some((at("2026-06-01T11:55:00Z"), "the account is paused")));
+    let said: u64 = lines.iter().map(|(_, count, _)| count).sum();
+    assert_eq!(said, 3 * 60 + 25, "each slot but the one that was used: {lines:?}");
+}
+
+#[test]
+fn a_crash_loses_the_number_of_empty_slots_and_nothing_else() {
+    let mut skipping = setup("a", &["* * * * *"]);
+    skipping.policy.missed = Missed::Skip;
+    let mut bench = Bench::ready("");
+    bench.configure(vec![skipping]);
+    bench.until("2026-06-01T09:10:30Z");
+    let before = empties(&bench).len();
+    let file = posts("q.toml", &[post("p", "hello", ""), post("q", "more", "")].concat());
+    bench.files.insert("q.toml".into(), file);
+    let mut bench = bench.restarted();
+    bench.until("2026-06-01T09:12:00Z");
+    assert_eq!((bench.state("p@a"), bench.calls.len()), ("sending", 1), "nobody is given up for slots that were empty");
+    assert_eq!(bench.state("q@a"), "scheduled");
+    assert!(bench.intents()[0].slot.unwrap() > at("2026-06-01T09:05:00Z"), "no slot that is over is used");
+    let slots: Vec<_> = empties(&bench).iter().map(|line| line.0).collect();
+    assert!(slots.len() > before && slots.is_sorted_by(|a, b| a < b), "{slots:?}");
+}

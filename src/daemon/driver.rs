@@ -130,7 +130,7 @@ pub async fn run(
                 (parts.log)(parts.clock.now(), &LogEvent::DaemonStopped { in_flight });
                 return Ended::Stopped;
             }
-        } else if until.idle && engine.is_idle() {
+        } else if until.idle && engine.is_idle() && !engine.say_all_held_back(parts.clock.now()) {
             for (account, deliveries, reason) in engine.unfinished() {
                 let reason = reason.into();
                 (parts.log)(parts.clock.now(), &LogEvent::DaemonUnfinished { account, deliveries, reason });

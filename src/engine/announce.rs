@@ -54,9 +54,13 @@ impl Engine {
                 },
                 by: quote(by),
             }),
-            Fact::SlotEmpty { account, slot, reason } => {
-                Some(LogEvent::SlotEmpty { account: account.clone(), slot: *slot, reason: reason.clone() })
-            }
+            Fact::SlotEmpty { account, slot, reason, run } => Some(LogEvent::SlotEmpty {
+                account: account.clone(),
+                slot: *slot,
+                reason: reason.clone(),
+                count: run.map_or(1, |run| run.count),
+                first: run.map_or(*slot, |run| run.first),
+            }),
             Fact::AccountStopped { account, why } => Some(LogEvent::AccountAuthLost {
                 account: account.clone(),
                 platform: self.platform(account),

@@ -125,9 +125,15 @@ impl Engine {
         if at > now {
             return Some(at);
         }
+        if desk.planning {
+            return None;
+        }
         let allowed = desk.lane.earliest(self.view.account(account), &delivery.post, now);
         if allowed > now && !self.is_over(&delivery, now) {
             return Some(allowed);
+        }
+        if self.say_held_back(account, now) {
+            return None;
         }
         self.try_again(&delivery, now);
         None
@@ -225,7 +231,7 @@ impl Engine {
         let empty = match (&outcome, slot) {
             (Outcome::Abandoned { why }, Some(slot)) => {
                 let reason = quote(&format!("{}: {why}", delivery.post));
-                Some(Fact::SlotEmpty { account: delivery.account.clone(), slot, reason })
+                Some(Fact::SlotEmpty { account: delivery.account.clone(), slot, reason, run: None })
             }
             _ => None,
         };

@@ -10,6 +10,7 @@ use crate::plan::Lane;
 use crate::platform::contract::Session;
 use crate::queue::Post;
 
+use super::empties::Empties;
 use super::{AccountSetup, Ticket};
 
 /// One account at work: its plan, its session, and the one thing it does.
@@ -23,6 +24,8 @@ pub(super) struct Desk {
     pub work: Work,
     /// Verdicts of the plan are on their way into the ledger.
     pub planning: bool,
+    /// Empty slots that are said together.
+    pub empties: Empties,
     /// The end of an attempt that was owed is on its way into the ledger.
     pub ending: bool,
     /// The platform asked us to wait.
@@ -90,6 +93,7 @@ impl Desk {
             session: Session::default(),
             work: Work::Idle,
             planning: false,
+            empties: Empties::default(),
             ending: false,
             rate_limited: None,
             probe: None,

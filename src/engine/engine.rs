@@ -13,6 +13,7 @@ use crate::queue::{Post, Posts, Queue};
 use crate::telemetry::events::Event as LogEvent;
 
 use super::desk::{Desk, Work};
+use super::empties::HOLD;
 use super::{AccountSetup, Chore, Command, Event, Ticket};
 
 /// How far the wall clock may be behind the highest recorded one before nothing is sent. Clocks are set back by
@@ -199,7 +200,10 @@ impl Engine {
                 self.commit(records, Room::Reserve, Then::ClockRight);
             }
             Event::Configured(accounts) => self.configured(accounts, now),
-            Event::Stop => self.stopping = true,
+            Event::Stop => {
+                self.stopping = true;
+                self.say_all_held_back(now);
+            }
         }
         if clock_turned {
             self.advance_all(now);
@@ -358,6 +362,11 @@ impl Engine {
                     self.view.apply(record);
                     if let Fact::AccountStopped { account, .. } = &record.fact {
                         self.stops.remove(account);
+                    }
+                    if let Fact::SlotEmpty { account, slot, reason, .. } = &record.fact
+                        && let Some(desk) = self.desks.get_mut(account)
+                    {
+                        desk.empties.said(*slot, reason);
                     }
                     if let Fact::ClockSet { account, .. } = &record.fact
                         && let Some(desk) = self.desks.get_mut(account)
@@ -568,12 +577,15 @@ impl Engine {
                 }
                 Some(desk) => desk.set_up(setup),
                 None => {
-                    self.desks.insert(setup.id.clone(), Desk::new(setup));
+                    let cursor = self.view.account(&setup.id).and_then(|account| account.head.cursor);
+                    let mut desk = Desk::new(setup);
+                    desk.lane.spare(cursor.map(|cursor| time::after(cursor, HOLD)));
+                    self.desks.insert(desk.setup.id.clone(), desk);
                 }
             }
         }
         for account in gone {
-            self.dismiss(&account);
+            self.dismiss(&account, now);
         }
         let ids: Vec<PostId> = self.posts.iter().map(|post| post.id.clone()).collect();
         for id in &ids {
@@ -585,7 +597,8 @@ impl Engine {
     }
 
     /// An account that is configured no more does nothing more. What it has in doubt is looked for when it is back.
-    fn dismiss(&mut self, account: &AccountId) {
+    fn dismiss(&mut self, account: &AccountId, now: Timestamp) {
+        self.say_held_back(account, now);
         if let Some(desk) = self.desks.remove(account)
             && let Some(wake) = desk.wake
         {

@@ -5,7 +5,8 @@
 //! knows no runtime: the daemon and the simulation drive the very same code.
 //!
 //! `engine` holds the state and sorts what happens; `planning` keeps the lanes true to queue and ledger; `attempts`
-//! begins attempts and carries them on; `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one account.
+//! begins attempts and carries them on; `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one account;
+//! `empties` says empty slots that follow each other closely as one.
 //!
 //! Invariants:
 //! - A record is applied to the view, and announced, only when it is durable.
@@ -17,6 +18,7 @@ pub mod answers;
 mod attempts;
 pub mod command;
 mod desk;
+mod empties;
 #[expect(clippy::module_inception, reason = "the engine is what this room is about")]
 pub mod engine;
 pub mod event;

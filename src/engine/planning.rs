@@ -314,7 +314,20 @@ impl Engine {
             }
             desk.pause_until = None;
         }
-        let step = desk.lane.step(view.account(account), Brakes { no_send, unanswered: false }, now);
+        let brakes = Brakes { no_send, unanswered: false };
+        let mut step = desk.lane.step(view.account(account), brakes, now);
+        while step.send.is_none() && desk.empties.hold_back(&step.verdicts) {
+            desk.lane.pass_over(desk.empties.through());
+            step = desk.lane.step(view.account(account), brakes, now);
+        }
+        // What was held back is said before anything else is, and in its time.
+        let newer = step.verdicts.iter().any(|verdict| matches!(verdict, Verdict::SlotEmpty { .. }));
+        let due = desk.empties.due().is_some_and(|due| due <= now);
+        if (newer || due || step.send.is_some() || self.stopping) && self.say_held_back(account, now) {
+            return None;
+        }
+        let Self { desks, .. } = self;
+        let desk = desks.get_mut(account)?;
         if !step.verdicts.is_empty() {
             if self.full {
                 // They are said again when there is room.
@@ -328,7 +341,24 @@ impl Engine {
             self.begin_choice(account, choice, now);
             return None;
         }
-        step.wake
+        step.wake.min_with(desk.empties.due())
+    }
+
+    /// Records the empty slots that were held back. `false`: there are none.
+    pub(super) fn say_held_back(&mut self, account: &AccountId, now: Timestamp) -> bool {
+        let Some(desk) = self.desks.get_mut(account) else { return false };
+        let Some(fact) = desk.empties.held_back(account) else { return false };
+        if !desk.planning {
+            desk.planning = true;
+            self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Planned(account.clone()));
+        }
+        true
+    }
+
+    /// Says everywhere what was held back. `false`: there is nothing.
+    pub fn say_all_held_back(&mut self, now: Timestamp) -> bool {
+        let accounts: Vec<AccountId> = self.desks.keys().cloned().collect();
+        accounts.into_iter().filter(|account| self.say_held_back(account, now)).count() > 0
     }
 
     /// Why nothing may be begun on this account now.
@@ -372,7 +402,9 @@ impl Engine {
                 }),
                 Verdict::Missed { post, slot } => Some(Fact::Missed { delivery: at(&post), slot }),
                 Verdict::Expired { post } => Some(Fact::Expired { delivery: at(&post) }),
-                Verdict::SlotEmpty { slot, reason } => Some(Fact::SlotEmpty { account: account.clone(), slot, reason }),
+                Verdict::SlotEmpty { slot, reason } => {
+                    Some(Fact::SlotEmpty { account: account.clone(), slot, reason, run: None })
+                }
             };
             records.extend(fact.map(|fact| Record::new(now, fact)));
         }

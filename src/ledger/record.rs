@@ -118,11 +118,13 @@ pub enum Fact {
         decision: Decision,
         by: String,
     },
-    /// A slot passed without a post.
+    /// A slot passed without a post, or several did that follow each other closely; then `slot` is the last of them.
     SlotEmpty {
         account: AccountId,
         slot: Timestamp,
         reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<Run>,
     },
     /// The token of an account is not accepted.
     AccountStopped {
@@ -155,6 +157,14 @@ pub enum Fact {
     ClockConfirmed {
         by: String,
     },
+}
+
+/// Empty slots that are recorded as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// How many they are.
+    pub count: u64,
+    pub first: Timestamp,
 }
 
 /// Everything a repeat of the attempt must know.

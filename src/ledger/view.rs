@@ -723,7 +723,7 @@ mod tests {
     #[test]
     fn an_account_remembers_its_slots_its_token_and_its_name() {
         let account = || id().account;
-        let empty = |slot| Fact::SlotEmpty { account: account(), slot: at(slot), reason: "nothing".into() };
+        let empty = |slot| Fact::SlotEmpty { account: account(), slot: at(slot), reason: "nothing".into(), run: None };
         let stopped = || Fact::AccountStopped { account: account(), why: "401".into() };
         let head = |cursor: Option<i64>, stopped: bool| Head {
             stopped: stopped.then(|| "401".into()),

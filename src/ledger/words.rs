@@ -60,7 +60,10 @@ impl Fact {
                 Decision::Retry => format!("to be sent, says {by}"),
                 Decision::Drop => format!("never to be sent, says {by}"),
             }),
-            Self::SlotEmpty { reason, .. } => Some(reason.clone()),
+            Self::SlotEmpty { reason, run: None, .. } => Some(reason.clone()),
+            Self::SlotEmpty { reason, run: Some(run), .. } => {
+                Some(format!("{reason} ({} slots since {})", run.count, run.first))
+            }
             Self::AccountStopped { why, .. } => Some(why.clone()),
             Self::Pinned { identity, .. } => Some(identity.clone()),
             Self::ClockSet { seconds, .. } => Some(format!("ahead by {seconds} s")),

@@ -39,6 +39,10 @@ pub struct Lane {
     pub(super) floor: Option<Timestamp>,
     /// The schedule has changed since the last step.
     pub(super) new_schedule: bool,
+    /// Slots up to it are over, and will be said to be.
+    over: Option<Timestamp>,
+    /// Slots up to it may have been seen by a daemon that had not said so yet when it ended.
+    pub(super) spared: Option<Timestamp>,
     pub(super) watch: Option<Watch>,
     pub(super) memo: Option<Memo>,
 }
@@ -138,7 +142,28 @@ pub struct Projected {
 
 impl Lane {
     pub fn new(schedule: Schedule, policy: Policy) -> Self {
-        Self { schedule, policy, index: Index::default(), floor: None, new_schedule: false, watch: None, memo: None }
+        Self {
+            schedule,
+            policy,
+            index: Index::default(),
+            floor: None,
+            new_schedule: false,
+            over: None,
+            spared: None,
+            watch: None,
+            memo: None,
+        }
+    }
+
+    /// Slots up to `slot` are dealt with, although the ledger does not say so yet.
+    pub fn pass_over(&mut self, slot: Option<Timestamp>) {
+        self.over = self.over.max(slot);
+    }
+
+    /// Nobody is given up for a slot up to `until` where slots follow each other closely: it may have been seen to be
+    /// empty by a daemon that held that back.
+    pub fn spare(&mut self, until: Option<Timestamp>) {
+        self.spared = until;
     }
 
     /// Other rules for the same posts (a changed configuration). A changed schedule begins at the next step: what it
@@ -211,7 +236,7 @@ impl Lane {
     /// All slots up to this moment are over, or were never promised.
     pub(super) fn slots_begin_after(&self, past: &Past<'_>) -> Timestamp {
         let floor = self.floor.map(|floor| before(floor, Duration::from_nanos(1)));
-        past.cursor().max(floor).unwrap_or(Timestamp::MIN)
+        past.cursor().max(floor).max(self.over).unwrap_or(Timestamp::MIN)
     }
 
     /// The first slot later than `moment`.

@@ -18,6 +18,7 @@ mod turn;
 pub use ahead::Runway;
 pub use draw::draw;
 pub use lane::{Brakes, Choice, Lane, Projected, Step, Verdict};
+pub use turn::CLOSE;
 
 #[cfg(test)]
 mod tests;

@@ -8,10 +8,11 @@
 //! Order of sending: a fixed post whose time has come, then the slot, then answers; one at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::Timestamp;
 use crate::domain::policy::Missed;
-use crate::domain::time::{after, before};
+use crate::domain::time::{after, before, since};
 use crate::queue::Post;
 
 use super::gates::{self, Closed, Day};
@@ -26,6 +27,9 @@ const SLOTS_A_STEP: usize = 100;
 /// How far slots that are said to be over all at once are counted. Years of a slot a second are not worth an exact
 /// number.
 const COUNTED_SLOTS: usize = 10_000;
+
+/// Slots at most so far apart follow each other closely: empty ones are said as one.
+pub const CLOSE: Duration = Duration::from_secs(5 * 60);
 
 const NOTHING_LEFT: &str = "nothing is left to send";
 const SHARE: &str = "promotion would pass its share";
@@ -155,8 +159,11 @@ impl Lane {
         let one_by_one = &first[..first.len().min(SLOTS_A_STEP)];
         self.index.release(last);
 
+        let close = first.windows(2).all(|pair| since(pair[1], pair[0]) <= CLOSE);
+        let spared = |lane: &Self, slot| close && lane.spared.is_some_and(|until| slot <= until);
         let mut given_up: Vec<Arc<Post>> = Vec::new();
-        if self.policy.missed == Missed::Skip && one_by_one.iter().any(|slot| !saw(self, *slot)) {
+        if self.policy.missed == Missed::Skip && one_by_one.iter().any(|slot| !saw(self, *slot) && !spared(self, *slot))
+        {
             if gates.no_send.is_some() && in_time {
                 // Perhaps the posts are not all known yet: nothing is given up while nothing may be done.
                 come.missed = true;
@@ -177,11 +184,13 @@ impl Lane {
                 Missed::Now if slot == last && in_time && self.index.best().is_some() => come.open = vec![slot],
                 Missed::Skip => {
                     // A post is not given up for a slot that came before its `not_before`.
-                    let may = |post: &Arc<Post>| post.not_before.is_none_or(|moment| moment <= slot);
+                    let spared = spared(self, slot);
+                    let may = |post: &Arc<Post>| !spared && post.not_before.is_none_or(|moment| moment <= slot);
                     let post = given_up.iter().position(may).map(|place| given_up.remove(place));
                     let reason = match (&post, gates.no_send) {
                         (Some(post), _) => format!("missed: {} is given up", post.id),
                         (None, Some(why)) => format!("missed: {why}"),
+                        (None, None) if spared => "missed, or empty before: nobody is given up for it".to_string(),
                         (None, None) => format!("missed: {NOTHING_LEFT}"),
                     };
                     passed.push(Passed::Empty { slot, reason });
@@ -196,8 +205,9 @@ impl Lane {
             return;
         }
         come.missed = true;
-        if !given_up.is_empty() {
-            // Each slot has a post to give up, and each of those is to be named.
+        let some_spared = self.policy.missed == Missed::Skip && one_by_one.iter().any(|slot| spared(self, *slot));
+        if !given_up.is_empty() || some_spared {
+            // Each slot has a post to give up, and each of those is to be named; or the next ones may have.
             come.more = true;
             return;
         }

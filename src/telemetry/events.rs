@@ -124,8 +124,8 @@ events! {
     /// A delivered post has other content now; it is not published again.
     PostChangedAfterDelivery = "post.changed_after_delivery", Warn { delivery: DeliveryId, digest: String }
 
-    /// A slot passed without a post.
-    SlotEmpty = "slot.empty", Warn { account: AccountId, slot: Timestamp, reason: String }
+    /// A slot passed without a post, or several did that follow each other closely.
+    SlotEmpty = "slot.empty", Warn { account: AccountId, slot: Timestamp, reason: String, count: u64, first: Timestamp }
 
     DeliveryScheduled = "delivery.scheduled", Info { #[serde(flatten)] about: About, slot: Option<Timestamp> }
     DeliveryHeld = "delivery.held", Info { #[serde(flatten)] about: About, reason: String, detail: Option<String> }

@@ -147,7 +147,12 @@ pub fn story(n: usize) -> Vec<Record> {
         };
         let facts = match records.len() % 11 {
             0 => vec![Fact::Planned { delivery, digest, held: Some(Held::NotApproved), detail: None }],
-            1 => vec![Fact::SlotEmpty { account: delivery.account, slot: at(second), reason: "nothing".into() }],
+            1 => vec![Fact::SlotEmpty {
+                account: delivery.account,
+                slot: at(second),
+                reason: "nothing".into(),
+                run: None,
+            }],
             2 => vec![Fact::AccountStopped { account: delivery.account.clone(), why: "401".into() }],
             3 => vec![Fact::Pinned { account: delivery.account, identity: second.to_string() }],
             4 => vec![intent(&name, 1, second), outcome(Outcome::Ambiguous { why: "lost".into(), settle: at(second) })],

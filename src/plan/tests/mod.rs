@@ -176,7 +176,7 @@ impl World {
                 Verdict::Missed { post, slot } => Fact::Missed { delivery: Self::delivery(post), slot: *slot },
                 Verdict::Expired { post } => Fact::Expired { delivery: Self::delivery(post) },
                 Verdict::SlotEmpty { slot, reason } => {
-                    Fact::SlotEmpty { account: Self::account_id(), slot: *slot, reason: reason.clone() }
+                    Fact::SlotEmpty { account: Self::account_id(), slot: *slot, reason: reason.clone(), run: None }
                 }
             };
             self.record(now, fact);

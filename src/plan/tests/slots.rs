@@ -43,7 +43,7 @@ fn a_restart_of_four_minutes_loses_no_slot() {
 }
 
 fn empty(slot: &str) -> Fact {
-    Fact::SlotEmpty { account: World::account_id(), slot: at(slot), reason: String::new() }
+    Fact::SlotEmpty { account: World::account_id(), slot: at(slot), reason: String::new(), run: None }
 }
 
 /// A world that was away from half past eight until half past twelve.
