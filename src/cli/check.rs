@@ -98,7 +98,7 @@ pub fn check(ask: &Check<'_>, folder: &dyn QueueFolder, out: &mut dyn Write) -> 
     let config = match &ask.config {
         Ok(bytes) => bytes,
         Err(why) => {
-            let place = Place::file(&shown(&ask.config_file));
+            let place = Place::file(&shown(ask.config_file));
             report.fault(&Fault::error(place, format!("the configuration cannot be read: {why}")), Source::Nothing)?;
             return Ok(UNUSABLE);
         }

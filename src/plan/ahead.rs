@@ -216,7 +216,7 @@ impl Lane {
                 tell(self, Some(Ahead::Sent { at: moment, choice }));
             }
             if !again {
-                let Some(wake) = turn.wake else { return None };
+                let wake = turn.wake?;
                 moment = wake.max(moment);
             }
         }
