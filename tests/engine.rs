@@ -376,6 +376,29 @@ fn what_is_not_approved_any_more_when_its_intent_is_durable_is_not_sent() {
     assert_eq!((bench.calls.len(), bench.state("p@a")), (1, "sending"));
 }
 
+#[test]
+fn what_an_account_begins_waits_for_its_own_intent() {
+    let mut bench = intending();
+    let setups = bench.setups.clone();
+    bench.configure(Vec::new());
+    bench.configure(setups);
+    bench.tell(Event::Tick);
+    let intents = |bench: &Bench| {
+        let all = bench.commits.iter().flat_map(|(_, records)| records);
+        all.filter(|record| matches!(record.fact, Fact::Intent(_))).count()
+    };
+    assert_eq!(intents(&bench), 2, "the account that is back begins anew");
+    while intents(&bench) > 0 {
+        assert_eq!(bench.calls.len(), 0);
+        bench.synced();
+    }
+    bench.settle();
+    assert_eq!(bench.calls.len(), 1);
+    bench.replied("posted");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "delivered");
+}
+
 /// `p` waits for its second try.
 fn retrying() -> Bench {
     let mut bench = Bench::ready(&post("p", "hello", ""));

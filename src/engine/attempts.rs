@@ -355,9 +355,11 @@ impl Engine {
         let so_far = Progress { done, published, tries: intent.tries, begun };
         let attempt = Delivery::new(desk.setup.adapter.clone(), desk.setup.rules, job, so_far, number);
         if !beginning.found {
-            desk.work = Work::Intending { delivery: Box::new(attempt) };
             let record = Record::new(now, Fact::Intent(Box::new(intent)));
-            self.commit(vec![record], Room::Free, Then::Intended(account.clone()));
+            let ticket = self.commit(vec![record], Room::Free, Then::Intended(account.clone()));
+            if let Some(desk) = self.desks.get_mut(account) {
+                desk.work = Work::Intending { ticket, delivery: Box::new(attempt) };
+            }
             return;
         }
         let settle = self.view.entry(&delivery).and_then(|entry| entry.open.as_ref()).and_then(|open| open.ambiguous);
@@ -452,11 +454,12 @@ impl Engine {
             .next()
     }
 
-    /// The intent is durable: the attempt begins.
-    pub(super) fn intended(&mut self, account: &AccountId, now: Timestamp) {
+    /// The intent is durable: the attempt begins. One of an account that was taken out of the configuration and put back
+    /// meanwhile is nobody's: what the account is about to begin waits for an intent of its own.
+    pub(super) fn intended(&mut self, account: &AccountId, ticket: Ticket, now: Timestamp) {
         let Some(desk) = self.desks.get_mut(account) else { return };
         match std::mem::replace(&mut desk.work, Work::Idle) {
-            Work::Intending { mut delivery } => {
+            Work::Intending { ticket: waited, mut delivery } if waited == ticket => {
                 // While it was being written, the post may have been changed or withdrawn, and put back.
                 let intent = self.view.entry(delivery.id()).and_then(|entry| entry.open.as_ref());
                 let digest = intent.map(|open| open.intent.digest);
@@ -473,9 +476,9 @@ impl Engine {
     }
 
     /// The ledger does not take such an intent: the post is held, and nothing has been sent.
-    pub(super) fn cannot_be_intended(&mut self, account: &AccountId, why: &str, now: Timestamp) {
-        let Some(desk) = self.desks.get_mut(account) else { return };
-        let Work::Intending { delivery } = std::mem::replace(&mut desk.work, Work::Idle) else { return };
+    pub(super) fn cannot_be_intended(&mut self, account: &AccountId, ticket: Ticket, why: &str, now: Timestamp) {
+        let Some(desk) = self.desks.get_mut(account).filter(|desk| desk.work.intends(ticket)) else { return };
+        let Work::Intending { delivery, .. } = std::mem::replace(&mut desk.work, Work::Idle) else { return };
         if let Some(post) = self.posts.get(&delivery.id().post).cloned() {
             self.object(&post, account, Held::Invalid, why.to_owned());
         }

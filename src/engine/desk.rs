@@ -54,6 +54,7 @@ pub(super) enum Work {
     },
     /// The intent is on its way into the ledger.
     Intending {
+        ticket: Ticket,
         delivery: Box<Delivery>,
     },
     /// An attempt runs, or is being read back. `ticket` is that of the call under way.
@@ -66,6 +67,13 @@ pub(super) enum Work {
     Parked {
         delivery: Box<Delivery>,
     },
+}
+
+impl Work {
+    /// Whether it waits for the intent with this ticket.
+    pub(super) fn intends(&self, ticket: Ticket) -> bool {
+        matches!(self, Self::Intending { ticket: waited, .. } if *waited == ticket)
+    }
 }
 
 /// An attempt that is about to be made.

@@ -381,7 +381,7 @@ impl Engine {
                 self.commands.push_back(Command::Halt { why });
             }
             Err(error @ CommitError::TooLarge { .. }) => match &pending.then {
-                Then::Intended(account) => self.cannot_be_intended(&account.clone(), &error.to_string(), now),
+                Then::Intended(account) => self.cannot_be_intended(&account.clone(), ticket, &error.to_string(), now),
                 // Everything else is small; without it the ledger would not tell what has happened.
                 _ => self.commands.push_back(Command::Halt { why: error.to_string() }),
             },
@@ -398,7 +398,7 @@ impl Engine {
             Then::Changed(account) => self.advance(&account, now),
             Then::Planned(account) => self.planned(&account, &pending.records, now),
             Then::Withdrawn(account) => self.ended(&account, &pending.records, now),
-            Then::Intended(account) => self.intended(&account, now),
+            Then::Intended(account) => self.intended(&account, ticket, now),
             Then::Kept(account) => self.kept(&account, now),
             Then::Concluded(account) => self.concluded(&account, &pending.records, now),
             Then::Pinned(account) => self.kept(&account, now),
@@ -431,7 +431,7 @@ impl Engine {
                 self.advance(&account, now);
             }
             Then::Intended(account) => {
-                if let Some(desk) = self.desks.get_mut(&account) {
+                if let Some(desk) = self.desks.get_mut(&account).filter(|desk| desk.work.intends(ticket)) {
                     desk.work = Work::Idle;
                     desk.pause_until = Some(later);
                 }

@@ -178,7 +178,7 @@ impl Engine {
                 attempt.only_settle();
                 return;
             }
-            if let Work::Intending { delivery: attempt } = &mut desk.work
+            if let Work::Intending { delivery: attempt, .. } = &mut desk.work
                 && attempt.id() == delivery
             {
                 attempt.only_settle();

@@ -71,8 +71,8 @@ pub struct Packer {
 }
 
 impl Packer {
-    /// How many posts there are.
-    pub fn len(&self) -> usize {
+    /// How many posts it has taken.
+    pub fn count(&self) -> usize {
         self.posts.len()
     }
 

@@ -258,7 +258,7 @@ impl<'r, 'a, 't> Reader<'r, 'a, 't> {
                 let root = parse_piece(piece)?;
                 let entries = root.get(list).filter(|_| root.len() == 1)?.get_ref().as_array()?;
                 let [entry] = &**entries else { return None };
-                let place = u32::try_from(posts.len()).ok()?;
+                let place = u32::try_from(posts.count()).ok()?;
                 let (post, body) = self.entry(entry.get_ref().as_table()?, entry.span(), kind, place, &defaults)?;
                 posts.push(post, &body);
                 if self.faults.any() {
