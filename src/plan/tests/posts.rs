@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::Held;
+use crate::plan::index::POSTS_A_STEP;
 use crate::queue::Trouble;
 
 const MORNING: &str = "2026-06-01T08:30:00Z";
@@ -331,12 +332,12 @@ fn an_answer_to_a_post_of_ours_waits_for_its_delivery() {
 #[test]
 fn all_new_posts_of_a_large_queue_are_spoken_of_in_parts() {
     let mut world = World::hourly(free());
-    for number in 0..25_000 {
+    for number in 0..POSTS_A_STEP * 5 / 2 {
         world.put(post(&format!("p{number}")));
     }
     let now = at(MORNING);
     let step = world.step(now);
-    assert_eq!((step.verdicts.len(), step.wake), (10_000, Some(now)));
+    assert_eq!((step.verdicts.len(), step.wake), (POSTS_A_STEP, Some(now)));
     world.run(now);
     assert!(world.posts.keys().all(|id| world.shown(id.as_str()) == "scheduled"));
 }
