@@ -22,6 +22,8 @@ use super::wall;
 /// What it has seen.
 #[derive(Default)]
 pub struct Seen {
+    /// How long every answer takes.
+    delay: Duration,
     pub requests: AtomicU64,
     pub posts: AtomicU64,
     pub connections: AtomicU64,
@@ -39,7 +41,12 @@ pub struct Server {
 impl Server {
     /// On a thread of its own, until it is dropped.
     pub fn start() -> Self {
-        let seen = Arc::new(Seen::default());
+        Self::slow(Duration::ZERO)
+    }
+
+    /// One that takes so long for every answer.
+    pub fn slow(delay: Duration) -> Self {
+        let seen = Arc::new(Seen { delay, ..Seen::default() });
         let (send, receive) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let theirs = seen.clone();
@@ -115,6 +122,9 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response<
     } else {
         status(path.rsplit('/').next().unwrap_or_default(), &account)
     };
+    if !seen.delay.is_zero() {
+        tokio::time::sleep(seen.delay).await;
+    }
     let mut response = Response::new(Full::new(Bytes::from(body)));
     response.headers_mut().insert("content-type", "application/json".parse().expect("a value"));
     Ok(response)

@@ -41,10 +41,12 @@ const LAYOUT: u32 = 2;
 /// with 256 some 8, at the same speed.
 const STEP: usize = 256;
 
-/// How long records are gathered before they are applied, and how many at most. A delivery has four records within
-/// moments; applied together they are written once.
+/// How long no record must come before those that have come are applied: sending has the machine first, and a
+/// delivery's four records, which come within moments, are written once.
 const LINGER: Duration = Duration::from_millis(250);
-const GATHER: u64 = 4096;
+/// How long, and for how many records, that is waited for at most. A look-up reads what is not applied from the journal.
+const LONGEST: Duration = Duration::from_secs(5);
+const GATHER: u64 = 65_536;
 
 /// Largest value, in bytes. Sled writes larger ones to files of their own, which it never syncs. What is longer is
 /// kept as an empty value and folded from the journal when it is needed.
@@ -391,8 +393,13 @@ fn run(shared: &Shared, journal: &Journal, every: Duration) {
     let result = loop {
         let unflushed = mark.seq > flushed.1;
         let mut seen = journal.wait(mark.seq, &shared.stop, unflushed.then(|| every.saturating_sub(now() - flushed.0)));
-        if seen > mark.seq {
+        let since = now();
+        while seen > mark.seq && seen - mark.seq < GATHER && now() - since < LONGEST {
+            let before = seen;
             seen = journal.wait(mark.seq + GATHER - 1, &shared.stop, Some(LINGER));
+            if seen == before {
+                break;
+            }
         }
         let stopping = shared.stop.load(Ordering::Acquire);
         if seen > mark.seq && (!stopping || seen - mark.seq < CLOSING_LAG) {
