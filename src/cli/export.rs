@@ -153,7 +153,7 @@ impl<'a> Exporter<'a> {
                 account: &delivery.account,
                 platform: kept.platform.as_deref(),
                 state: entry.state.name(),
-                reason: words::reason(&entry.state),
+                reason: words::reason(&entry.state).or_else(|| entry.trouble()),
                 slot: entry.sent.as_ref().and_then(|sent| sent.slot),
                 attempts: entry.attempts,
                 remote_id: remote.map(|remote| remote.id.as_str()),

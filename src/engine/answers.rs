@@ -74,8 +74,8 @@ impl Engine {
                     State::Retrying { .. } if let Some(whole) = whole => {
                         (None, PlanState::Held, Some(whole.to_string()))
                     }
-                    State::Sending { .. } => (Some(now), PlanState::Sending, None),
-                    State::Retrying { at, .. } => (Some((*at).max(now)), PlanState::Sending, None),
+                    State::Sending { .. } => (Some(now), PlanState::Sending, entry.trouble()),
+                    State::Retrying { at, .. } => (Some((*at).max(now)), PlanState::Sending, entry.trouble()),
                     State::Uncertain { why, .. } => (None, PlanState::Uncertain, Some(why.to_string())),
                     _ => continue,
                 };
@@ -163,10 +163,10 @@ impl Engine {
                 reason = Some(format!("{}: its account is not in the configuration", Held::Invalid));
             }
             State::Scheduled => at = slot,
-            State::Retrying { at: next, .. } => at = Some(*next),
+            State::Retrying { at: next, .. } => (at, reason) = (Some(*next), entry.trouble()),
             State::Uncertain { why, .. } | State::Refused { why, .. } => reason = Some(why.to_string()),
             State::Delivered { .. } => at = sent.map(|sent| sent.to.unwrap_or(sent.from)),
-            State::Sending { .. } => at = sent.map(|sent| sent.from),
+            State::Sending { .. } => (at, reason) = (sent.map(|sent| sent.from), entry.trouble()),
             State::Missed | State::Expired | State::Withdrawn => {}
         }
         let waiting = matches!(entry.state, State::Scheduled | State::Held { .. });

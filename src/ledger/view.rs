@@ -104,6 +104,9 @@ pub struct Open {
     /// It may have arrived; "not there" counts from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ambiguous: Option<Timestamp>,
+    /// Why the last attempt has not arrived, or is in doubt; none while nothing speaks against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// The high-water mark of the clock after a record, from that before it.
@@ -311,6 +314,7 @@ impl Entry {
                     open.done.push(Checkpoint { step: step.clone(), data: data.clone() });
                     open.published += u32::from(*publishes);
                     open.ambiguous = None;
+                    open.trouble = None;
                 }
             }
             Fact::Outcome { attempt, outcome, .. } => self.conclude(*attempt, outcome, at),
@@ -369,8 +373,15 @@ impl Entry {
             counts: intent.counts,
             fingerprint: intent.fingerprint,
         }));
-        self.open =
-            Some(Box::new(Open { intent: intent.clone(), begun: at, done, published, doubted: None, ambiguous: None }));
+        self.open = Some(Box::new(Open {
+            intent: intent.clone(),
+            begun: at,
+            done,
+            published,
+            doubted: None,
+            ambiguous: None,
+            trouble: None,
+        }));
     }
 
     fn conclude(&mut self, attempt: u32, outcome: &Outcome, at: Timestamp) {
@@ -383,31 +394,27 @@ impl Entry {
                 self.open = None;
                 self.asked = false;
             }
-            Outcome::Retry { until, counted, .. } => {
+            Outcome::Retry { until, counted, why } => {
                 self.state = State::Retrying { attempt, at: *until };
                 if let Some(open) = &mut self.open {
                     open.intent.tries += u32::from(*counted);
-                    open.ambiguous = None;
                 }
+                self.not_out(why);
             }
-            Outcome::RateLimited { until, .. } => {
+            Outcome::RateLimited { until, why } => {
                 self.state = State::Retrying { attempt, at: *until };
-                if let Some(open) = &mut self.open {
-                    open.ambiguous = None;
-                }
+                self.not_out(why);
             }
-            Outcome::Auth { .. } => {
+            Outcome::Auth { why } => {
                 self.state = State::Retrying { attempt, at };
-                if let Some(open) = &mut self.open {
-                    open.ambiguous = None;
-                }
+                self.not_out(why);
             }
             Outcome::Refused { why } => {
                 self.state = State::Refused { attempt, why: why.as_str().into() };
                 self.asked = false;
                 self.forget_unless_published();
             }
-            Outcome::Ambiguous { settle, .. } => {
+            Outcome::Ambiguous { settle, why } => {
                 self.state = State::Sending { attempt };
                 if let Some(sent) = &mut self.sent {
                     sent.to = None;
@@ -415,6 +422,7 @@ impl Entry {
                 if let Some(open) = &mut self.open {
                     open.ambiguous = Some(*settle);
                     open.doubted = Some(at);
+                    open.trouble = Some(why.clone());
                 }
             }
             Outcome::Uncertain { why } => {
@@ -426,6 +434,14 @@ impl Entry {
                 self.asked = false;
                 self.forget_unless_published();
             }
+        }
+    }
+
+    /// Another attempt is owed, and this is why.
+    fn not_out(&mut self, why: &str) {
+        if let Some(open) = &mut self.open {
+            open.ambiguous = None;
+            open.trouble = Some(why.to_owned());
         }
     }
 
@@ -455,6 +471,7 @@ impl Entry {
                 if let Some(open) = &mut self.open {
                     open.intent.tries = 0;
                     open.ambiguous = None;
+                    open.trouble = None;
                 }
             }
             Decision::Drop => {
@@ -462,6 +479,13 @@ impl Entry {
                 self.dropped = true;
             }
         }
+    }
+
+    /// Why an attempt is owed, or in doubt.
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = self.open.as_ref().and_then(|open| open.trouble.clone());
+        let asked = self.asked.then(|| "a person wants it sent".to_owned());
+        trouble.or(asked).filter(|_| self.state.is_open())
     }
 
     /// What the platform calls it, once it is delivered.
@@ -754,6 +778,29 @@ mod tests {
         let confirmed = Fact::ClockConfirmed { by: "me".into() };
         assert_eq!(fold(&[(5, opened()), (3, opened())]).clock_mark, Some(at(5)));
         assert_eq!(fold(&[(5, opened()), (3, confirmed), (4, opened())]).clock_mark, Some(at(4)));
+    }
+
+    #[test]
+    fn an_attempt_that_is_owed_or_in_doubt_has_a_reason() {
+        let lines = [
+            (1, intent(1, "k")),
+            (2, outcome(1, retry(90, true))),
+            (90, intent(2, "k")),
+            (91, outcome(2, ambiguous(60))),
+            (92, step("part", true)),
+            (93, outcome(2, uncertain())),
+            (94, resolved(Decision::Retry)),
+            (95, intent(3, "k")),
+        ];
+        let reasons: Vec<_> = (1..=lines.len()).map(|n| fold(&lines[..n]).entry(&id()).unwrap().trouble()).collect();
+        let [retry, doubt] = [&lines[1], &lines[3]].map(|(_, fact)| match fact {
+            Fact::Outcome { outcome: Outcome::Retry { why, .. } | Outcome::Ambiguous { why, .. }, .. } => {
+                Some(why.clone())
+            }
+            _ => None,
+        });
+        let asked = Some("a person wants it sent".to_owned());
+        assert_eq!(reasons, [None, retry, None, doubt, None, None, asked.clone(), asked]);
     }
 
     #[test]
