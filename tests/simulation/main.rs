@@ -2,11 +2,14 @@
 //! I1 to I5 checked after each step.
 //!
 //! Every run is drawn from one seed, and the same seed gives the same run. `CADENCED_SIM_SEEDS=N` runs N seeds,
-//! `CADENCED_SIM_SEED=S` replays one and prints its trace, `CADENCED_SIM_FROM=S` starts elsewhere.
+//! `CADENCED_SIM_SEED=S` replays one and prints its trace, `CADENCED_SIM_FROM=S` starts elsewhere,
+//! `CADENCED_SIM_SECONDS=T` takes as many seeds as fit into that time. A run tells (`-- --nocapture`) what happened in it,
+//! and which arrows of the delivery state machine were taken, and which not.
 
 #![cfg(test)]
 #![expect(clippy::disallowed_macros, reason = "a run says on stderr which seeds it took and which one failed")]
 
+mod arrows;
 mod chance;
 mod oracle;
 mod scenario;
@@ -20,6 +23,11 @@ use world::{Report, Sabotage, World};
 
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 2_000;
+
+#[expect(clippy::disallowed_methods, reason = "how long a run takes decides nothing in it")]
+fn clock() -> std::time::Instant {
+    std::time::Instant::now()
+}
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
@@ -49,17 +57,23 @@ fn promises_hold_whatever_happens() {
         return;
     }
     let first = number("CADENCED_SIM_FROM").unwrap_or(0);
-    let seeds = number("CADENCED_SIM_SEEDS").unwrap_or(SEEDS);
+    let began = clock();
+    let seconds = number("CADENCED_SIM_SECONDS");
+    // For a time: as many seeds as fit.
+    let seeds = number("CADENCED_SIM_SEEDS").unwrap_or(if seconds.is_some() { u64::MAX - first } else { SEEDS });
+    let over = || seconds.is_some_and(|seconds| began.elapsed().as_secs() >= seconds);
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(8) as u64;
     let alone = QUIET.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let quiet = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let results: Vec<(Report, Vec<(u64, String)>)> = std::thread::scope(|scope| {
+        let over = &over;
         let share = |worker: u64| {
             move || {
                 let mut sum = Report::default();
                 let mut failed = Vec::new();
-                for seed in (first..first + seeds).filter(|seed| seed % workers == worker) {
+                for seed in (first..first + seeds).filter(|seed| seed % workers == worker).take_while(|_| !over()) {
+                    sum.seeds += 1;
                     match run(seed, None, false) {
                         Ok(report) => sum.add(&report),
                         Err(why) => failed.push((seed, why)),
@@ -80,7 +94,14 @@ fn promises_hold_whatever_happens() {
         failed.extend(failures);
     }
     failed.sort();
-    eprintln!("simulation: seeds {first}..{}: {sum:?}", first + seeds);
+    let seeds = sum.seeds;
+    let (took, arrows) = (began.elapsed().as_secs_f64(), arrows::told(&std::mem::take(&mut sum.arrows)));
+    let (days, speed) = (sum.simulated_days, sum.simulated_days as f64 / took);
+    eprintln!(
+        "simulation: {seeds} seeds from {first}: {:.1} years in {took:.1} s ({speed:.0} days/s); {sum:?}",
+        days as f64 / 365.25
+    );
+    eprintln!("arrows of the state machine:\n{arrows}");
     assert!(
         failed.is_empty(),
         "{} of {seeds} seeds failed; replay with CADENCED_SIM_SEED={}:\n{}",
@@ -88,6 +109,7 @@ fn promises_hold_whatever_happens() {
         failed[0].0,
         failed.iter().take(10).map(|(seed, why)| format!("  {seed}: {why}\n")).collect::<String>()
     );
+    assert!(!arrows.contains("NOT FORESEEN"), "an arrow that the state machine should not have:\n{arrows}");
     // A simulation in which nothing happens proves nothing.
     for (what, count) in [
         ("crashes", sum.crashes),

@@ -1,10 +1,10 @@
 //! The simulated world: it carries out the engine's commands, badly.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cadenced::domain::{AccountId, DeliveryId, PostId, State, Timestamp, time};
+use cadenced::domain::{AccountId, DeliveryId, Goal, PostId, State, Timestamp, time};
 use cadenced::engine::engine::Mode;
 use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
 use cadenced::ledger::record::{Decision, Fact};
@@ -15,6 +15,7 @@ use cadenced::platform::contract::{Adapter, Call, Failure, HttpReply, Media, Rep
 use cadenced::platform::{self};
 use cadenced::telemetry::events::Level;
 
+use crate::arrows::{self, Arrow};
 use crate::chance::Chance;
 use crate::oracle::Oracle;
 use crate::scenario::{self, DAYS, PostPlan, Scenario, Weather};
@@ -26,6 +27,9 @@ const LATEST: Duration = Duration::from_secs(230);
 const STEPS: u64 = 200_000;
 /// How long everything may take to settle when nothing goes wrong any more.
 const SETTLES: Duration = Duration::from_secs(40 * 86_400);
+
+/// Where a person has published what the daemon had given up.
+pub const BY_HAND: &str = "https://example.org/by-hand";
 
 /// A rule of the protocol that is taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +52,7 @@ impl Sabotage {
 /// What happened in a run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
+    pub seeds: u64,
     pub steps: u64,
     pub crashes: u64,
     pub calls: u64,
@@ -62,10 +67,13 @@ pub struct Report {
     pub edits: u64,
     pub clock_jumps: u64,
     pub simulated_days: u64,
+    /// How often each arrow of the state machine was taken.
+    pub arrows: BTreeMap<Arrow, u64>,
 }
 
 impl Report {
     pub fn add(&mut self, other: &Self) {
+        self.seeds += other.seeds;
         self.steps += other.steps;
         self.crashes += other.crashes;
         self.calls += other.calls;
@@ -80,6 +88,9 @@ impl Report {
         self.edits += other.edits;
         self.clock_jumps += other.clock_jumps;
         self.simulated_days += other.simulated_days;
+        for (arrow, count) in &other.arrows {
+            *self.arrows.entry(*arrow).or_default() += count;
+        }
     }
 }
 
@@ -172,6 +183,8 @@ pub struct World {
     adapters: Vec<Arc<dyn Adapter>>,
     files: BTreeMap<Arc<str>, Vec<PostPlan>>,
     posts_made: u64,
+    /// Posts that were taken out of the queue, and are put back now and then.
+    removed: Vec<PostPlan>,
     oracle: Oracle,
     report: Report,
     print: bool,
@@ -218,6 +231,7 @@ impl World {
             adapters,
             files: scenario.files.iter().cloned().collect(),
             posts_made,
+            removed: Vec::new(),
             oracle: Oracle::new(&scenario),
             report: Report::default(),
             print,
@@ -275,6 +289,7 @@ impl World {
             }
         }
         self.report.simulated_days = time::since(self.now, self.scenario.start).as_secs() / 86_400;
+        self.report.arrows = arrows::taken(&self.acknowledged);
         Ok(self.report.clone())
     }
 
@@ -580,7 +595,7 @@ impl World {
                 cut: false,
             }))
         };
-        match self.chance.below(6) {
+        match self.chance.below(7) {
             0 => html(500),
             1 => html(502),
             2 => html(200),
@@ -685,7 +700,7 @@ impl World {
                 plans.insert(place, post);
             }
             2 if place < plans.len() => {
-                plans.remove(place);
+                self.removed.push(plans.remove(place));
             }
             // Another text, approved anew or not.
             3 if place < plans.len() => {
@@ -696,6 +711,10 @@ impl World {
                 plan.approved = self.chance.permille(500);
             }
             4 => plans.reverse(),
+            5 if !self.removed.is_empty() => {
+                let back = self.chance.below(self.removed.len() as u64) as usize;
+                plans.insert(place, self.removed.swap_remove(back));
+            }
             _ if place < plans.len() => plans[place].approved = !plans[place].approved,
             _ => {}
         }
@@ -710,15 +729,21 @@ impl World {
         self.later(span, Coming::Operator);
         let wall = self.wall();
         let Some(engine) = &mut self.engine else { return Ok(()) };
-        let mut open: BTreeSet<DeliveryId> = BTreeSet::new();
+        let mut open: BTreeMap<DeliveryId, bool> = BTreeMap::new();
         for (id, account) in engine.view().accounts() {
             for (post, entry) in account.deliveries() {
-                if matches!(entry.state, State::Uncertain { .. }) {
-                    open.insert(DeliveryId::new(PostId::clone(post), id.clone()));
+                let unsure = matches!(entry.state, State::Uncertain { .. });
+                if unsure || matches!(entry.state, State::Refused { .. } | State::Missed) {
+                    open.insert(DeliveryId::new(PostId::clone(post), id.clone()), unsure);
                 }
             }
         }
-        for delivery in open {
+        for (delivery, unsure) in open {
+            // What is plainly over is mostly left at that. Whom a person asks to send is not held to the share.
+            let plain = engine.post(&delivery.post).is_some_and(|post| post.goal != Goal::Promotion);
+            if !unsure && !(plain && self.chance.permille(60)) {
+                continue;
+            }
             // A person waits until everything that was under way must have come to rest.
             let since = engine.view().entry(&delivery).and_then(|entry| entry.sent.as_ref()).and_then(|sent| sent.to);
             if since.is_some_and(|since| time::since(wall, since) < LATEST) {
@@ -726,7 +751,11 @@ impl World {
             }
             let there = self.oracle.parts_of(&delivery);
             let decision = match there {
-                0 => Decision::Retry,
+                0 => match self.chance.below(4) {
+                    0 => Decision::Drop,
+                    1 if !unsure => Decision::Delivered { url: BY_HAND.into() },
+                    _ => Decision::Retry,
+                },
                 _ => Decision::Delivered { url: "https://example.org/seen".into() },
             };
             let _ = engine.resolve(&delivery, decision, "a person", wall);
