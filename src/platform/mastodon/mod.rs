@@ -159,6 +159,7 @@ impl Adapter for Mastodon {
             done: Done::of(attempt.done),
             scratch: Scratch::of(attempt),
             parts: text::compose(&attempt.job.content),
+            instance: instance_of(attempt.session),
         };
         view.next()
     }
@@ -182,6 +183,8 @@ pub(crate) struct Situation<'a> {
     done: Done,
     scratch: Scratch,
     parts: Vec<String>,
+    /// What is known of the server.
+    instance: Option<Instance>,
 }
 
 impl Situation<'_> {
@@ -200,7 +203,7 @@ impl Situation<'_> {
         let (Some(last), Some(remote)) = (self.done.posts.last(), self.done.remote()) else {
             return Next::Refuse("there is nothing to publish".into());
         };
-        let doubtful = instance_of(self.attempt.session).is_some_and(|instance| instance.may_drop_silently());
+        let doubtful = self.instance.as_ref().is_some_and(Instance::may_drop_silently);
         let fresh = last.attempt == self.attempt.job.attempt && !last.seen;
         let ask = self.attempt.purpose == Purpose::Publish && doubtful && fresh && !self.scratch.confirmed;
         if ask { harmless("confirm".into(), self.wire.status(&last.id)) } else { Next::Done(remote) }
@@ -217,7 +220,7 @@ impl Situation<'_> {
 
     fn meet_server(&self) -> Option<Next> {
         let (session, now) = (self.attempt.session, self.attempt.now);
-        let Some(instance) = instance_of(session) else {
+        let Some(instance) = &self.instance else {
             return Some(if session.values.contains_key(NO_V2) {
                 harmless("instance-v1".into(), self.wire.instance_v1())
             } else {
@@ -249,7 +252,7 @@ impl Situation<'_> {
         if self.attempt.job.media.len() != content.media.len() {
             return Some(Next::Refuse("the media files were not handed over".into()));
         }
-        let instance = instance_of(self.attempt.session)?;
+        let instance = self.instance.as_ref()?;
         let first = instance.check(content).into_iter().map(|complaint| complaint.reason).next();
         first.or_else(|| self.attempt.job.media.iter().find_map(|media| instance.refuses(media))).map(Next::Refuse)
     }
@@ -322,8 +325,7 @@ impl Situation<'_> {
 
     fn publish(&self) -> Next {
         let (job, part) = (self.attempt.job, self.done.posts.len());
-        let (Some(instance), Some(identity)) =
-            (instance_of(self.attempt.session), identity_of(self.attempt.session, self.wire.token))
+        let (Some(instance), Some(identity)) = (&self.instance, identity_of(self.attempt.session, self.wire.token))
         else {
             return Next::Auth("nobody knows whose token it is".into());
         };
