@@ -446,7 +446,7 @@ impl Delivery {
         self.calls = 0;
         self.doubt = Some(Doubt { claimed: claim == Claim::ByPlatform, ..Doubt::new(why, settle, now) });
         let first_look = match self.adapter.evidence() {
-            Evidence::Repeatable => backoff(&self.rules.retry, self.tries + 1, self.draw),
+            Evidence::Repeatable => backoff(&self.rules.retry, self.tries.saturating_add(1), self.draw),
             _ => FIRST_LOOK,
         };
         self.sleep = Some(time::after(now, first_look));
@@ -494,7 +494,7 @@ impl Delivery {
         let Some(mut doubt) = self.doubt.take() else {
             return Act::Sleep(now);
         };
-        self.tries += 1;
+        self.tries = self.tries.saturating_add(1);
         if self.tries >= self.rules.retry.tries {
             doubt.refused = Some(format!("given up after {} tries: {}", self.tries, doubt.why));
             let until = doubt.settle.max(time::after(now, Duration::from_secs(1)));
@@ -524,7 +524,7 @@ impl Delivery {
             return self.sleep_until(time::after(now, wait));
         }
         let counted = count == Count::Yes;
-        let tries = self.tries + u32::from(counted);
+        let tries = self.tries.saturating_add(u32::from(counted));
         if tries >= self.rules.retry.tries {
             return self.refuse(format!("given up after {tries} tries: {why}"));
         }

@@ -397,7 +397,7 @@ impl Entry {
             Outcome::Retry { until, counted, why } => {
                 self.state = State::Retrying { attempt, at: *until };
                 if let Some(open) = &mut self.open {
-                    open.intent.tries += u32::from(*counted);
+                    open.intent.tries = open.intent.tries.saturating_add(u32::from(*counted));
                 }
                 self.not_out(why);
             }
