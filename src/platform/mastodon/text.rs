@@ -184,14 +184,15 @@ pub fn urls(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Where the next `http://` or `https://` begins, and where its host does.
-fn next_protocol(text: &str, from: usize) -> Option<(usize, usize)> {
-    let mut from = from;
+/// Where the next `http://` or `https://` from `first` on begins, and where its host does.
+fn next_protocol(text: &str, first: usize) -> Option<(usize, usize)> {
+    let mut from = first;
     loop {
         let at = from + text[from..].find("://")?;
         let bytes = text.as_bytes();
         for name in ["https", "http"] {
-            if let Some(start) = at.checked_sub(name.len())
+            // In `https://a.https://b` the second one is the end of the first address.
+            if let Some(start) = at.checked_sub(name.len()).filter(|start| *start >= first)
                 && bytes[start..at].eq_ignore_ascii_case(name.as_bytes())
             {
                 return Some((start, at + 3));
