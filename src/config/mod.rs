@@ -7,7 +7,7 @@
 pub mod keys;
 pub mod read;
 pub mod settings;
-mod values;
+pub mod values;
 
 pub use read::{ConfigEnv, read};
 pub use settings::{AccountSettings, LogFormat, Settings};
