@@ -1,0 +1,484 @@
+//! The delivery protocol, line by line: what is told to one delivery, and what it wants then.
+//!
+//! The platform is as small as one can be: a step for each part, a look, and an answer by number. Waiting is free.
+
+#![cfg(test)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cadenced::deliver::delivery::{AccountState, StepCall};
+use cadenced::deliver::{Act, Delivery, Progress};
+use cadenced::domain::policy::{DeliveryRules, Retry};
+use cadenced::domain::time::{after, since};
+use cadenced::domain::{Checkpoint, Content, Digest, Remote, SecretRef, Timestamp};
+use cadenced::ledger::Outcome;
+use cadenced::platform::contract::{
+    Adapter, Attempt, Call, Complaint, Effect, Evidence, Failure, FileCall, FileWork, HttpReply, Job, Next, Purpose,
+    Reading, Reply, Secrets, Session, Step,
+};
+use serde_json::{Value, json};
+
+const LOOK_BACK: Evidence = Evidence::LookBack { lag: Duration::from_secs(120) };
+
+/// What is told, and what is wanted then.
+type Line = (&'static str, &'static str);
+
+#[test]
+fn what_goes_well_is_delivered() {
+    tell(Delivering::of(LOOK_BACK), &[("go", "call publish-0"), ("200", "delivered")]);
+    tell(
+        Delivering { parts: 2, ..Delivering::of(LOOK_BACK) },
+        &[("go", "call publish-0"), ("200", "keep publish-0"), ("go", "call publish-1"), ("200", "delivered")],
+    );
+}
+
+#[test]
+fn what_never_left_or_surely_failed_is_tried_again() {
+    tell(Delivering::of(LOOK_BACK), &[("go", "call publish-0"), ("never", "again in 30 s, not counted")]);
+    tell(Delivering::of(LOOK_BACK), &[("go", "call publish-0"), ("503", "again in 30 s, counted")]);
+    tell(Delivering::of(LOOK_BACK), &[("go", "call publish-0"), ("429", "rate-limited for 60 s")]);
+    tell(Delivering::of(LOOK_BACK), &[("go", "call publish-0"), ("401", "auth")]);
+    tell(Delivering::of(LOOK_BACK), &[("go", "call publish-0"), ("422", "refused: no")]);
+    let last = Delivering { tries: 2, ..Delivering::of(LOOK_BACK) };
+    tell(last, &[("go", "call publish-0"), ("503", "refused: given up after 3 tries: later")]);
+}
+
+#[test]
+fn not_there_counts_after_the_settle_time_when_two_looks_agree() {
+    for lost in ["lost", "500", "nonsense"] {
+        tell(
+            Delivering::of(LOOK_BACK),
+            &[
+                ("go", "call publish-0"),
+                (lost, "ambiguous, settles in 300 s"),
+                ("wait", "10 s later: call look-0"),
+                ("404", "sleep 290 s"),
+                ("wait", "290 s later: call look-0"),
+                ("404", "sleep 120 s"),
+                ("wait", "120 s later: call look-0"),
+                ("404", "again in 30 s, counted"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn there_counts_at_once() {
+    tell(
+        Delivering::of(LOOK_BACK),
+        &[
+            ("go", "call publish-0"),
+            ("lost", "ambiguous, settles in 300 s"),
+            ("wait", "10 s later: call look-0"),
+            ("200", "delivered, found by looking back"),
+        ],
+    );
+}
+
+#[test]
+fn the_settle_time_can_be_told() {
+    tell(
+        Delivering { settle: Some(600), ..Delivering::of(LOOK_BACK) },
+        &[
+            ("go", "call publish-0"),
+            ("lost", "ambiguous, settles in 600 s"),
+            ("wait", "10 s later: call look-0"),
+            ("404", "sleep 590 s"),
+        ],
+    );
+}
+
+#[test]
+fn a_clock_that_is_set_ahead_settles_nothing() {
+    tell(
+        Delivering::of(LOOK_BACK),
+        &[
+            ("go", "call publish-0"),
+            ("lost", "ambiguous, settles in 300 s"),
+            ("set ahead 1000", "1000 s later by the clock"),
+            ("go", "call look-0"),
+            ("404", "sleep 300 s"),
+            ("wait", "300 s later: call look-0"),
+            ("404", "sleep 120 s"),
+            ("set ahead 1000", "1000 s later by the clock"),
+            ("go", "call look-0"),
+            ("404", "sleep 120 s"),
+        ],
+    );
+}
+
+#[test]
+fn the_same_bytes_are_sent_again_where_they_make_one_post() {
+    tell(
+        Delivering::of(Evidence::Repeatable),
+        &[
+            ("go", "call publish-0"),
+            ("lost", "ambiguous, settles in 300 s"),
+            ("wait", "30 s later: call look-0"),
+            ("404", "sleep 1 s"),
+            ("wait", "1 s later: call publish-0"),
+            ("200", "delivered, found by looking back"),
+        ],
+    );
+}
+
+#[test]
+fn a_repeat_that_comes_late_is_a_new_attempt() {
+    tell(
+        Delivering::of(Evidence::Repeatable),
+        &[
+            ("go", "call publish-0"),
+            ("lost", "ambiguous, settles in 300 s"),
+            ("later 400", "400 s later"),
+            ("go", "call look-0"),
+            ("404", "again in 30 s, counted"),
+        ],
+    );
+}
+
+/// Nothing but a success ends the doubt about the first try.
+#[test]
+fn a_repeat_that_fails_leaves_the_first_try_in_doubt() {
+    let repeated: [Line; 5] = [
+        ("go", "call publish-0"),
+        ("lost", "ambiguous, settles in 300 s"),
+        ("wait", "30 s later: call look-0"),
+        ("404", "sleep 1 s"),
+        ("wait", "1 s later: call publish-0"),
+    ];
+    let cases: [&[Line]; 5] = [
+        &[("never", "sleep 30 s"), ("wait", "30 s later: call look-0")],
+        &[("503", "sleep 30 s"), ("wait", "30 s later: call look-0")],
+        &[("429", "sleep 60 s"), ("wait", "60 s later: call look-0")],
+        &[("401", "park"), ("let in", ""), ("go", "call look-0")],
+        &[("422", "sleep 269 s"), ("wait", "269 s later: call look-0"), ("404", "refused: no")],
+    ];
+    for case in cases {
+        tell(Delivering::of(Evidence::Repeatable), &[&repeated, case].concat());
+    }
+    // The later of the two is waited for.
+    let lost_again: [Line; 1] = [("lost", "ambiguous, settles in 300 s")];
+    tell(Delivering::of(Evidence::Repeatable), &[&repeated[..], &lost_again].concat());
+}
+
+#[test]
+fn repeats_are_tries() {
+    tell(
+        Delivering { tries: 2, ..Delivering::of(Evidence::Repeatable) },
+        &[
+            ("go", "call publish-0"),
+            ("lost", "ambiguous, settles in 300 s"),
+            ("wait", "120 s later: call look-0"),
+            ("404", "sleep 180 s"),
+            ("wait", "180 s later: call look-0"),
+            ("404", "refused: given up after 3 tries: no reply"),
+        ],
+    );
+}
+
+#[test]
+fn what_the_platform_claims_to_have_and_nobody_finds_is_uncertain() {
+    for (evidence, looks) in [
+        (
+            LOOK_BACK,
+            &[("wait", "10 s later: call look-0"), ("404", "sleep 120 s"), ("wait", "120 s later: call look-0")][..],
+        ),
+        (Evidence::Repeatable, &[("wait", "30 s later: call look-0")]),
+    ] {
+        let begin: [Line; 2] = [("go", "call publish-0"), ("409", "ambiguous, settles in 0 s")];
+        let end: [Line; 1] = [("404", "uncertain: already there, but it is not to be found")];
+        tell(Delivering::of(evidence), &[&begin, looks, &end].concat());
+    }
+}
+
+#[test]
+fn where_nothing_can_tell_a_person_is_asked_at_once() {
+    tell(Delivering::of(Evidence::None), &[("go", "call publish-0"), ("lost", "uncertain: no reply")]);
+}
+
+#[test]
+fn who_looks_changes_nothing() {
+    tell(
+        Delivering { looks_by_publishing: true, ..Delivering::of(LOOK_BACK) },
+        &[
+            ("go", "call publish-0"),
+            ("lost", "ambiguous, settles in 300 s"),
+            ("wait", "10 s later: uncertain: looking for it would need publish-0, which is not harmless"),
+        ],
+    );
+}
+
+#[test]
+fn looking_that_is_refused_or_fails_for_a_day_goes_to_a_person() {
+    let begin: [Line; 3] =
+        [("go", "call publish-0"), ("lost", "ambiguous, settles in 300 s"), ("wait", "10 s later: call look-0")];
+    let refused: [Line; 1] = [("422", "uncertain: looking for it was refused: no")];
+    tell(Delivering::of(LOOK_BACK), &[&begin[..], &refused].concat());
+    let failed: [Line; 4] =
+        [("503", "sleep 30 s"), ("later 86380", "86380 s later"), ("go", "call look-0"), ("503", "sleep 60 s")];
+    let a_day: [Line; 1] = [("wait", "60 s later: uncertain: no reply; looking for it failed for 24 h")];
+    tell(Delivering::of(LOOK_BACK), &[&begin[..], &failed, &a_day].concat());
+}
+
+#[test]
+fn a_token_that_is_refused_while_it_is_looked_for_keeps_the_doubt() {
+    tell(
+        Delivering::of(LOOK_BACK),
+        &[
+            ("go", "call publish-0"),
+            ("lost", "ambiguous, settles in 300 s"),
+            ("wait", "10 s later: call look-0"),
+            ("401", "park"),
+            ("later 200000", "200000 s later"),
+            ("let in", ""),
+            ("go", "call look-0"),
+            ("404", "sleep 120 s"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_not_wanted_any_more_is_only_looked_for() {
+    tell(Delivering::of(LOOK_BACK), &[("unwanted", ""), ("go", "abandoned")]);
+    let doubt: [Line; 3] = [("go", "call publish-0"), ("unwanted", ""), ("lost", "ambiguous, settles in 300 s")];
+    let found: [Line; 2] = [("wait", "10 s later: call look-0"), ("200", "delivered, found by looking back")];
+    tell(Delivering::of(LOOK_BACK), &[&doubt[..], &found].concat());
+    let absent: [Line; 4] = [
+        ("later 300", "300 s later"),
+        ("go", "call look-0"),
+        ("404", "sleep 120 s"),
+        ("wait", "120 s later: call look-0"),
+    ];
+    tell(Delivering::of(LOOK_BACK), &[&doubt[..], &absent, &[("404", "abandoned")]].concat());
+    // Where the same bytes could be sent again they are not.
+    let repeatable: [Line; 2] = [("wait", "30 s later: call look-0"), ("404", "sleep 270 s")];
+    tell(Delivering::of(Evidence::Repeatable), &[&doubt[..], &repeatable].concat());
+    // Parts that are out are said.
+    tell(
+        Delivering { parts: 2, ..Delivering::of(LOOK_BACK) },
+        &[
+            ("go", "call publish-0"),
+            ("200", "keep publish-0"),
+            ("unwanted", ""),
+            ("go", "refused: the post was withdrawn or changed (1 of 2 parts are published)"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_found_at_start_is_looked_for_before_anything_is_sent() {
+    tell(
+        Delivering { found: Some(None), ..Delivering::of(LOOK_BACK) },
+        &[("found", "ambiguous, settles in 300 s"), ("wait", "10 s later: call look-0"), ("404", "sleep 290 s")],
+    );
+    // Its settle time is on record.
+    tell(
+        Delivering { found: Some(Some(100)), ..Delivering::of(LOOK_BACK) },
+        &[
+            ("found", "sleep 10 s"),
+            ("wait", "10 s later: call look-0"),
+            ("404", "sleep 90 s"),
+            ("wait", "90 s later: call look-0"),
+            ("404", "sleep 120 s"),
+        ],
+    );
+    // A part that is on record is not sent again.
+    tell(
+        Delivering { parts: 2, published: 1, found: Some(None), ..Delivering::of(LOOK_BACK) },
+        &[
+            ("found", "ambiguous, settles in 300 s"),
+            ("wait", "10 s later: call look-1"),
+            ("200", "delivered, found by looking back"),
+        ],
+    );
+}
+
+/// What one delivery is about.
+#[derive(Clone, Copy)]
+struct Delivering {
+    evidence: Evidence,
+    parts: usize,
+    /// Parts that are out, by the ledger.
+    published: usize,
+    tries: u32,
+    settle: Option<u64>,
+    /// Found in `sending` at start, and when it settles, if that is on record.
+    found: Option<Option<u64>>,
+    looks_by_publishing: bool,
+}
+
+impl Delivering {
+    fn of(evidence: Evidence) -> Self {
+        Self { evidence, parts: 1, published: 0, tries: 0, settle: None, found: None, looks_by_publishing: false }
+    }
+}
+
+fn tell(about: Delivering, lines: &[Line]) {
+    let start = Timestamp::constant(1_790_000_000, 0);
+    let seconds = |count: u64| after(start, Duration::from_secs(count));
+    let rules = DeliveryRules {
+        timeout: Duration::from_secs(60),
+        settle: about.settle.map(Duration::from_secs),
+        retry: Retry { first: Duration::from_secs(30), max: Duration::from_secs(3_600), tries: 3 },
+    };
+    let thread = vec!["part".to_owned(); about.parts - 1];
+    let content = Content { text: "part".into(), thread, ..Content::default() };
+    let job = Job {
+        delivery: "post@account".parse().expect("an id"),
+        attempt: 1,
+        key: String::new(),
+        digest: Digest::of(b"post"),
+        content,
+        media: Vec::new(),
+        frozen: Value::Null,
+        started: start,
+        answers: None,
+        taken: Arc::default(),
+    };
+    let done = |part| Checkpoint { step: format!("publish-{part}"), data: json!({}) };
+    let so_far = Progress {
+        done: (0..about.published).map(done).collect(),
+        published: u32::try_from(about.published).expect("a few"),
+        tries: about.tries,
+        begun: start,
+    };
+    // Chance gives the longest wait.
+    let mut delivery = Delivery::new(Arc::new(Fake(about)), rules, job, so_far, u64::MAX);
+    let (session, secrets) = (Session::default(), Secrets::default());
+    let account = AccountState { session: &session, secrets: &secrets };
+    let mut now = start;
+    for (place, (told, wanted)) in lines.iter().enumerate() {
+        let (word, number) = told.rsplit_once(' ').unwrap_or((told, ""));
+        let number = number.parse().unwrap_or_default();
+        let said = match (*told, word) {
+            ("go", _) => words(&delivery.proceed(account, now), now),
+            ("wait", _) => {
+                let until = delivery.sleeps_until().expect("it sleeps");
+                let slept = since(until, now).as_secs();
+                now = until;
+                format!("{slept} s later: {}", words(&delivery.proceed(account, now), now))
+            }
+            (_, "later") => {
+                now = after(now, Duration::from_secs(number));
+                format!("{number} s later")
+            }
+            (_, "set ahead") => {
+                now = after(now, Duration::from_secs(number));
+                delivery.clock_set_ahead(Duration::from_secs(number));
+                format!("{number} s later by the clock")
+            }
+            ("let in", _) => {
+                delivery.let_in_again(now);
+                String::new()
+            }
+            ("unwanted", _) => {
+                delivery.only_settle();
+                String::new()
+            }
+            ("found", _) => {
+                let (found, act) = delivery.found(about.found.expect("it was found").map(seconds), now);
+                delivery = found;
+                words(&act, now)
+            }
+            ("lost", _) => {
+                words(&delivery.answered(Err(Failure::MayHaveArrived("no reply".into())), account, now), now)
+            }
+            ("never", _) => words(&delivery.answered(Err(Failure::NeverLeft("no way".into())), account, now), now),
+            (status, _) => {
+                let status = status.parse().unwrap_or_default();
+                let reply = Reply::Http(HttpReply { status, ..HttpReply::default() });
+                words(&delivery.answered(Ok(reply), account, now), now)
+            }
+        };
+        assert_eq!(said, *wanted, "line {place} of {lines:#?}");
+    }
+}
+
+fn words(act: &Act, now: Timestamp) -> String {
+    let span = |until: &Timestamp| format!("{} s", since(*until, now).as_secs());
+    match act {
+        Act::Call(StepCall(step)) => format!("call {}", step.name),
+        Act::Keep { checkpoint, .. } => format!("keep {}", checkpoint.step),
+        Act::Session(_) => "session".into(),
+        Act::Sleep(until) => format!("sleep {}", span(until)),
+        Act::Park { .. } => "park".into(),
+        Act::End(Outcome::Delivered { reconciled: true, .. }) => "delivered, found by looking back".into(),
+        Act::End(Outcome::Retry { until, counted, .. }) => {
+            format!("again in {}, {}counted", span(until), if *counted { "" } else { "not " })
+        }
+        Act::End(Outcome::RateLimited { until, .. }) => format!("rate-limited for {}", span(until)),
+        Act::End(Outcome::Ambiguous { settle, .. }) => format!("ambiguous, settles in {}", span(settle)),
+        Act::End(outcome @ (Outcome::Refused { why } | Outcome::Uncertain { why })) => {
+            format!("{}: {why}", outcome.name())
+        }
+        Act::End(outcome) => outcome.name().into(),
+    }
+}
+
+/// A platform that answers in numbers.
+#[derive(Debug)]
+struct Fake(Delivering);
+
+impl std::fmt::Debug for Delivering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.evidence)
+    }
+}
+
+impl Adapter for Fake {
+    fn platform(&self) -> &'static str {
+        "fake"
+    }
+
+    fn place(&self) -> String {
+        "nowhere".into()
+    }
+
+    fn evidence(&self) -> Evidence {
+        self.0.evidence
+    }
+
+    fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
+        Vec::new()
+    }
+
+    fn check(&self, _content: &Content, _session: &Session) -> Vec<Complaint> {
+        Vec::new()
+    }
+
+    fn freeze(&self, _content: &Content, _now: Timestamp, _draw: u64) -> Value {
+        Value::Null
+    }
+
+    fn next(&self, attempt: &Attempt<'_>) -> Next {
+        let part = attempt.done.len();
+        if part == 1 + attempt.job.content.thread.len() {
+            return Next::Done(Remote { id: "1".into(), url: None, reference: Value::Null });
+        }
+        let looks = attempt.purpose == Purpose::LookBack && !self.0.looks_by_publishing;
+        let (name, effect) = if looks { ("look", Effect::Harmless) } else { ("publish", Effect::Publishes) };
+        let call = Call::File(FileCall { root: "/".into(), work: FileWork::Read(Vec::new()) });
+        Next::Call(Step { name: format!("{name}-{part}"), effect, call })
+    }
+
+    fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
+        let Reply::Http(reply) = reply else { panic!("a number was told") };
+        let why = |text: &str| text.to_owned();
+        match (reply.status, step.effect) {
+            (200, Effect::Publishes) => Reading::Checkpoint(json!({})),
+            (200, _) => Reading::Found(json!({})),
+            (404, _) => Reading::Absent,
+            (401, _) => Reading::Auth { why: why("who is it?") },
+            (409, _) => Reading::AlreadyThere { why: why("already there") },
+            (422, _) => Reading::Refused { why: why("no") },
+            (429, _) => {
+                Reading::RateLimited { until: after(attempt.now, Duration::from_secs(60)), why: why("too much") }
+            }
+            (500, _) => Reading::Unclear { why: why("no reply") },
+            (503, _) => Reading::Retry { after: None, why: why("later") },
+            // What cannot be an answer to a publishing step.
+            _ => Reading::Learned(Value::Null),
+        }
+    }
+}
