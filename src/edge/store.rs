@@ -102,24 +102,28 @@ pub fn open(
     let fresh = options.fresh.map_or_else(|| random(dir), Ok)?;
     let machine = std::fs::read_to_string(&options.machine_file).ok().filter(|text| !text.trim().is_empty());
     let how = journal::Options { segment_bytes: options.segment_bytes, machine, fresh };
-    let (journal, found) = Journal::open(disk, dir, &how)?;
+    let path = dir.join("index");
+    let mut looked = None;
+    let (journal, found) = Journal::open_with(disk, dir, &how, &mut |store, records| {
+        let (index, rebuilt, without) = match sled_index::open(&path, store, records, &options.index) {
+            Ok((index, rebuilt)) => (Some(index), rebuilt, None),
+            Err(why) => (None, None, Some(why)),
+        };
+        if let Some(known) = index.as_ref().map(|index| index.mark.seq).filter(|known| *known > records) {
+            // The index is fed with durable records only: some of them are gone. What is left of them stays as it is.
+            let (journal, index) = (dir.join("journal"), path.clone());
+            return Err(OpenError::Shortened { journal, index, held: records, known });
+        }
+        looked = Some((index, rebuilt, without));
+        Ok(())
+    })?;
+    let (mut index, mut rebuilt, mut without) = looked.unwrap_or_default();
     let journal = Arc::new(journal);
     keep_to_ourselves(dir);
     if let Some(torn) = &found.torn {
         progress(Progress::Torn(torn.clone()));
     }
 
-    let path = dir.join("index");
-    let (mut index, mut rebuilt, mut without) =
-        match sled_index::open(&path, found.store, found.records, &options.index) {
-            Ok((index, rebuilt)) => (Some(index), rebuilt, None),
-            Err(why) => (None, None, Some(why)),
-        };
-    if let Some(known) = index.as_ref().map(|index| index.mark.seq).filter(|known| *known > found.records) {
-        // The index is fed with durable records only: some of them are gone.
-        let (journal, held) = (dir.join("journal"), found.records);
-        return Err(OpenError::Shortened { journal, index: path, held, known });
-    }
     let mut restored = None;
     if rebuilt.is_none()
         && found.records >= options.restore_from

@@ -34,7 +34,7 @@ use committer::{Job, Queue};
 use segment::{HEADER, Header, WINDOW, Window};
 use writer::Writer;
 
-pub use opening::{OpenError, Torn};
+pub use opening::{Consent, OpenError, Torn};
 
 /// Called once with what became of a batch.
 pub type Done = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
@@ -150,7 +150,21 @@ impl Journal {
     /// # Errors
     /// It is in use, of another machine, damaged, or the disk refuses. Nothing was changed that matters.
     pub fn open(disk: Arc<dyn Disk>, store: &Path, options: &Options) -> Result<(Self, Found), OpenError> {
-        let (lock, writer, durable, found) = opening::open(&disk, store, options)?;
+        Self::open_with(disk, store, options, &mut |_, _| Ok(()))
+    }
+
+    /// The same, if `consent` says so: it is asked with the store and how many records it holds, before a torn end is
+    /// cut off.
+    ///
+    /// # Errors
+    /// Its own beside those of [`Journal::open`]; the journal is as it was then.
+    pub fn open_with(
+        disk: Arc<dyn Disk>,
+        store: &Path,
+        options: &Options,
+        consent: Consent<'_>,
+    ) -> Result<(Self, Found), OpenError> {
+        let (lock, writer, durable, found) = opening::open(&disk, store, options, consent)?;
         let shared = Arc::new(Shared {
             disk,
             folder: opening::folder(store),

@@ -113,7 +113,10 @@ pub fn list(disk: &dyn Disk, folder: &Path) -> Result<(Vec<u64>, Vec<String>), O
 
 type Opened = (Box<dyn Send + Sync>, Writer, Durable, Found);
 
-pub fn open(disk: &Arc<dyn Disk>, store: &Path, options: &Options) -> Result<Opened, OpenError> {
+/// Asked with the store and how many records it holds, before anything of them is changed; an error leaves the store.
+pub type Consent<'c> = &'c mut dyn FnMut(StoreId, u64) -> Result<(), OpenError>;
+
+pub fn open(disk: &Arc<dyn Disk>, store: &Path, options: &Options, consent: Consent<'_>) -> Result<Opened, OpenError> {
     let io = |what, path: &Path| {
         let path = path.to_path_buf();
         move |source| OpenError::Io { what, path, source }
@@ -159,6 +162,8 @@ pub fn open(disk: &Arc<dyn Disk>, store: &Path, options: &Options) -> Result<Ope
     let Some((mut header, mut tail, rest)) = end else {
         return Err(OpenError::Corrupt { file: folder, offset: 0, why: "the journal is missing".into() });
     };
+    // What looks torn may be a record that somebody else knows to have been good.
+    consent(header.store, tail.seq)?;
     if let Rest::Torn { until } = rest {
         let path = segment_path(&folder, header.number);
         let file = disk.open(&path, How::Write).map_err(io("open", &path))?;
