@@ -227,7 +227,9 @@ impl Run<'_> {
         else {
             return;
         };
-        let told = self.secrets.0.values().any(|secret| why.contains(secret.expose()));
+        // What is cut in the middle tells half of it.
+        let begins = |secret: &str| why.contains(secret.get(..8).unwrap_or(secret));
+        let told = self.secrets.0.values().any(|secret| begins(secret.expose()));
         assert!(!told, "a secret is told: {why}");
     }
 }

@@ -462,7 +462,7 @@ fn read_upload(attempt: &Attempt<'_>, place: usize, reply: &HttpReply) -> Readin
     let Some(media) = attempt.job.media.get(place) else { return again("an upload of no file of this post") };
     match blob.get("mimeType").and_then(Value::as_str) {
         Some(mime) if !mime.starts_with("image/") => {
-            let mime = mime.chars().take(80).collect::<String>();
+            let mime = wire::quote(mime, &session::hidden(attempt)).chars().take(80).collect::<String>();
             Reading::Refused { why: format!("the server takes {} for {mime:?}, not for an image", media.item.file) }
         }
         Some(_) if !link.is_empty() && size == Some(media.bytes.len() as u64) => Reading::Checkpoint(blob),

@@ -163,7 +163,7 @@ pub fn understand(reply: &HttpReply, secrets: &[&str], now: Timestamp) -> Result
 }
 
 /// What a server said, without our secrets, cut to a length that a log line can carry.
-fn quote(text: &str, secrets: &[&str]) -> String {
+pub fn quote(text: &str, secrets: &[&str]) -> String {
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| secret.len() >= SECRET_CHARS) {
         text = text.replace(secret, "[secret]");

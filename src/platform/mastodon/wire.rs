@@ -187,30 +187,29 @@ fn web_address(text: &str) -> Option<String> {
 }
 
 /// What an error reply says, for people: status and text, on one line, cut, and without `token` should the server
-/// have echoed it.
+/// have echoed it. What is cut first could end in the middle of the token.
 pub fn complaint(reply: &HttpReply, token: Option<&Secret>) -> String {
-    let text = error_text(reply);
+    let text = error_words(reply);
     let text = match token.map(Secret::expose).filter(|token| !token.is_empty()) {
         Some(token) => text.replace(token, "[secret]"),
         None => text,
     };
+    let text: String = text.chars().take(limits::QUOTED_CHARS).collect();
     if text.is_empty() { format!("status {}", reply.status) } else { format!("status {}: {text}", reply.status) }
 }
 
-/// The text of an error reply; empty where it has none of the form that the API gives.
+/// The text of an error reply, cut; empty where it has none of the form that the API gives. It may hold a token: for
+/// decisions, not for people.
 pub fn error_text(reply: &HttpReply) -> String {
+    error_words(reply).chars().take(limits::QUOTED_CHARS).collect()
+}
+
+fn error_words(reply: &HttpReply) -> String {
     let Some(value) = reply.value() else { return String::new() };
     let text = |key: &str| value[key].as_str().unwrap_or_default();
     let words = [text("error"), text("error_description")].join(" ");
     let shown = words.chars().map(|c| if is_shown(c) { c } else { ' ' });
-    shown
-        .collect::<String>()
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .take(limits::QUOTED_CHARS)
-        .collect()
+    shown.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Neither a control nor a direction mark, which could make a line read as something else.
