@@ -155,7 +155,12 @@ impl House {
 
     /// The posts that the site shows, as its feed lists them.
     pub fn shown(&self) -> Vec<String> {
-        let Ok(feed) = std::fs::read_to_string(self.path("site/feed.json")) else { return Vec::new() };
+        self.shown_in("site")
+    }
+
+    /// The same for a site in another folder.
+    pub fn shown_in(&self, folder: &str) -> Vec<String> {
+        let Ok(feed) = std::fs::read_to_string(self.path(folder).join("feed.json")) else { return Vec::new() };
         let feed: Value = serde_json::from_str(&feed).unwrap();
         let name =
             |item: &Value| item["url"].as_str().unwrap().trim_end_matches('/').rsplit('/').next().unwrap().to_owned();
@@ -323,12 +328,34 @@ impl Daemon {
         self.end()
     }
 
-    /// SIGKILL.
-    pub fn kill(&mut self) {
+    /// SIGKILL; how it ended, should it have done so before.
+    pub fn kill(&mut self) -> ExitStatus {
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        let status = self.child.wait().unwrap();
         let deadline = Deadline::new();
         while self.take(deadline.left()) {}
+        status
+    }
+
+    /// Waits until a line of the log is as wanted, the log ends, or the time is over; whether such a line came.
+    pub fn hears(&mut self, limit: Duration, wanted: impl Fn(&Value) -> bool) -> bool {
+        let deadline = Deadline::within(limit);
+        loop {
+            while self.read < self.log.len() {
+                self.read += 1;
+                if wanted(&self.log[self.read - 1]) {
+                    return true;
+                }
+            }
+            if !self.take(deadline.left()) {
+                return false;
+            }
+        }
+    }
+
+    /// What it has said on stderr, once it has ended.
+    pub fn last_words(&self) -> String {
+        self.errors.recv_timeout(self.patience).unwrap_or_default()
     }
 
     /// Takes the next line, if one comes in time.

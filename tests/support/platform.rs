@@ -42,6 +42,10 @@ pub enum Weather {
     When(Receiver<()>),
     /// It is carried out and answered with this header beside the others.
     With(&'static str, String),
+    /// It is carried out; then this is done, and the connection ends without an answer.
+    Then(Box<dyn FnOnce() + Send>),
+    /// It is carried out and answered; then this is done.
+    AnswerThen(Box<dyn FnOnce() + Send>),
 }
 
 type Rule = Box<dyn FnMut(&Asked) -> Weather + Send>;
@@ -91,9 +95,18 @@ impl Platform {
         Self::over(name, Some(identity))
     }
 
+    /// Speaks Mastodon's API, and takes no notice of its keys: what comes twice is there twice.
+    pub fn gotosocial() -> Self {
+        Self::of("mastodon", Box::new(platform::mastodon::twin::MastodonTwin::gotosocial()), None)
+    }
+
     fn over(name: &'static str, identity: Option<&Identity>) -> Self {
+        Self::of(name, (platform::find(name).unwrap().twin)(), identity)
+    }
+
+    fn of(name: &'static str, twin: Box<dyn Twin>, identity: Option<&Identity>) -> Self {
         let inner = Arc::new(Mutex::new(Inner {
-            twin: (platform::find(name).unwrap().twin)(),
+            twin,
             rule: Box::new(|_| Weather::Fair),
             asked: Vec::new(),
             clock: (0, false),
@@ -131,7 +144,12 @@ impl Platform {
 
     /// The account table, with a slot every second. Its secret is in the variable `TWIN_TOKEN_0` or the like.
     pub fn account(&self, id: &str) -> String {
-        let table = self.inner.lock().unwrap().twin.table(0, &self.server.url(""), "unused");
+        self.account_of(id, 0)
+    }
+
+    /// The same for account number `number` of the platform.
+    pub fn account_of(&self, id: &str, number: u32) -> String {
+        let table = self.inner.lock().unwrap().twin.table(number, &self.server.url(""), "unused");
         let mut text = format!("[accounts.{id}]\nplatform = \"{}\"\nslots = [\"* * * * * *\"]\n", self.name);
         for (key, value) in &table {
             match (value.as_str(), value.get("env").and_then(toml::Value::as_str)) {
@@ -145,8 +163,13 @@ impl Platform {
 
     /// The variables that hold the secrets.
     pub fn secrets(&self) -> Vec<(String, String)> {
+        self.secrets_of(0)
+    }
+
+    /// The same for account number `number` of the platform.
+    pub fn secrets_of(&self, number: u32) -> Vec<(String, String)> {
         let inner = self.inner.lock().unwrap();
-        let (table, secrets) = (inner.twin.table(0, &self.server.url(""), "unused"), inner.twin.secrets(0));
+        let (table, secrets) = (inner.twin.table(number, &self.server.url(""), "unused"), inner.twin.secrets(number));
         let named = |key: &str| table[key].as_table().and_then(|table| table["env"].as_str()).unwrap().to_owned();
         secrets.0.iter().map(|(key, secret)| (named(key), secret.expose().to_owned())).collect()
     }
@@ -227,6 +250,19 @@ fn serve(wire: &mut Wire, inner: &Mutex<Inner>) -> bool {
             drop(held);
             reply.headers.push((name.into(), value));
             wire.send(&bytes(&reply))
+        }
+        Weather::Then(then) => {
+            carry_out(&mut held);
+            // Before anybody else is served: nothing comes between the effect and this.
+            then();
+            false
+        }
+        Weather::AnswerThen(then) => {
+            let reply = carry_out(&mut held);
+            drop(held);
+            let sent = wire.send(&bytes(&reply));
+            then();
+            sent
         }
         Weather::CutBefore => {
             wire.reset();
