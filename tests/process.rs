@@ -1,5 +1,5 @@
-//! The life of the real program: starting, stopping, dying, reloading, and what its commands say with and without a
-//! daemon.
+//! The life of the real program: starting, stopping, reloading, and what its commands say with and without a daemon. How
+//! it takes being killed is in `kills`, and what it makes of a damaged store in `torn_store`.
 
 #![cfg(test)]
 
@@ -220,89 +220,6 @@ fn a_daemon_that_slept_goes_on() {
     daemon.about("delivery.delivered", "late@site");
     assert_eq!(daemon.stop().code(), 0);
     assert_eq!(house.shown(), ["late", "one", "two"]);
-}
-
-// ---- being killed -----------------------------------------------------------------------------------------------
-
-/// Kills the daemon at moments that are all over the place, and lets it end what is left.
-fn killed_often(twin: &Platform, kills: u64, posts: usize) -> House {
-    let house = on(twin, |text| text.replace("tries = 4", "tries = 1000"));
-    let all: String = (0..posts).map(|n| post(&format!("p{n}"), "acc", &format!("Killed-{n}."))).collect();
-    house.queue("a.toml", &all);
-    for kill in 0..kills {
-        let mut daemon = house.start(&[]);
-        match kill % 4 {
-            // Some die while opening, some at an intent, some anywhere.
-            0 => pause(Duration::from_millis(7 * kill)),
-            // One that is in doubt on Mastodon keeps the others waiting for minutes.
-            1 if kill < kills / 2 && twin.account("a").contains("bluesky") => drop(daemon.event("delivery.sending")),
-            _ => {
-                daemon.event("daemon.ready");
-                pause(Duration::from_millis(37 * kill % 1100));
-            }
-        }
-        daemon.kill();
-    }
-    house
-}
-
-#[test]
-fn killed_again_and_again_bluesky_gets_every_post_once() {
-    let twin = Platform::bluesky();
-    let mut requests = 0;
-    twin.weather(move |asked| {
-        requests += 1;
-        match (asked.publishes, requests % 5) {
-            (true, 1) => Weather::CutAfter,
-            (true, 3) => Weather::CutBefore,
-            _ => Weather::Fair,
-        }
-    });
-    let house = killed_often(&twin, 25, 12);
-    twin.weather(|_| Weather::Fair);
-    let mut daemon = house.start(&["--until-idle"]);
-    assert_eq!(daemon.end().code(), 0);
-    for n in 0..12 {
-        assert_eq!(twin.times(&format!("Killed-{n}.")), 1, "post {n}");
-        assert_eq!(house.state(&format!("p{n}@acc")), "delivered");
-    }
-}
-
-#[test]
-fn killed_again_and_again_mastodon_gets_no_post_twice() {
-    let twin = Platform::mastodon();
-    let house = killed_often(&twin, 15, 8);
-    let status = house.status();
-    let mut sending = 0;
-    for n in 0..8 {
-        let text = format!("Killed-{n}.");
-        assert!(twin.times(&text) <= 1, "post {n}");
-        let name = format!("p{n}@acc");
-        let entry = status["deliveries"].as_array().unwrap().iter().find(|entry| entry["delivery"] == *name);
-        let Some(entry) = entry else { continue };
-        match entry["state"].as_str().unwrap() {
-            "delivered" => assert_eq!(twin.times(&text), 1, "{entry}"),
-            "sending" => sending += 1,
-            _ => assert_eq!(twin.times(&text), 0, "{entry}"),
-        }
-    }
-    assert!(sending <= 1, "one at a time: {status}");
-}
-
-#[test]
-fn killed_again_and_again_the_site_has_every_post_once() {
-    let house = House::new(SITE);
-    let all: String = (0..6).map(|n| post(&format!("p{n}"), "site", &format!("Killed {n}"))).collect();
-    house.queue("a.toml", &all);
-    for kill in 0..10u64 {
-        let mut daemon = house.start(&[]);
-        daemon.event("store.opened");
-        pause(Duration::from_millis(kill * 91 % 700));
-        daemon.kill();
-    }
-    let mut daemon = house.start(&["--until-idle"]);
-    assert_eq!(daemon.end().code(), 0);
-    assert_eq!(house.shown(), ["p0", "p1", "p2", "p3", "p4", "p5"]);
 }
 
 // ---- the store --------------------------------------------------------------------------------------------------
