@@ -741,7 +741,7 @@ impl World {
         for (delivery, unsure) in open {
             // What is plainly over is mostly left at that. Whom a person asks to send is not held to the share.
             let plain = engine.post(&delivery.post).is_some_and(|post| post.goal != Goal::Promotion);
-            if !unsure && !(plain && self.chance.permille(60)) {
+            if !(unsure || plain && self.chance.permille(60)) {
                 continue;
             }
             // A person waits until everything that was under way must have come to rest.
