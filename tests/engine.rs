@@ -30,6 +30,8 @@ struct Plain {
     platform: &'static str,
     place: &'static str,
     logs_in: bool,
+    /// Sending the same once more makes one post.
+    repeatable: bool,
 }
 
 impl Adapter for Plain {
@@ -42,7 +44,7 @@ impl Adapter for Plain {
     }
 
     fn evidence(&self) -> Evidence {
-        Evidence::LookBack { lag: Duration::ZERO }
+        if self.repeatable { Evidence::Repeatable } else { Evidence::LookBack { lag: Duration::ZERO } }
     }
 
     fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
@@ -126,7 +128,7 @@ fn setup(name: &str, slots: &[&str]) -> AccountSetup {
     let slots = slots.iter().map(|text| Cron { text: (*text).into(), pattern: builder.parse(text).unwrap() });
     AccountSetup {
         id: account(name),
-        adapter: Arc::new(Plain { platform: "plain", place: "one.example", logs_in: false }),
+        adapter: Arc::new(Plain { platform: "plain", place: "one.example", logs_in: false, repeatable: false }),
         secrets: Secrets::default(),
         schedule: Schedule { zone: jiff::tz::TimeZone::UTC, slots: slots.collect() },
         policy: Policy {
@@ -744,7 +746,7 @@ fn it_is_idle_when_only_a_person_can_make_something_happen() {
 
 /// Account `a`, on another platform under the same address.
 fn moved() -> Vec<AccountSetup> {
-    let adapter = Arc::new(Plain { platform: "other", place: "one.example", logs_in: false });
+    let adapter = Arc::new(Plain { platform: "other", place: "one.example", logs_in: false, repeatable: false });
     vec![AccountSetup { adapter, ..setup("a", &["0 9 * * *"]) }]
 }
 
@@ -822,7 +824,7 @@ fn a_content_warning_makes_another_post_of_the_same_text() {
 
 #[test]
 fn only_an_answer_that_tells_whose_account_it_is_ends_a_stop() {
-    let adapter = Arc::new(Plain { platform: "plain", place: "one.example", logs_in: true });
+    let adapter = Arc::new(Plain { platform: "plain", place: "one.example", logs_in: true, repeatable: false });
     let mut bench = Bench::ready(&post("p", "hello", ""));
     bench.configure(vec![AccountSetup { adapter, ..setup("a", &["0 9 * * *"]) }]);
     bench.until("2026-06-01T09:00:00Z");
@@ -907,6 +909,65 @@ fn what_is_found_in_doubt_at_start_is_looked_for_at_once_and_not_at_the_next_slo
     let mut bench = bench.restarted();
     bench.until("2026-06-01T09:01:00Z");
     assert!(bench.calls.front().is_some_and(|(_, url)| url.ends_with("look")), "{:?}", bench.calls);
+}
+
+#[test]
+fn what_is_not_approved_any_more_when_its_media_were_read_is_not_begun() {
+    let media = "media = [{ file = \"dot.png\", alt = \"a dot\" }]";
+    for (change, intents) in [(false, 1), (true, 0)] {
+        let mut bench = Bench::ready(&post("p", "hello", media));
+        bench.until("2026-06-01T09:00:00Z");
+        let ticket = bench.gathers.pop_front().expect("its media are read");
+        if change {
+            bench.unapproved("q.toml", &post("p", "hello", media));
+            bench.settle();
+        }
+        bench.tell(Event::Gathered { ticket, result: Ok(Vec::new()) });
+        bench.settle();
+        assert_eq!(bench.intents().len(), intents);
+    }
+}
+
+#[test]
+fn what_a_person_wants_sent_after_an_edit_begins_anew() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.lost();
+    bench.until("2026-06-01T09:00:30Z");
+    bench.replied("refused");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "uncertain");
+    bench.file("q.toml", &post("p", "other words", ""));
+    bench.until("2026-06-01T12:00:00Z");
+    bench.decide("p@a", Decision::Retry).unwrap();
+    // What was intended then is not what is approved now.
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "scheduled"));
+    bench.until("2026-06-02T09:00:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (1, "sending"));
+    let digests: Vec<_> = bench.intents().iter().map(|intent| intent.digest).collect();
+    assert_eq!(digests[1], posts("q.toml", &post("p", "other words", ""))[0].digest);
+}
+
+#[test]
+fn what_is_found_in_doubt_and_not_approved_any_more_is_only_looked_for() {
+    for (change, publishes) in [(false, true), (true, false)] {
+        let adapter = Arc::new(Plain { platform: "plain", place: "one.example", logs_in: false, repeatable: true });
+        let mut bench = Bench::ready(&post("p", "hello", ""));
+        bench.configure(vec![AccountSetup { adapter, ..setup("a", &["0 9 * * *"]) }]);
+        bench.until("2026-06-01T09:00:00Z");
+        assert_eq!(bench.calls.len(), 1);
+        if change {
+            let stale = |post: Post| Post { approval: Approval::Stale, ..post };
+            let posts = posts("q.toml", &post("p", "hello", ""));
+            bench.files.insert("q.toml".into(), posts.into_iter().map(stale).collect());
+        }
+        let mut bench = bench.restarted();
+        bench.until("2026-06-01T09:01:00Z");
+        bench.replied("absent");
+        bench.until("2026-06-01T09:02:00Z");
+        let published = bench.calls.front().is_some_and(|(_, url)| url.ends_with("publish-0"));
+        assert_eq!(published, publishes, "{:?}", bench.calls);
+    }
 }
 
 /// The empty slots on record: the last of each line, how many they are, and why.
