@@ -849,6 +849,19 @@ fn only_an_answer_that_tells_whose_account_it_is_ends_a_stop() {
 }
 
 #[test]
+fn a_token_of_another_account_publishes_nothing() {
+    let adapter = Arc::new(Plain { platform: "plain", place: "one.example", logs_in: true, repeatable: false });
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    let identity = Some("somebody-else".to_owned());
+    bench.configure(vec![AccountSetup { adapter, identity, ..setup("a", &["0 9 * * *"]) }]);
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("hello");
+    bench.settle();
+    let head = &bench.engine.view().account(&account("a")).unwrap().head;
+    assert_eq!((bench.calls.len(), head.stopped.is_some(), head.pinned.as_deref()), (0, true, None));
+}
+
+#[test]
 fn what_is_on_record_ahead_of_a_confirmed_clock_keeps_nobody_silent() {
     let two = [post("p", "hello", ""), post("q", "more", ""), post("r", "third", "")].concat();
     let mut bench = Bench::ready(&two);
