@@ -18,8 +18,8 @@ use cadenced::ledger::store::CommitError;
 use cadenced::ledger::{Record, View};
 use cadenced::parts::{Inbox, ShelfError};
 use cadenced::platform::contract::{
-    Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, Failure, HttpReply, Method, Next, Purpose, Reading,
-    Reply, Request, Secrets, Session, Step,
+    Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, Failure, HttpReply, Method, Next, Pace, Purpose,
+    Reading, Reply, Request, Secrets, Session, Step,
 };
 use cadenced::queue::{Approval, Post, parse};
 use serde_json::{Value, json};
@@ -64,12 +64,19 @@ impl Adapter for Plain {
             return self.call("session", Effect::Harmless);
         }
         if attempt.purpose == Purpose::LookBack {
-            return self.call("look", Effect::Harmless);
+            let taken: String = attempt.job.taken.iter().map(|id| format!("not-{id}/")).collect();
+            return self.call(&format!("{taken}look"), Effect::Harmless);
         }
         match attempt.done.last() {
             Some(_) => Next::Done(Remote { id: "1".into(), url: None, reference: Value::Null }),
             None => self.call("publish-0", Effect::Publishes),
         }
+    }
+
+    fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {
+        let Reply::Http(reply) = reply else { panic!("no files here") };
+        let reset = now.checked_add(jiff::SignedDuration::from_secs(600)).unwrap();
+        reply.body.ends_with(b"no more for ten minutes").then_some(Pace { remaining: 0, reset })
     }
 
     fn read(&self, _: &Attempt<'_>, _: &Step, reply: &Reply) -> Reading {
@@ -83,7 +90,9 @@ impl Adapter for Plain {
             "denied" => Reading::Auth { why },
             "refused" => Reading::Refused { why },
             "learned" => Reading::Learned(json!(1)),
-            "hello" => Reading::Session(Session { identity: Some("me".into()), ..Session::default() }),
+            "hello" | "hello, and no more for ten minutes" => {
+                Reading::Session(Session { identity: Some("me".into()), ..Session::default() })
+            }
             other => panic!("{other}"),
         }
     }
@@ -1042,4 +1051,61 @@ fn a_crash_loses_the_number_of_empty_slots_and_nothing_else() {
     assert!(bench.intents()[0].slot.unwrap() > at("2026-06-01T09:05:00Z"), "no slot that is over is used");
     let slots: Vec<_> = empties(&bench).iter().map(|line| line.0).collect();
     assert!(slots.len() > before && slots.is_sorted_by(|a, b| a < b), "{slots:?}");
+}
+
+#[test]
+fn a_look_is_told_which_posts_are_not_ours() {
+    let mut bench = Bench::ready(&[post("p", "hello", ""), post("q", "more", "")].concat());
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("posted");
+    bench.settle();
+    bench.until("2026-06-02T09:00:00Z");
+    bench.lost();
+    bench.until("2026-06-02T09:00:30Z");
+    assert!(bench.calls.front().is_some_and(|(_, url)| url.ends_with("/not-1/look")), "{:?}", bench.calls);
+}
+
+#[test]
+fn an_allowance_that_is_used_up_is_waited_for_before_anything_is_sent() {
+    let adapter = Arc::new(Plain { platform: "plain", place: "one.example", logs_in: true, repeatable: false });
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.configure(vec![AccountSetup { adapter, ..setup("a", &["0 9 * * *"]) }]);
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("hello, and no more for ten minutes");
+    bench.settle();
+    bench.until("2026-06-01T09:09:59Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "retrying"));
+    bench.until("2026-06-01T09:10:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (1, "sending"));
+}
+
+#[test]
+fn nothing_new_is_begun_while_another_try_is_owed() {
+    let mut patient = setup("a", &["* * * * *"]);
+    patient.policy.min_gap = Duration::ZERO;
+    let day = Duration::from_hours(24);
+    patient.rules.retry = Retry { first: day, max: day, ..patient.rules.retry };
+    let mut bench = Bench::ready("");
+    bench.configure(vec![patient]);
+    bench.file("q.toml", &[post("p", "hello", ""), post("q", "more", "")].concat());
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("later");
+    bench.settle();
+    bench.until("2026-06-01T09:20:00Z");
+    assert_eq!((bench.state("p@a"), bench.state("q@a"), bench.calls.len()), ("retrying", "scheduled", 0));
+}
+
+#[test]
+fn nothing_is_sent_by_a_clock_that_is_behind_what_was_recorded() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T08:59:00Z");
+    bench.file("r.toml", &post("q", "more", ""));
+    bench.settle();
+    bench.now = at("2026-06-01T08:40:00Z");
+    let mut bench = bench.restarted_with(vec![setup("a", &["45 8 * * *"])]);
+    bench.until("2026-06-01T08:45:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "scheduled"));
+    assert!(bench.events.contains(&"clock.behind"), "{:?}", bench.events);
+    bench.until("2026-06-02T08:45:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (1, "sending"));
 }
