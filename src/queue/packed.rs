@@ -1,8 +1,8 @@
 //! Bodies as they lie in memory: a handful together, compressed.
 //!
 //! A million posts wait in memory, and most of a post is its body, which is needed when the post is put into line and
-//! when its turn comes. English prose takes some 60 % of its length this way, and the keys that every body repeats next
-//! to nothing. Reading one body takes a few microseconds, for its whole block is unpacked.
+//! when its turn comes. Bodies with some 160 characters of prose take 43 % of their length this way.
+//! Reading one body unpacks its whole block.
 
 use std::ops::Range;
 use std::sync::Arc;
