@@ -14,7 +14,7 @@ use crate::ledger::{Record, View};
 use crate::parts::ShelfError;
 use crate::plan::{Choice, draw};
 use crate::platform::contract::{Failure, Job, Media, Reply, Session};
-use crate::queue::digest::Body;
+use crate::queue::digest::{Body, content};
 use crate::queue::{Approval, Kind, Post};
 use crate::telemetry::events::{Event as LogEvent, quote};
 
@@ -186,10 +186,11 @@ impl Engine {
             (Some(why), Some(_)) => return self.give_up(delivery, attempt, why, now),
             (_, prior) => prior,
         };
-        let content = post.content(&delivery.account);
+        let body = post.body.read();
+        let content = content(&body, &delivery.account);
         self.begin(
             &delivery.account,
-            Beginning { post: Some(post), content, slot, fixed: true, prior, found: false, begun: None },
+            Beginning { post: Some(post), body, content, slot, fixed: true, prior, found: false, begun: None },
             now,
         );
     }
@@ -205,9 +206,10 @@ impl Engine {
             return;
         }
         let post = self.posts.get(&delivery.post).filter(|post| post.to.contains(&delivery.account)).cloned();
-        let content = crate::queue::digest::content(&prior.intent.body, &delivery.account);
+        let body = prior.intent.body.clone();
+        let content = content(&body, &delivery.account);
         let (slot, begun) = (prior.intent.slot, Some(prior.begun));
-        let beginning = Beginning { post, content, slot, fixed: true, prior: Some(prior), found: true, begun };
+        let beginning = Beginning { post, body, content, slot, fixed: true, prior: Some(prior), found: true, begun };
         self.begin(&delivery.account, beginning, now);
     }
 
@@ -226,12 +228,12 @@ impl Engine {
     /// The records of an outcome. A slot whose post is given up unsent has passed without a post, and nobody else says
     /// so: it is over since the intent.
     fn ended_with(&self, delivery: &DeliveryId, attempt: u32, outcome: Outcome, now: Timestamp) -> Vec<Record> {
-        let intent = self.entry(delivery).and_then(|entry| entry.open.as_ref()).map(|open| &open.intent);
-        let slot = intent.filter(|intent| Body::read(&intent.body).at.is_none()).and_then(|intent| intent.slot);
-        let empty = match (&outcome, slot) {
-            (Outcome::Abandoned { why }, Some(slot)) => {
+        let empty = match &outcome {
+            Outcome::Abandoned { why } => {
+                let intent = self.entry(delivery).and_then(|entry| entry.open.as_ref()).map(|open| &open.intent);
+                let slot = intent.filter(|intent| Body::read(&intent.body).at.is_none()).and_then(|intent| intent.slot);
                 let reason = quote(&format!("{}: {why}", delivery.post));
-                Some(Fact::SlotEmpty { account: delivery.account.clone(), slot, reason, run: None })
+                slot.map(|slot| Fact::SlotEmpty { account: delivery.account.clone(), slot, reason, run: None })
             }
             _ => None,
         };
@@ -256,7 +258,8 @@ impl Engine {
 
     pub(super) fn begin_choice(&mut self, account: &AccountId, choice: Choice, now: Timestamp) {
         let Choice { post, slot, fixed } = choice;
-        let content = post.content(account);
+        let body = post.body.read();
+        let content = content(&body, account);
         if let Some(other) = self.double(account, &post, &content, now) {
             let detail = super::planning::double_of(&other);
             self.object(&post, account, Held::Duplicate, detail);
@@ -281,7 +284,7 @@ impl Engine {
         let prior = None;
         self.begin(
             account,
-            Beginning { post: Some(post), content, slot, fixed, prior, found: false, begun: None },
+            Beginning { post: Some(post), body, content, slot, fixed, prior, found: false, begun: None },
             now,
         );
     }
@@ -333,7 +336,7 @@ impl Engine {
     }
 
     /// Makes the intent, or, for an attempt that was found, goes straight to looking for it.
-    fn intend(&mut self, account: &AccountId, beginning: Beginning, media: Vec<Media>, now: Timestamp) {
+    fn intend(&mut self, account: &AccountId, mut beginning: Beginning, media: Vec<Media>, now: Timestamp) {
         let Some(post_id) = beginning
             .post
             .as_ref()
@@ -346,7 +349,7 @@ impl Engine {
         if !beginning.found && !self.may_still_begin(&delivery, &beginning) {
             return self.advance(account, now);
         }
-        let Some(intent) = self.intent(&delivery, &beginning, now) else { return };
+        let Some(intent) = self.intent(&delivery, &mut beginning, now) else { return };
         let job = self.job(&intent, beginning.content, media);
         let Some(desk) = self.desks.get_mut(account) else { return };
         let (done, published) = beginning.prior.map_or((Vec::new(), 0), |open| (open.done, open.published));
@@ -389,7 +392,7 @@ impl Engine {
         same && !self.stopping && !self.clock_behind
     }
 
-    fn intent(&self, delivery: &DeliveryId, beginning: &Beginning, now: Timestamp) -> Option<Intent> {
+    fn intent(&self, delivery: &DeliveryId, beginning: &mut Beginning, now: Timestamp) -> Option<Intent> {
         if let Some(open) = &beginning.prior {
             let attempts = self.entry(delivery).map_or(open.intent.attempt, |entry| entry.attempts);
             let attempt = if beginning.found { attempts } else { attempts + 1 };
@@ -410,7 +413,7 @@ impl Engine {
             fingerprint: fingerprint(&beginning.content),
             promotion: post.goal == crate::domain::Goal::Promotion,
             counts: post.kind == Kind::Post,
-            body: post.body.read(),
+            body: std::mem::take(&mut beginning.body),
             frozen: desk.setup.adapter.freeze(&beginning.content, now, number),
             started: now,
         })

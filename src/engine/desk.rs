@@ -81,6 +81,8 @@ impl Work {
 pub(super) struct Beginning {
     /// `None` when the post is not in the queue (any more): then it is only looked for.
     pub post: Option<Arc<Post>>,
+    /// The canonical JSON that is intended, and what the account would publish of it.
+    pub body: String,
     pub content: Content,
     pub slot: Option<Timestamp>,
     pub fixed: bool,

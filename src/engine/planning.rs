@@ -7,7 +7,7 @@ use crate::ledger::Record;
 use crate::ledger::record::Fact;
 use crate::ledger::store::Room;
 use crate::parts::Inbox;
-use crate::plan::{Brakes, Verdict};
+use crate::plan::{self, Brakes, Verdict};
 use crate::queue::{Approval, Change, Post};
 use crate::telemetry::events::{Event as LogEvent, quote};
 
@@ -233,6 +233,12 @@ impl Engine {
     }
 
     fn refresh_on(&mut self, post: &Arc<Post>, account: &AccountId) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        let held = self.view.account(account);
+        if plan::is_over(held.and_then(|held| held.entry(&post.id)), post) {
+            // Nothing of its content matters to the plan any more.
+            return desk.lane.put(post, None, held);
+        }
         let content = post.content(account);
         let said_before = self.said_before(post, account, &content);
         let Some(desk) = self.desks.get_mut(account) else { return };

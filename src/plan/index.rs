@@ -188,6 +188,11 @@ pub enum Hands {
     Over,
 }
 
+/// Whether the plan has nothing more to do with the delivery of `post`.
+pub fn is_over(entry: Option<&Entry>, post: &Post) -> bool {
+    hands(entry, post) == Hands::Over
+}
+
 /// Whose the delivery of `post` is. A post that ended without an attempt is the plan's again when its content has
 /// changed, one that was withdrawn when it is back; one that a person dropped never.
 pub fn hands(entry: Option<&Entry>, post: &Post) -> Hands {

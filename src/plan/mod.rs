@@ -17,6 +17,7 @@ mod turn;
 
 pub use ahead::Runway;
 pub use draw::draw;
+pub use index::is_over;
 pub use lane::{Brakes, Choice, Lane, Projected, Step, Verdict};
 pub use turn::CLOSE;
 

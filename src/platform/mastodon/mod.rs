@@ -34,6 +34,7 @@ pub mod text;
 pub mod twin;
 mod wire;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,7 +159,7 @@ impl Adapter for Mastodon {
             attempt,
             done: Done::of(attempt.done),
             scratch: Scratch::of(attempt),
-            parts: text::compose(&attempt.job.content),
+            parts: OnceCell::new(),
             instance: instance_of(attempt.session),
         };
         view.next()
@@ -182,20 +183,25 @@ pub(crate) struct Situation<'a> {
     attempt: &'a Attempt<'a>,
     done: Done,
     scratch: Scratch,
-    parts: Vec<String>,
+    /// The texts of the parts, once somebody has asked.
+    parts: OnceCell<Vec<String>>,
     /// What is known of the server.
     instance: Option<Instance>,
 }
 
 impl Situation<'_> {
     fn next(&self) -> Next {
-        if self.done.posts.len() >= self.parts.len() {
+        if self.done.posts.len() > self.attempt.job.content.thread.len() {
             return self.finish();
         }
         match self.attempt.purpose {
             Purpose::Publish => self.prepare().unwrap_or_else(|| self.publish()),
             Purpose::LookBack => self.identify().or_else(|| self.find_parent()).unwrap_or_else(|| lookback::next(self)),
         }
+    }
+
+    fn parts(&self) -> &[String] {
+        self.parts.get_or_init(|| text::compose(&self.attempt.job.content))
     }
 
     /// All parts are out.
@@ -246,7 +252,7 @@ impl Situation<'_> {
             return None;
         }
         let content = &self.attempt.job.content;
-        if let Some(part) = blank_part(content, &self.parts) {
+        if let Some(part) = blank_part(content, self.parts()) {
             return Some(Next::Refuse(format!("part {} has no text", part + 1)));
         }
         if self.attempt.job.media.len() != content.media.len() {
@@ -337,7 +343,7 @@ impl Situation<'_> {
         let media =
             if part == 0 { self.done.uploads.values().map(|held| held.id.clone()).collect() } else { Vec::new() };
         let draft = Draft {
-            text: &self.parts[part],
+            text: &self.parts()[part],
             visibility: visibility(job.content.visibility),
             warning: job.content.warning.as_deref().filter(|warning| !warning.trim().is_empty()),
             language: job.content.lang.as_deref().map(|lang| instance.language(lang)),
