@@ -7,6 +7,7 @@
 //!
 //! The rest of `impl Lane` is in `turn` (which slot, which post) and `ahead` (the plan ahead).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ pub struct Lane {
     /// Slots up to it may have been seen by a daemon that had not said so yet when it ended.
     pub(super) spared: Option<Timestamp>,
     pub(super) watch: Option<Watch>,
-    pub(super) memo: Option<Memo>,
+    pub(super) known: Option<Known>,
 }
 
 /// The stretch of time whose slots were seen while there was still time to use them.
@@ -64,11 +65,17 @@ impl Watch {
     }
 }
 
-/// The answer of the last search for a slot.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Memo {
+/// Most slots that are remembered: one step asks for the first one after the cursor, for the one that is open, and for
+/// the one to wake at.
+const KNOWN_SLOTS: usize = 4;
+
+/// A run of slots that were searched for: all there are after some moment, up to the last of them.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
     after: Timestamp,
-    next: Option<Timestamp>,
+    slots: VecDeque<Timestamp>,
+    /// None comes after them.
+    ended: bool,
 }
 
 /// What stands against sending on this account as a whole.
@@ -151,7 +158,7 @@ impl Lane {
             over: None,
             spared: None,
             watch: None,
-            memo: None,
+            known: None,
         }
     }
 
@@ -172,7 +179,7 @@ impl Lane {
         let texts = |schedule: &Schedule| schedule.slots.iter().map(|cron| cron.text.clone()).collect::<Vec<_>>();
         if schedule.zone != self.schedule.zone || texts(&schedule) != texts(&self.schedule) {
             self.new_schedule = true;
-            self.memo = None;
+            self.known = None;
         }
         self.schedule = schedule;
         self.policy = policy;
@@ -241,15 +248,39 @@ impl Lane {
 
     /// The first slot later than `moment`.
     pub(super) fn next_slot(&mut self, moment: Timestamp) -> Option<Timestamp> {
-        if let Some(memo) = self.memo
-            && memo.after <= moment
-            && memo.next.is_none_or(|next| moment < next)
-        {
-            return memo.next;
+        let begin = Known { after: moment, slots: VecDeque::new(), ended: false };
+        let known = self.known.get_or_insert_with(|| begin.clone());
+        if moment < known.after {
+            *known = begin.clone();
         }
-        let next = slots::after(&self.schedule, moment).next();
-        self.memo = Some(Memo { after: moment, next });
-        next
+        // Slots may follow each other too closely to be searched for one by one.
+        for _ in 0..=KNOWN_SLOTS {
+            if let Some(next) = known.slots.iter().find(|slot| **slot > moment) {
+                return Some(*next);
+            }
+            if known.ended {
+                return None;
+            }
+            known.search_on(&self.schedule);
+        }
+        *known = begin;
+        known.search_on(&self.schedule);
+        known.slots.front().copied()
+    }
+}
+
+impl Known {
+    fn search_on(&mut self, schedule: &Schedule) {
+        let last = self.slots.back().copied().unwrap_or(self.after);
+        match slots::after(schedule, last).next() {
+            Some(next) => self.slots.push_back(next),
+            None => self.ended = true,
+        }
+        if self.slots.len() > KNOWN_SLOTS
+            && let Some(oldest) = self.slots.pop_front()
+        {
+            self.after = oldest;
+        }
     }
 }
 

@@ -53,7 +53,7 @@ fn reached(zone: &TimeZone, moment: Timestamp) -> Reached {
 /// The slots of `schedule` later than `moment`, in order. Ends where no expression fires any more; croner looks
 /// some three thousand years ahead, which an expression that never fires pays once.
 pub fn after(schedule: &Schedule, moment: Timestamp) -> Slots<'_> {
-    let mut slots = Slots { schedule, next: Vec::with_capacity(schedule.slots.len()) };
+    let mut slots = Slots { schedule, next: Vec::with_capacity(schedule.slots.len()), given: None };
     slots.go_to(moment);
     slots
 }
@@ -75,8 +75,10 @@ pub fn latest(schedule: &Schedule, moment: Timestamp) -> Option<Timestamp> {
 #[derive(Debug, Clone)]
 pub struct Slots<'a> {
     schedule: &'a Schedule,
-    /// The next civil time of each expression.
+    /// The next civil time of each expression, or the one that was just given.
     next: Vec<Option<civil::DateTime>>,
+    /// Given, and not searched on from yet: who asks for one slot pays for one search.
+    given: Option<civil::DateTime>,
 }
 
 impl Slots<'_> {
@@ -95,15 +97,18 @@ impl Iterator for Slots<'_> {
     type Item = Timestamp;
 
     fn next(&mut self) -> Option<Timestamp> {
+        if let Some(given) = self.given.take() {
+            for (cron, next) in self.schedule.slots.iter().zip(&mut self.next) {
+                if *next == Some(given) {
+                    *next = cron.pattern.find_next_occurrence(&given, false).ok();
+                }
+            }
+        }
         let time = self.next.iter().flatten().min().copied()?;
         let zone = &self.schedule.zone;
         let slot = instant(zone, time);
         if zone.to_datetime(slot) == time {
-            for (cron, next) in self.schedule.slots.iter().zip(&mut self.next) {
-                if *next == Some(time) {
-                    *next = cron.pattern.find_next_occurrence(&time, false).ok();
-                }
-            }
+            self.given = Some(time);
         } else {
             // It lay in a gap: all that the gap swallowed is this one slot.
             self.go_to(slot);

@@ -132,8 +132,11 @@ impl Lane {
         }
         if come.open.is_empty() && !come.more {
             let begin = begin.max(over);
-            if self.next_slot(begin).is_some_and(|slot| slot <= now) {
-                come.open = slots::after(&self.schedule, begin).take_while(|slot| *slot <= now).collect();
+            if let Some(first) = self.next_slot(begin).filter(|slot| *slot <= now) {
+                come.open = vec![first];
+                if self.next_slot(first).is_some_and(|slot| slot <= now) {
+                    come.open = slots::after(&self.schedule, begin).take_while(|slot| *slot <= now).collect();
+                }
                 come.until = come.open.first().map(|slot| after(*slot, SLOT_GRACE));
             }
         }
