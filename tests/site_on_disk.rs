@@ -33,8 +33,8 @@ impl Twin for Both {
         assert_eq!(format!("{from_disk:?}"), format!("{from_twin:?}"));
         from_disk
     }
-    fn published(&self) -> Vec<Published> {
-        self.folder.published()
+    fn published_since(&self, mark: &mut usize) -> Vec<Published> {
+        self.folder.published_since(mark)
     }
     fn throttle(&mut self, until: Timestamp) {
         self.folder.throttle(until);

@@ -605,8 +605,14 @@ pub trait Twin: Send {
     /// Carries a call out and answers it.
     fn answer(&mut self, call: &Call, now: Timestamp) -> Reply;
 
-    /// Everything that is published, in the order it appeared; a thread's parts each on their own.
-    fn published(&self) -> Vec<Published>;
+    /// What is published of that which appeared after `mark`, in the order it appeared; a thread's parts each on their
+    /// own. `mark` is 0 at first, and afterwards stands behind what was given.
+    fn published_since(&self, mark: &mut usize) -> Vec<Published>;
+
+    /// Everything that is published, in the order it appeared.
+    fn published(&self) -> Vec<Published> {
+        self.published_since(&mut 0)
+    }
 
     /// Until then, calls are refused as the platform refuses them when too much is asked.
     fn throttle(&mut self, until: Timestamp);

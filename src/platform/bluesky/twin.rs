@@ -479,7 +479,7 @@ impl Twin for BlueskyTwin {
         })
     }
 
-    fn published(&self) -> Vec<Published> {
+    fn published_since(&self, mark: &mut usize) -> Vec<Published> {
         let published = |key: &(String, String)| {
             let (did, rkey) = key;
             let held = self.records.get(key)?;
@@ -492,7 +492,8 @@ impl Twin for BlueskyTwin {
                 answers: text("/reply/parent/uri"),
             })
         };
-        self.order.iter().filter_map(published).collect()
+        let from = std::mem::replace(mark, self.order.len());
+        self.order.iter().skip(from).filter_map(published).collect()
     }
 
     fn throttle(&mut self, until: Timestamp) {

@@ -451,7 +451,7 @@ impl MastodonTwin {
     }
 
     fn live(&self) -> impl Iterator<Item = &Kept> {
-        self.statuses.iter().filter(|kept| !kept.dropped && !kept.deleted)
+        self.statuses.iter().filter(|kept| kept.is_live())
     }
 
     fn status(&self, id: &str, request: &Request) -> HttpReply {
@@ -607,7 +607,7 @@ impl Twin for MastodonTwin {
         })
     }
 
-    fn published(&self) -> Vec<Published> {
+    fn published_since(&self, mark: &mut usize) -> Vec<Published> {
         let shown = |kept: &Kept| Published {
             account: kept.account,
             id: kept.id.clone(),
@@ -615,7 +615,8 @@ impl Twin for MastodonTwin {
             at: kept.at,
             answers: kept.answers.clone(),
         };
-        self.live().map(shown).collect()
+        let from = std::mem::replace(mark, self.statuses.len());
+        self.statuses.iter().skip(from).filter(|kept| kept.is_live()).map(shown).collect()
     }
 
     fn throttle(&mut self, until: Timestamp) {
@@ -627,6 +628,12 @@ impl Twin for MastodonTwin {
 
     fn set_revoked(&mut self, revoked: bool) {
         self.revoked = revoked;
+    }
+}
+
+impl Kept {
+    fn is_live(&self) -> bool {
+        !self.dropped && !self.deleted
     }
 }
 

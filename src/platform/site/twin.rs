@@ -83,8 +83,9 @@ impl Twin for Folder {
         }
     }
 
-    fn published(&self) -> Vec<Published> {
-        self.appeared.iter().flat_map(|(account, id, at)| self.parts(*account, id, *at)).collect()
+    fn published_since(&self, mark: &mut usize) -> Vec<Published> {
+        let from = std::mem::replace(mark, self.appeared.len());
+        self.appeared.iter().skip(from).flat_map(|(account, id, at)| self.parts(*account, id, *at)).collect()
     }
 
     fn throttle(&mut self, _until: Timestamp) {}
