@@ -73,22 +73,16 @@ pub fn told(taken: &BTreeMap<Arrow, u64>) -> String {
     told
 }
 
-/// How often each arrow was taken in a ledger.
-pub fn taken(records: &[Record]) -> BTreeMap<Arrow, u64> {
-    let mut view = View::default();
-    let mut taken = BTreeMap::new();
-    for record in records {
-        let counts = view.takes(record);
-        let state = |view: &View| {
-            record.fact.delivery().map(|delivery| view.entry(delivery).map_or("-", |entry| entry.state.name()))
-        };
-        let before = state(&view);
-        view.apply(record);
-        if let (true, Some(before), Some(after)) = (counts, before, state(&view)) {
-            *taken.entry((before, label(&record.fact), after)).or_default() += 1;
-        }
+/// Adds a record to the fold of those before it, and counts the arrow that it takes.
+pub fn take(view: &mut View, record: &Record, taken: &mut BTreeMap<Arrow, u64>) {
+    let state = |view: &View| {
+        record.fact.delivery().map(|delivery| view.entry(delivery).map_or("-", |entry| entry.state.name()))
+    };
+    let (counts, before) = (view.takes(record), state(view));
+    view.apply(record);
+    if let (true, Some(before), Some(after)) = (counts, before, state(view)) {
+        *taken.entry((before, label(&record.fact), after)).or_default() += 1;
     }
-    taken
 }
 
 fn label(fact: &Fact) -> &'static str {

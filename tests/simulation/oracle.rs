@@ -6,8 +6,8 @@ use std::time::Duration;
 use cadenced::domain::policy::Policy;
 use cadenced::domain::{AccountId, DeliveryId, PostId, State, Timestamp, time};
 use cadenced::engine::Engine;
-use cadenced::ledger::Record;
 use cadenced::ledger::record::Fact;
+use cadenced::ledger::{Record, View};
 use cadenced::platform::contract::Twin;
 use cadenced::queue::Approval;
 use cadenced::telemetry::events::Event as LogEvent;
@@ -25,7 +25,6 @@ const EXPECTED: [&str; 6] =
 /// One part of a post, as the oracle has seen it appear.
 #[derive(Debug, Clone)]
 struct Seen {
-    at: Timestamp,
     part: u64,
 }
 
@@ -34,11 +33,19 @@ pub struct Oracle {
     /// (twin, account number) → account id.
     accounts: BTreeMap<(usize, u32), AccountId>,
     policies: BTreeMap<AccountId, (Policy, jiff::tz::TimeZone)>,
-    /// How much of each twin's list has been looked at.
-    looked: BTreeMap<usize, usize>,
+    /// How far each twin's list has been looked at, and how much was in it.
+    looked: BTreeMap<usize, (usize, usize)>,
     seen: BTreeMap<DeliveryId, Vec<Seen>>,
-    /// Content that was approved when an intent was made for it, by delivery: the digests.
-    intended: BTreeSet<DeliveryId>,
+    /// When the first part of each post appeared, in order.
+    beats: BTreeMap<AccountId, Vec<(Timestamp, DeliveryId)>>,
+    /// How many records are durable.
+    durable: usize,
+    /// Bodies that intents were made for, each with the number of its record.
+    intended: BTreeMap<DeliveryId, Vec<(usize, String)>>,
+    /// Deliveries of the queue for which no state has been seen yet.
+    unrecorded: BTreeSet<DeliveryId>,
+    /// How many deliveries of each account have had a state in this life of the engine: none of them ever loses it.
+    recorded: BTreeMap<AccountId, usize>,
     expected: BTreeSet<&'static str>,
     clock_was_set: bool,
     clock_was_set_unseen: bool,
@@ -57,7 +64,11 @@ impl Oracle {
                 .collect(),
             looked: BTreeMap::new(),
             seen: BTreeMap::new(),
-            intended: BTreeSet::new(),
+            beats: BTreeMap::new(),
+            durable: 0,
+            intended: BTreeMap::new(),
+            unrecorded: BTreeSet::new(),
+            recorded: BTreeMap::new(),
             expected: EXPECTED.into(),
             clock_was_set: false,
             clock_was_set_unseen: false,
@@ -104,8 +115,10 @@ impl Oracle {
 
     pub fn durable(&mut self, records: &[Record]) {
         for record in records {
+            self.durable += 1;
             if let Fact::Intent(intent) = &record.fact {
-                self.intended.insert(intent.delivery.clone());
+                let known = self.intended.entry(intent.delivery.clone()).or_default();
+                known.push((self.durable, intent.body.clone()));
                 if intent.promotion {
                     self.promotions.insert(intent.delivery.clone());
                 }
@@ -113,102 +126,134 @@ impl Oracle {
         }
     }
 
+    /// How many records are durable.
+    pub fn durable_records(&self) -> usize {
+        self.durable
+    }
+
     /// How many different parts of a delivery can be seen.
     pub fn parts_of(&self, delivery: &DeliveryId) -> usize {
         self.seen.get(delivery).map_or(0, Vec::len)
     }
 
-    /// I3: when nothing is on its way into the ledger, each delivery of the queue is in exactly one state.
-    pub fn after_each_step(&self, engine: &Engine) -> Result<(), String> {
-        if !engine.is_recorded() {
-            return Ok(());
-        }
-        for post in engine.posts() {
-            for account in post.to.iter() {
-                let delivery = DeliveryId::new(post.id.clone(), account.clone());
-                if engine.view().entry(&delivery).is_none() {
-                    return Err(format!("I3: {delivery} is in no state"));
-                }
-            }
-        }
+    /// An engine has started.
+    pub fn started(&mut self, engine: &Engine) {
+        self.recorded.clear();
+        self.queue_changed(engine);
+    }
+
+    /// The queue or the accounts are not what they were.
+    pub fn queue_changed(&mut self, engine: &Engine) {
+        let configured: BTreeSet<&AccountId> = engine.accounts().map(|account| &account.id).collect();
+        let pairs = engine.posts().flat_map(|post| post.to.iter().map(move |account| (post, account)));
+        self.unrecorded = pairs
+            .filter(|(_, account)| configured.contains(account))
+            .map(|(post, account)| DeliveryId::new(post.id.clone(), account.clone()))
+            .filter(|delivery| engine.view().entry(delivery).is_none())
+            .collect();
+    }
+
+    /// I3: when nothing is on its way into the ledger, each delivery of the queue is in exactly one state. A state is
+    /// never lost again, so only those are looked for that had none; that none is lost, the numbers show.
+    pub fn after_each_step(&mut self, engine: &Engine) -> Result<(), String> {
         for (id, account) in engine.view().accounts() {
-            let states: usize = account.counts().values().sum();
-            if states != account.deliveries().count() {
+            let entries = account.deliveries().size_hint().0;
+            let before = self.recorded.get_mut(id);
+            if before.as_ref().is_some_and(|before| entries < **before) {
+                return Err(format!("I3: a delivery of {id} has lost its state"));
+            }
+            match before {
+                Some(before) => *before = entries,
+                None => drop(self.recorded.insert(id.clone(), entries)),
+            }
+            if account.counts().values().sum::<usize>() != entries {
                 return Err(format!("I3: the states of {id} do not add up"));
             }
+        }
+        if self.unrecorded.is_empty() || !engine.is_recorded() {
+            return Ok(());
+        }
+        if let Some(delivery) = self.unrecorded.iter().find(|delivery| engine.view().entry(delivery).is_none()) {
+            return Err(format!("I3: {delivery} is in no state"));
+        }
+        self.unrecorded.clear();
+        Ok(())
+    }
+
+    /// The same without any memory of what was seen before, and that the engine remembers what is durable and no more.
+    pub fn look_at_everything(&mut self, engine: &Engine, folded: &View) -> Result<(), String> {
+        if engine.view() != folded {
+            return Err("I3: the engine's view is not the fold of what is durable".into());
+        }
+        self.queue_changed(engine);
+        self.after_each_step(engine)?;
+        for (id, account) in engine.view().accounts() {
+            let mut states: BTreeMap<&'static str, usize> = BTreeMap::new();
+            for (_, entry) in account.deliveries() {
+                *states.entry(entry.state.name()).or_default() += 1;
+            }
+            if states != *account.counts() {
+                return Err(format!("I3: the states of {id} do not add up"));
+            }
+        }
+        for (account, beat) in &self.beats {
+            self.gaps_and_shares(account, beat)?;
         }
         Ok(())
     }
 
-    /// A platform has carried something out: I2 and I4, and the beat of what is new.
-    pub fn published(
-        &mut self,
-        twin: usize,
-        imitation: &dyn Twin,
-        durable: &[Record],
-        scenario: &Scenario,
-    ) -> Result<(), String> {
-        let all = imitation.published();
-        let from = self.looked.insert(twin, all.len()).unwrap_or(0);
-        for item in all.iter().skip(from) {
+    /// A platform has carried something out: I2 and I4, and the beat of what is new. `durable` is how many records were
+    /// durable when the request was sent.
+    pub fn published(&mut self, twin: usize, imitation: &dyn Twin, durable: usize) -> Result<(), String> {
+        let (mark, count) = self.looked.entry(twin).or_default();
+        let new = imitation.published_since(mark);
+        *count += new.len();
+        for item in new {
             let Some(account) = self.accounts.get(&(twin, item.account)).cloned() else {
                 return Err(format!("something appeared on an account that is nobody's: {item:?}"));
             };
             let (post, version, part) = read_marker(&item.text).ok_or_else(|| format!("no marker in {item:?}"))?;
             let delivery = DeliveryId::new(post, account);
-            let intent = durable.iter().rev().find_map(|record| match &record.fact {
-                Fact::Intent(intent) if intent.delivery == delivery => Some(intent),
-                _ => None,
-            });
-            let Some(intent) = intent else {
+            let known = self.intended.get(&delivery);
+            let intent = known.and_then(|known| known.iter().rev().find(|(number, _)| *number <= durable));
+            let Some((_, body)) = intent else {
                 return Err(format!("I4: {delivery} appeared, and no intent was durable when it was sent"));
             };
-            if !intent.body.contains(&format!(" v{version} ")) {
+            if !body.contains(&format!(" v{version} ")) {
                 return Err(format!("I1: {delivery} appeared in version {version}, which was not intended"));
             }
             let seen = self.seen.entry(delivery.clone()).or_default();
             if seen.iter().any(|earlier| earlier.part == part) {
                 return Err(format!("I2: part {part} of {delivery} appeared twice"));
             }
-            seen.push(Seen { at: item.at, part });
+            seen.push(Seen { part });
             if part == 0 {
-                self.beat(&delivery, item.at, scenario)?;
+                self.beat(delivery, item.at)?;
             }
         }
         Ok(())
     }
 
-    /// I5: gap, day, quiet hours and promotion share, as people on the platform see them.
-    fn beat(&self, new: &DeliveryId, at: Timestamp, _scenario: &Scenario) -> Result<(), String> {
-        let (policy, zone) = &self.policies[&new.account];
-        let firsts = self.seen.iter().filter(|(delivery, _)| delivery.account == new.account);
-        let mut moments: Vec<(Timestamp, &DeliveryId)> = firsts
-            .filter_map(|(delivery, seen)| Some((seen.iter().find(|seen| seen.part == 0)?.at, delivery)))
-            .collect();
-        moments.sort();
-        for pair in moments.windows(2) {
-            let gap = time::since(pair[1].0, pair[0].0);
-            if gap < policy.min_gap && !self.clock_was_set_unseen {
-                return Err(format!(
-                    "I5: {} came {gap:?} after {}, allowed {:?}",
-                    pair[1].1, pair[0].1, policy.min_gap
-                ));
-            }
-        }
+    /// I5: gap, day, quiet hours and promotion share, as people on the platform see them. What was there before has been
+    /// looked at; what is new concerns those near it.
+    fn beat(&mut self, new: DeliveryId, at: Timestamp) -> Result<(), String> {
+        let account = new.account.clone();
+        let (policy, zone) = self.policies[&account].clone();
+        let beat = self.beats.entry(account.clone()).or_default();
+        let place = beat.partition_point(|known| *known < (at, new.clone()));
+        beat.insert(place, (at, new.clone()));
+        let beat = &self.beats[&account];
         let window = policy.promotion.window as usize;
-        let most = (policy.promotion.share * f64::from(policy.promotion.window) + 1e-9) as usize;
-        for run in moments.windows(window.min(moments.len())) {
-            let promotions = run.iter().filter(|(_, delivery)| self.promotions.contains(delivery)).count();
-            if promotions > most {
-                return Err(format!("I5: {promotions} promotions among {} posts, allowed {most}", run.len()));
-            }
-        }
+        let near = &beat[place.saturating_sub(window)..(place + window + 1).min(beat.len())];
+        self.gaps_and_shares(&account, near)?;
         if self.clock_was_set {
             // Days and hours are those of a wall clock that was wrong.
             return Ok(());
         }
         let day = |at: Timestamp| at.to_zoned(zone.clone()).date();
-        let today = moments.iter().filter(|(other, _)| day(*other) == day(at)).count();
+        let date = day(at);
+        let same = |(other, _): &&(Timestamp, DeliveryId)| day(*other) == date;
+        let today = beat[..place].iter().rev().take_while(same).count() + beat[place..].iter().take_while(same).count();
         if today > policy.max_per_day as usize {
             return Err(format!("I5: {new} is post {today} of its day, allowed {}", policy.max_per_day));
         }
@@ -219,9 +264,37 @@ impl Oracle {
         Ok(())
     }
 
+    fn gaps_and_shares(&self, account: &AccountId, beat: &[(Timestamp, DeliveryId)]) -> Result<(), String> {
+        let (policy, _) = &self.policies[account];
+        for pair in beat.windows(2) {
+            let gap = time::since(pair[1].0, pair[0].0);
+            if gap < policy.min_gap && !self.clock_was_set_unseen {
+                return Err(format!(
+                    "I5: {} came {gap:?} after {}, allowed {:?}",
+                    pair[1].1, pair[0].1, policy.min_gap
+                ));
+            }
+        }
+        let window = policy.promotion.window as usize;
+        let most = (policy.promotion.share * f64::from(policy.promotion.window) + 1e-9) as usize;
+        for run in beat.windows(window.min(beat.len())) {
+            let is_promotion = |(_, delivery): &&(Timestamp, DeliveryId)| self.promotions.contains(delivery);
+            let promotions = run.iter().filter(is_promotion).count();
+            if promotions > most {
+                return Err(format!("I5: {promotions} promotions among {} posts, allowed {most}", run.len()));
+            }
+        }
+        Ok(())
+    }
+
     /// What the ledger says and what people see must be the same in the end.
-    pub fn at_the_end(&self, engine: &Engine, _twins: &[Box<dyn Twin>], _scenario: &Scenario) -> Result<(), String> {
-        self.after_each_step(engine)?;
+    pub fn at_the_end(&mut self, engine: &Engine, folded: &View, twins: &[Box<dyn Twin>]) -> Result<(), String> {
+        self.look_at_everything(engine, folded)?;
+        for (twin, (_, count)) in &self.looked {
+            if twins[*twin].published().len() != *count {
+                return Err("something on a platform has come or gone unseen".into());
+            }
+        }
         for (id, account) in engine.view().accounts() {
             for (post, entry) in account.deliveries() {
                 let delivery = DeliveryId::new(post.clone(), id.clone());

@@ -7,7 +7,7 @@ use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
 };
 use cadenced::domain::{Timestamp, time};
-use cadenced::queue::{Approval, Post, parse};
+use cadenced::queue::{Approval, Order, Post, parse};
 
 use crate::chance::Chance;
 
@@ -36,11 +36,29 @@ pub struct AccountPlan {
     pub rules: DeliveryRules,
 }
 
+/// A post as it was written, and as it was read: a text is read once, and not at each edit of its file.
 #[derive(Debug, Clone)]
 pub struct PostPlan {
     pub toml: String,
     pub approved: bool,
     pub version: u32,
+    read: Post,
+}
+
+impl PostPlan {
+    fn new(toml: String, approved: bool) -> Self {
+        let read = read_one(&toml);
+        Self { toml, approved, version: 1, read }
+    }
+
+    /// Another text under the same name.
+    pub fn change(&mut self, approved: bool) {
+        let (old, new) = (format!(" v{} ", self.version), format!(" v{} ", self.version + 1));
+        self.toml = self.toml.replace(&old, &new);
+        self.version += 1;
+        self.approved = approved;
+        self.read = read_one(&self.toml);
+    }
 }
 
 /// How often things go wrong, in a thousand.
@@ -218,7 +236,7 @@ pub fn post(chance: &mut Chance, number: u64, start: Timestamp, accounts: &[Acco
         "[[post]]\nid = \"{id}\"\nto = [{}]\naudience = \"all\"\ngoal = \"{goal}\"\ntext = \"{text}\"\n{keys}\n",
         to.join(", ")
     );
-    PostPlan { toml, approved: chance.permille(930), version: 1 }
+    PostPlan::new(toml, chance.permille(930))
 }
 
 /// What stands in the text of a part.
@@ -228,17 +246,23 @@ pub fn marker(post: &str, version: u32, part: u64) -> String {
 
 /// The posts of a file as the reader gives them.
 pub fn read(file: &Arc<str>, plans: &[PostPlan]) -> Vec<Post> {
-    let text: String = plans.iter().map(|plan| plan.toml.as_str()).collect();
-    let mut media = |_: &str| Ok(cadenced::domain::Digest::of(&dot()));
-    let mut around = parse::Surroundings { approval: ApprovalMode::None, accounts: None, media: &mut media };
-    let reading = parse::read(file, text.as_bytes(), &mut around);
-    let mut posts = reading.posts.unwrap_or_else(|| panic!("{text}\n{:?}", reading.faults));
-    for (post, plan) in posts.iter_mut().zip(plans) {
+    let posts = (0..).zip(plans).map(|(place, plan)| {
+        let mut post = plan.read.clone();
+        post.order = Order { file: file.clone(), place };
         if !plan.approved {
             post.approval = Approval::NotApproved;
         }
-    }
-    posts
+        post
+    });
+    posts.collect()
+}
+
+fn read_one(toml: &str) -> Post {
+    let mut media = |_: &str| Ok(cadenced::domain::Digest::of(&dot()));
+    let mut around = parse::Surroundings { approval: ApprovalMode::None, accounts: None, media: &mut media };
+    let reading = parse::read(&"one.toml".into(), toml.as_bytes(), &mut around);
+    let mut posts = reading.posts.unwrap_or_else(|| panic!("{toml}\n{:?}", reading.faults));
+    posts.remove(0)
 }
 
 /// The bytes of the one image there is: a PNG of one pixel.

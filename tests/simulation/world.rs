@@ -1,6 +1,6 @@
 //! The simulated world: it carries out the engine's commands, badly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ use crate::scenario::{self, DAYS, PostPlan, Scenario, Weather};
 const LATEST: Duration = Duration::from_secs(230);
 /// Steps after which a run is called endless.
 const STEPS: u64 = 200_000;
+/// In how many steps everything is looked at once, without any memory of what was seen before.
+const EVERYTHING: u64 = 500;
 /// How long everything may take to settle when nothing goes wrong any more.
 const SETTLES: Duration = Duration::from_secs(40 * 86_400);
 
@@ -97,12 +99,9 @@ impl Report {
 /// Something that will happen.
 #[derive(Debug)]
 enum Coming {
-    /// The disk has finished a batch.
+    /// The disk has finished its oldest batch.
     Synced {
         life: u64,
-        ticket: Ticket,
-        records: Vec<Record>,
-        room: Room,
     },
     /// A request reaches the platform.
     Arrives {
@@ -172,10 +171,12 @@ pub struct World {
     life: u64,
     engine: Option<Engine>,
     durable: Vec<Record>,
-    /// What the engine was told is durable; the same, unless a rule is taken out.
-    acknowledged: Vec<Record>,
+    /// The fold of what is durable.
+    folded: View,
     /// Batches that the disk has not finished, oldest first.
-    unsynced: Vec<(Ticket, Vec<Record>)>,
+    unsynced: VecDeque<(Ticket, Vec<Record>, Room)>,
+    /// When it finishes the last of them.
+    synced_by: Timestamp,
     full_until: Timestamp,
     coming: BTreeMap<(Timestamp, u64), Coming>,
     sequence: u64,
@@ -222,8 +223,9 @@ impl World {
             life: 0,
             engine: None,
             durable: Vec::new(),
-            acknowledged: Vec::new(),
-            unsynced: Vec::new(),
+            folded: View::default(),
+            unsynced: VecDeque::new(),
+            synced_by: start,
             full_until: start,
             coming: BTreeMap::new(),
             sequence: 0,
@@ -276,7 +278,12 @@ impl World {
 
     fn finish(&mut self) -> Result<Report, String> {
         let engine = self.engine.as_ref().expect("runs");
-        self.oracle.at_the_end(engine, &self.twins, &self.scenario)?;
+        let mut refolded = View::default();
+        self.durable.iter().for_each(|record| refolded.apply(record));
+        if refolded != self.folded {
+            return Err("the fold of the whole ledger is another one than that of its parts".into());
+        }
+        self.oracle.at_the_end(engine, &self.folded, &self.twins)?;
         for (_, account) in engine.view().accounts() {
             for (_, entry) in account.deliveries() {
                 match entry.state {
@@ -289,7 +296,6 @@ impl World {
             }
         }
         self.report.simulated_days = time::since(self.now, self.scenario.start).as_secs() / 86_400;
-        self.report.arrows = arrows::taken(&self.acknowledged);
         Ok(self.report.clone())
     }
 
@@ -361,7 +367,8 @@ impl World {
 
     fn happen(&mut self, coming: Coming) -> Result<(), String> {
         match coming {
-            Coming::Synced { life, ticket, records, room } => self.synced(life, ticket, records, room),
+            Coming::Synced { life } if life == self.life => self.synced(),
+            Coming::Synced { .. } => Ok(()),
             Coming::Arrives { twin, call, reply, durable } => self.arrive(twin, &call, reply, durable),
             Coming::Told { life, event } if life == self.life => self.tell(event),
             Coming::Told { .. } => Ok(()),
@@ -377,20 +384,23 @@ impl World {
     fn tell(&mut self, event: Event) -> Result<(), String> {
         let wall = self.wall();
         if let Some(engine) = &mut self.engine {
+            let queue = matches!(event, Event::Inbox(_) | Event::Configured(_));
             engine.handle(event, wall);
+            if queue {
+                self.oracle.queue_changed(engine);
+            }
             self.oracle.after_each_step(engine)?;
+            if self.report.steps.is_multiple_of(EVERYTHING) {
+                self.oracle.look_at_everything(engine, &self.folded)?;
+            }
         }
         Ok(())
     }
 
     fn start(&mut self) {
         self.life += 1;
-        let mut view = View::default();
-        for record in &self.durable {
-            view.apply(record);
-        }
         self.say(|| "starts".to_owned());
-        let mut engine = Engine::new(self.scenario.seed, view, Mode::Publish);
+        let mut engine = Engine::new(self.scenario.seed, self.folded.clone(), Mode::Publish);
         let wall = self.wall();
         let setups = self.setups();
         engine.handle(Event::Configured(setups), wall);
@@ -399,6 +409,7 @@ impl World {
             engine.handle(Event::Inbox(Inbox::File { file, posts, faults: Vec::new() }), wall);
         }
         engine.handle(Event::Inbox(Inbox::Complete), wall);
+        self.oracle.started(&engine);
         self.engine = Some(engine);
     }
 
@@ -430,11 +441,10 @@ impl World {
         // Of what the disk had not finished, any first part may be there all the same.
         let kept = self.chance.below(self.unsynced.len() as u64 + 1) as usize;
         let unsynced = std::mem::take(&mut self.unsynced);
-        for (_, records) in unsynced.into_iter().take(kept) {
-            self.oracle.durable(&records);
-            self.acknowledged.extend(records.iter().cloned());
-            self.durable.extend(records);
+        for (_, records, _) in unsynced.into_iter().take(kept) {
+            self.keep(records);
         }
+        let before = self.durable.len();
         match self.sabotage {
             Some(Sabotage::IntentNotDurable) => {
                 while matches!(self.durable.last().map(|record| &record.fact), Some(Fact::Intent(_))) {
@@ -445,6 +455,10 @@ impl World {
                 self.durable.retain(|record| !matches!(record.fact, Fact::Checkpoint { .. }));
             }
             _ => {}
+        }
+        if self.durable.len() != before {
+            self.folded = View::default();
+            self.durable.iter().for_each(|record| self.folded.apply(record));
         }
         let down = match self.chance.below(10) {
             0 => Duration::from_secs(self.chance.below(3 * 86_400)),
@@ -475,16 +489,11 @@ impl World {
                 self.say(|| format!("commit {ticket:?} {records:?}"));
                 let engine = self.engine.as_ref().expect("it just spoke");
                 self.oracle.intends(engine, &records)?;
-                self.unsynced.push((ticket, records.clone()));
-                let span = self.millis(20);
+                self.unsynced.push_back((ticket, records, room));
                 // One committer: batches finish in the order in which they were handed in.
-                let life = self.life;
-                let last = self.coming.iter().rev().find_map(|((at, _), coming)| match coming {
-                    Coming::Synced { .. } => Some(*at),
-                    _ => None,
-                });
-                let span = last.map_or(span, |last| span.max(time::since(last, self.now)));
-                self.later(span, Coming::Synced { life, ticket, records, room });
+                let span = self.millis(20).max(time::since(self.synced_by, self.now));
+                self.synced_by = time::after(self.now, span);
+                self.later(span, Coming::Synced { life: self.life });
             }
             Command::Call { ticket, account, call, .. } => self.call(ticket, &account, call),
             Command::Gather { ticket, items, .. } => {
@@ -517,11 +526,8 @@ impl World {
         Ok(())
     }
 
-    fn synced(&mut self, life: u64, ticket: Ticket, records: Vec<Record>, room: Room) -> Result<(), String> {
-        if life != self.life {
-            return Ok(());
-        }
-        self.unsynced.retain(|(held, _)| *held != ticket);
+    fn synced(&mut self) -> Result<(), String> {
+        let Some((ticket, records, room)) = self.unsynced.pop_front() else { return Ok(()) };
         let calm = self.now >= self.faults_end;
         let error = if self.now < self.full_until && room == Room::Free {
             Some(CommitError::NoRoom("no space left".into()))
@@ -534,19 +540,26 @@ impl World {
             self.report.disk_faults += 1;
             return self.tell(Event::Committed { ticket, result: Err(error) });
         }
-        self.oracle.durable(&records);
         let said = records.iter().filter(|record| matches!(record.fact, Fact::ClockSet { .. })).count();
         self.jump_unsaid = self.jump_unsaid.saturating_sub(said);
-        self.acknowledged.extend(records.iter().cloned());
-        self.durable.extend(records);
+        self.keep(records);
         self.tell(Event::Committed { ticket, result: Ok(()) })
+    }
+
+    /// These records are durable.
+    fn keep(&mut self, records: Vec<Record>) {
+        self.oracle.durable(&records);
+        for record in &records {
+            arrows::take(&mut self.folded, record, &mut self.report.arrows);
+        }
+        self.durable.extend(records);
     }
 
     fn call(&mut self, ticket: Ticket, account: &AccountId, call: Call) {
         self.report.calls += 1;
         let plan = self.scenario.accounts.iter().find(|plan| plan.id == account.as_str());
         let twin = plan.expect("a call of an account that there is").twin;
-        let (life, durable) = (self.life, self.acknowledged.len());
+        let (life, durable) = (self.life, self.oracle.durable_records());
         let weather = if self.now >= self.faults_end { Weather::calm() } else { self.weather.clone() };
         let told = |result| Coming::Told { life, event: Event::Replied { ticket, result } };
         let timeout = Duration::from_secs(60);
@@ -608,7 +621,7 @@ impl World {
     fn arrive(&mut self, twin: usize, call: &Call, reply: Option<(u64, Ticket)>, durable: usize) -> Result<(), String> {
         let answer = self.twins[twin].answer(call, self.now);
         self.say(|| format!("arrives {} -> {}", call_text(call), reply_text(&answer)));
-        self.oracle.published(twin, &*self.twins[twin], &self.acknowledged[..durable], &self.scenario)?;
+        self.oracle.published(twin, &*self.twins[twin], durable)?;
         if let Some((life, ticket)) = reply {
             let span = self.millis(1000);
             self.later(span, Coming::Told { life, event: Event::Replied { ticket, result: Ok(answer) } });
@@ -704,11 +717,8 @@ impl World {
             }
             // Another text, approved anew or not.
             3 if place < plans.len() => {
-                let plan = &mut plans[place];
-                let (old, new) = (format!(" v{} ", plan.version), format!(" v{} ", plan.version + 1));
-                plan.toml = plan.toml.replace(&old, &new);
-                plan.version += 1;
-                plan.approved = self.chance.permille(500);
+                let approved = self.chance.permille(500);
+                plans[place].change(approved);
             }
             4 => plans.reverse(),
             5 if !self.removed.is_empty() => {
