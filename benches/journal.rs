@@ -232,6 +232,7 @@ fn life(n: usize) -> Vec<Record> {
     let intent = Intent {
         delivery: delivery.clone(),
         platform: "mastodon".into(),
+        host: None,
         attempt: 1,
         tries: 0,
         digest,

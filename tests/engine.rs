@@ -785,6 +785,37 @@ fn what_was_begun_on_another_platform_is_not_carried_on_here() {
     assert_eq!((bench.calls.len(), bench.intents().last().unwrap().platform.as_str()), (1, "other"));
 }
 
+/// Account `a`, on another host of the same platform.
+fn on_another_host() -> Vec<AccountSetup> {
+    let adapter = Arc::new(Plain { platform: "plain", place: "two.example", logs_in: false, repeatable: false });
+    vec![AccountSetup { adapter, ..setup("a", &["0 9 * * *"]) }]
+}
+
+#[test]
+fn what_was_begun_on_another_host_is_not_looked_for_here() {
+    // Killed while it was being sent: it may be there, and the host of today does not know.
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    let mut bench = bench.restarted_with(on_another_host());
+    bench.until("2026-06-02T10:00:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "uncertain"));
+    let state = format!("{:?}", bench.engine.view().entry(&delivery("p@a")).unwrap().state);
+    assert!(state.contains("begun on one.example") && state.contains("on two.example now"), "{state}");
+    bench.decide("p@a", Decision::Retry).unwrap();
+    assert_eq!((bench.calls.len(), bench.intents().last().unwrap().host.as_deref()), (1, Some("two.example")));
+    // In doubt and not let in, while the daemon runs.
+    let mut bench = parked();
+    bench.configure(on_another_host());
+    bench.settle();
+    bench.until("2026-06-01T10:00:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "uncertain"));
+    // What surely did not happen begins anew there.
+    let mut bench = retrying();
+    bench.configure(on_another_host());
+    bench.until("2026-06-01T09:01:00Z");
+    assert_eq!((bench.calls.len(), bench.intents().last().unwrap().host.as_deref()), (1, Some("two.example")));
+}
+
 #[test]
 fn a_slot_whose_post_is_given_up_is_said_to_be_empty() {
     let mut bench = intending();

@@ -22,6 +22,7 @@ pub fn life(n: usize, account: &str, at: Timestamp) -> Vec<Record> {
     let intent = Intent {
         delivery: delivery.clone(),
         platform: "mastodon".into(),
+        host: None,
         attempt: 1,
         tries: 0,
         digest,

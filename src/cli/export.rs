@@ -220,6 +220,7 @@ mod tests {
         let intent = Intent {
             delivery: delivery.clone(),
             platform: "mastodon".into(),
+            host: None,
             attempt: 1,
             tries: 0,
             digest,

@@ -13,7 +13,7 @@ use crate::ledger::store::Room;
 use crate::ledger::{Record, View};
 use crate::parts::ShelfError;
 use crate::plan::{Choice, draw};
-use crate::platform::contract::{Failure, Job, Media, Reply, Session};
+use crate::platform::contract::{Adapter, Failure, Job, Media, Reply, Session};
 use crate::queue::digest::{Body, content};
 use crate::queue::{Approval, Kind, Post};
 use crate::telemetry::events::{Event as LogEvent, quote};
@@ -59,9 +59,9 @@ impl Engine {
             }
             Work::Parked { delivery } => {
                 if let Some(later) = &desk.later
-                    && later.adapter.platform() != desk.setup.adapter.platform()
+                    && let Some(why) =
+                        moved((desk.setup.adapter.platform(), Some(&desk.setup.adapter.host())), &*later.adapter)
                 {
-                    let why = moved(desk.setup.adapter.platform(), later.adapter.platform());
                     let (delivery, attempt) = (delivery.id().clone(), delivery.attempt());
                     desk.work = Work::Idle;
                     let fact = Fact::Outcome { delivery, attempt, outcome: Outcome::Uncertain { why } };
@@ -241,12 +241,11 @@ impl Engine {
         [Some(fact), empty].into_iter().flatten().map(|fact| Record::new(now, fact)).collect()
     }
 
-    /// What to say of an attempt that began when its account was on another platform. The adapter of today cannot tell
-    /// what became of it there, and must not go on with what was made for the other.
+    /// What to say of an attempt that began when its account was on another platform, or on another host of the same. The
+    /// adapter of today cannot tell what became of it there, and must not go on with what was made for the other.
     fn moved_from(&self, delivery: &DeliveryId) -> Option<String> {
-        let began = &self.entry(delivery)?.open.as_ref()?.intent.platform;
-        let now = self.desks.get(&delivery.account)?.setup.adapter.platform();
-        (began != now).then(|| moved(began, now))
+        let intent = &self.entry(delivery)?.open.as_ref()?.intent;
+        moved((&intent.platform, intent.host.as_deref()), &*self.desks.get(&delivery.account)?.setup.adapter)
     }
 
     /// Keeps an account from beginning something else while a record about its open delivery is on its way.
@@ -404,6 +403,7 @@ impl Engine {
         Some(Intent {
             delivery: delivery.clone(),
             platform: desk.setup.adapter.platform().into(),
+            host: Some(desk.setup.adapter.host()),
             attempt: self.entry(delivery).map_or(0, |entry| entry.attempts) + 1,
             tries: 0,
             digest: post.digest,
@@ -723,8 +723,14 @@ fn others(view: &View, delivery: &DeliveryId) -> BTreeSet<String> {
     latest.filter_map(|(post, _)| Some(account.entry(post)?.remote()?.id.clone())).collect()
 }
 
-fn moved(began: &str, now: &str) -> String {
-    format!("it was begun on {began}, and the account is on {now} now; look there")
+/// What to say of something that was begun elsewhere than where the account is now.
+fn moved((platform, host): (&str, Option<&str>), now: &dyn Adapter) -> Option<String> {
+    let (to, to_host) = (now.platform(), now.host());
+    if platform != to {
+        return Some(format!("it was begun on {platform}, and the account is on {to} now; look there"));
+    }
+    let host = host.filter(|host| *host != to_host)?;
+    Some(format!("it was begun on {host}, and the account is on {to_host} now; look there"))
 }
 
 /// The delivery's key: the same for every attempt on this content, and after the loss of the store too.

@@ -172,6 +172,9 @@ pub struct Run {
 pub struct Intent {
     pub delivery: DeliveryId,
     pub platform: String,
+    /// The server, or the folder, that it goes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     pub attempt: u32,
     /// Tries of the retry budget used before this one.
     pub tries: u32,
@@ -196,6 +199,15 @@ pub struct Intent {
     pub frozen: Value,
     /// When the first attempt on this content began.
     pub started: Timestamp,
+}
+
+impl Intent {
+    /// Whether the account may be another one than the one that the attempt was begun on. Older records do not tell
+    /// the host.
+    pub fn is_elsewhere(&self, platform: &str, host: Option<&str>) -> bool {
+        let other_host = self.host.as_deref().zip(host).is_some_and(|(then, now)| then != now);
+        self.platform != platform || other_host
+    }
 }
 
 /// What became of an attempt.

@@ -359,7 +359,9 @@ impl Entry {
     }
 
     fn begin(&mut self, intent: &Intent, at: Timestamp) {
-        let same = |open: &Open| open.intent.key == intent.key && open.intent.platform == intent.platform;
+        let same = |open: &Open| {
+            open.intent.key == intent.key && !open.intent.is_elsewhere(&intent.platform, intent.host.as_deref())
+        };
         let earlier = self.open.take().filter(|open| same(open));
         let (done, published) = earlier.map_or((Vec::new(), 0), |open| (open.done, open.published));
         self.state = State::Sending { attempt: intent.attempt };
@@ -843,6 +845,7 @@ mod tests {
         Intent {
             delivery: id(),
             platform: "mastodon".into(),
+            host: None,
             attempt,
             tries: 0,
             digest: Digest::of(b"desk"),

@@ -62,6 +62,12 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// handle, or a folder.
     fn place(&self) -> String;
 
+    /// The server, or the folder, that can be asked what became of an attempt: of [`Adapter::place`] what does not
+    /// change with another token.
+    fn host(&self) -> String {
+        self.place()
+    }
+
     /// How an attempt that may have arrived is settled.
     fn evidence(&self) -> Evidence;
 

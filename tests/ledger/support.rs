@@ -111,6 +111,7 @@ pub fn intent(delivery: &str, attempt: u32, second: i64) -> Fact {
     Fact::Intent(Box::new(Intent {
         delivery: delivery.parse().unwrap(),
         platform: "mastodon".into(),
+        host: None,
         attempt,
         tries: attempt - 1,
         digest: Digest::of(delivery.as_bytes()),

@@ -192,6 +192,7 @@ impl World {
         let intent = Intent {
             delivery: Self::delivery(&post.id),
             platform: "test".into(),
+            host: None,
             attempt,
             tries: 0,
             digest: post.digest,

@@ -99,10 +99,14 @@ impl Adapter for Bluesky {
         ENTRY.name
     }
 
-    fn place(&self) -> String {
+    fn host(&self) -> String {
         let service = self.wire.service();
         let port = service.port().map(|port| format!(":{port}")).unwrap_or_default();
-        format!("{}{port}/{}", service.host_str().unwrap_or_default(), self.handle.to_lowercase())
+        format!("{}{port}", service.host_str().unwrap_or_default())
+    }
+
+    fn place(&self) -> String {
+        format!("{}/{}", self.host(), self.handle.to_lowercase())
     }
 
     fn evidence(&self) -> Evidence {

@@ -104,16 +104,20 @@ impl Adapter for Mastodon {
     }
 
     /// Who the account is, only the server knows; its token stands for it.
-    fn place(&self) -> String {
+    fn host(&self) -> String {
         let host = self.base.host_str().unwrap_or_default();
         let port = self.base.port().map(|port| format!(":{port}")).unwrap_or_default();
         let path = self.base.path().trim_end_matches('/');
+        format!("{host}{port}{path}")
+    }
+
+    fn place(&self) -> String {
         let token = match &self.token {
             SecretRef::Credential(name) => format!("credential {name}"),
             SecretRef::File(path) => format!("file {}", path.display()),
             SecretRef::Env(name) => format!("variable {name}"),
         };
-        format!("{host}{port}{path}, token from {token}")
+        format!("{}, token from {token}", self.host())
     }
 
     fn evidence(&self) -> Evidence {
