@@ -889,6 +889,27 @@ fn only_an_answer_that_tells_whose_account_it_is_ends_a_stop() {
 }
 
 #[test]
+fn the_token_of_a_new_host_is_not_shown_to_the_old_one() {
+    let at_host = |place| {
+        let adapter = Arc::new(Plain { platform: "plain", place, logs_in: true, repeatable: false });
+        vec![AccountSetup { adapter, ..setup("a", &["0 9 * * *"]) }]
+    };
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.configure(at_host("one.example"));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("denied");
+    bench.settle();
+    // The old host is being asked whether it takes the token again when the account is moved.
+    bench.tell(Event::Chore(Chore::Accounts));
+    bench.configure(at_host("two.example"));
+    bench.settle();
+    bench.replied("learned");
+    bench.settle();
+    let hosts: Vec<&str> = bench.calls.iter().map(|(_, url)| url.as_str()).collect();
+    assert_eq!(hosts, ["https://two.example/session"]);
+}
+
+#[test]
 fn a_token_of_another_account_publishes_nothing() {
     let adapter = Arc::new(Plain { platform: "plain", place: "one.example", logs_in: true, repeatable: false });
     let mut bench = Bench::ready(&post("p", "hello", ""));

@@ -125,8 +125,10 @@ impl Desk {
     /// The account is this from now on.
     pub fn set_up(&mut self, setup: AccountSetup) {
         self.lane.set_rules(setup.schedule.clone(), setup.policy.clone());
-        // Limits and tokens may be those of another server or secret now.
+        // Limits and tokens may be those of another server or secret now, and whoever is being asked about the token is
+        // not the one to show the new one to.
         self.session = Session::default();
+        self.probe = None;
         self.setup = setup;
         self.later = None;
     }
