@@ -8,7 +8,7 @@ use cadenced::ledger::{Record, View};
 /// From a state (`-` is none yet), by a fact, to a state.
 pub type Arrow = (&'static str, &'static str, &'static str);
 
-/// All arrows that the engine draws, but for those of a person who puts a clock right.
+/// All arrows that the engine draws.
 const ALL: &[Arrow] = &[
     ("-", "planned", "held"),
     ("-", "planned", "scheduled"),
@@ -46,6 +46,12 @@ const ALL: &[Arrow] = &[
     // What the plan says may be on its way, or refused by the disk, when the next thing happens.
     ("held", "intent", "sending"),
     ("missed", "withdrawn", "withdrawn"),
+    ("withdrawn", "withdrawn", "withdrawn"),
+    // A person puts a clock right.
+    ("delivered", "delivery-set-back", "delivered"),
+    ("retrying", "delivery-set-back", "retrying"),
+    ("sending", "delivery-set-back", "sending"),
+    ("uncertain", "delivery-set-back", "uncertain"),
     ("missed", "resolved as delivered", "delivered"),
     ("missed", "resolved to retry", "retrying"),
     ("missed", "resolved to drop", "withdrawn"),
@@ -71,6 +77,12 @@ pub fn told(taken: &BTreeMap<Arrow, u64>) -> String {
         told += &format!("  {count:>9}  NOT FORESEEN  {}\n", arrow(other));
     }
     told
+}
+
+/// Arrows that exist and were not taken.
+pub fn not_taken(taken: &BTreeMap<Arrow, u64>) -> Vec<String> {
+    let missing = ALL.iter().filter(|known| !taken.contains_key(*known));
+    missing.map(|(from, by, to)| format!("{from} --{by}--> {to}")).collect()
 }
 
 /// Adds a record to the fold of those before it, and counts the arrow that it takes.

@@ -1,18 +1,18 @@
 //! Looks at the platforms and the ledger from outside and says when a promise is broken.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cadenced::domain::policy::Policy;
 use cadenced::domain::{AccountId, DeliveryId, PostId, State, Timestamp, time};
 use cadenced::engine::Engine;
-use cadenced::ledger::record::Fact;
+use cadenced::ledger::record::{Decision, Fact, Outcome};
 use cadenced::ledger::{Record, View};
 use cadenced::platform::contract::Twin;
-use cadenced::queue::Approval;
 use cadenced::telemetry::events::Event as LogEvent;
 
-use crate::scenario::Scenario;
+use crate::scenario::{PostPlan, Scenario};
 use crate::world::BY_HAND;
 
 /// How long a request may be under way: what arrives so late into quiet hours was sent before them.
@@ -50,6 +50,10 @@ pub struct Oracle {
     clock_was_set: bool,
     clock_was_set_unseen: bool,
     promotions: BTreeSet<DeliveryId>,
+    /// What was called uncertain, and when. Nobody may see it, but it counts as sent.
+    doubted: BTreeMap<AccountId, Vec<(Timestamp, DeliveryId)>>,
+    /// A person has wanted them sent.
+    asked: BTreeSet<DeliveryId>,
 }
 
 impl Oracle {
@@ -73,6 +77,8 @@ impl Oracle {
             clock_was_set: false,
             clock_was_set_unseen: false,
             promotions: BTreeSet::new(),
+            doubted: BTreeMap::new(),
+            asked: BTreeSet::new(),
         }
     }
 
@@ -96,26 +102,33 @@ impl Oracle {
         Err(format!("unexpected error event: {event:?}"))
     }
 
-    /// I1: an intent is made for what is approved now, and for nothing else.
-    pub fn intends(&self, engine: &Engine, records: &[Record]) -> Result<(), String> {
+    /// The account may also be number `number` of this twin.
+    pub fn may_be_at(&mut self, twin: usize, number: u32, account: &AccountId) {
+        self.accounts.insert((twin, number), account.clone());
+    }
+
+    /// I1: an intent is made for what is approved now, by the files that the engine was told of, and for nothing else.
+    pub fn intends(&self, files: &BTreeMap<Arc<str>, Vec<PostPlan>>, records: &[Record]) -> Result<(), String> {
         for record in records {
             let Fact::Intent(intent) = &record.fact else { continue };
-            let post = engine.post(&intent.delivery.post);
-            let approved = post.is_some_and(|post| {
-                post.approval == Approval::Approved
-                    && post.digest == intent.digest
-                    && post.to.contains(&intent.delivery.account)
-            });
-            if !approved {
+            let DeliveryId { post, account } = &intent.delivery;
+            let named = files.values().flatten().filter(|plan| plan.id() == post);
+            if !named.into_iter().any(|plan| plan.allows(account, &intent.digest)) {
                 return Err(format!("I1: {} is attempted, but not approved", intent.delivery));
             }
         }
         Ok(())
     }
 
-    pub fn durable(&mut self, records: &[Record]) {
+    pub fn durable(&mut self, records: &[Record], now: Timestamp) {
         for record in records {
             self.durable += 1;
+            if let Fact::Outcome { delivery, outcome: Outcome::Uncertain { .. }, .. } = &record.fact {
+                self.doubted.entry(delivery.account.clone()).or_default().push((now, delivery.clone()));
+            }
+            if let Fact::Resolved { delivery, decision: Decision::Retry, .. } = &record.fact {
+                self.asked.insert(delivery.clone());
+            }
             if let Fact::Intent(intent) = &record.fact {
                 let known = self.intended.entry(intent.delivery.clone()).or_default();
                 known.push((self.durable, intent.body.clone()));
@@ -275,12 +288,21 @@ impl Oracle {
                 ));
             }
         }
+        let unseen =
+            self.doubted.get(account).into_iter().flatten().filter(|(_, delivery)| self.parts_of(delivery) == 0);
+        let mut counted = beat.to_vec();
+        let (first, last) = (beat.first().map(|(at, _)| *at), beat.last().map(|(at, _)| *at));
+        counted.extend(unseen.filter(|(at, _)| first <= Some(*at) && Some(*at) <= last).cloned());
+        counted.sort();
+        let beat = &counted;
         let window = policy.promotion.window as usize;
         let most = (policy.promotion.share * f64::from(policy.promotion.window) + 1e-9) as usize;
         for run in beat.windows(window.min(beat.len())) {
             let is_promotion = |(_, delivery): &&(Timestamp, DeliveryId)| self.promotions.contains(delivery);
             let promotions = run.iter().filter(is_promotion).count();
-            if promotions > most {
+            // Whom a person asks to send is not held to the share.
+            let last_was_asked = run.iter().rev().find(is_promotion).is_some_and(|(_, last)| self.asked.contains(last));
+            if promotions > most && !last_was_asked {
                 return Err(format!("I5: {promotions} promotions among {} posts, allowed {most}", run.len()));
             }
         }

@@ -6,23 +6,52 @@ use std::time::Duration;
 use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
 };
-use cadenced::domain::{Timestamp, time};
+use cadenced::domain::{AccountId, Digest, PostId, Timestamp, time};
 use cadenced::queue::{Approval, Order, Post, parse};
 
 use crate::chance::Chance;
 
-/// Days in which faults happen and posts are added.
-pub const DAYS: u64 = 6;
+/// Which kind of life a run leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// A few days in which something happens every few minutes.
+    Dense,
+    /// Months and years as people have them: one to three slots a day, somebody who fills the queue every few days, and
+    /// trouble every other day, all through, beside what happens to calls and commands.
+    Long,
+}
+
+impl Family {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dense => "dense",
+            Self::Long => "long",
+        }
+    }
+}
 
 #[derive(Debug, Clone)]
 pub struct Scenario {
     pub seed: u64,
+    pub family: Family,
     pub chance: Chance,
     pub start: Timestamp,
+    /// Days in which faults happen and posts are added.
+    pub days: u64,
+    pub rhythm: Rhythm,
     pub accounts: Vec<AccountPlan>,
     /// Queue files: name and the posts they hold as TOML, one by one.
     pub files: Vec<(Arc<str>, Vec<PostPlan>)>,
     pub weather: Weather,
+}
+
+/// How many seconds pass between two of a kind: at least, and at most so many more.
+#[derive(Debug, Clone, Copy)]
+pub struct Rhythm {
+    pub trouble: (u64, u64),
+    pub operator: (u64, u64),
+    /// Somebody who fills the queue and takes out of it what is over.
+    pub editor: Option<(u64, u64)>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +80,32 @@ impl PostPlan {
         Self { toml, approved, version: 1, read }
     }
 
+    /// What it is called.
+    pub fn id(&self) -> &PostId {
+        &self.read.id
+    }
+
+    pub fn to(&self) -> &[AccountId] {
+        &self.read.to
+    }
+
+    /// Posts are numbered as they are written.
+    pub fn number(&self) -> u64 {
+        self.read.id.as_str()[1..].parse().expect("p and a number")
+    }
+
+    /// Whether this content may go out on this account.
+    pub fn allows(&self, account: &AccountId, digest: &Digest) -> bool {
+        self.approved && self.read.digest == *digest && self.read.to.contains(account)
+    }
+
+    /// No moment is asked for any more.
+    pub fn forget_times(&mut self) {
+        let timed = |line: &&str| ["at = ", "not_before = ", "expires = "].iter().any(|key| line.starts_with(key));
+        self.toml = self.toml.lines().filter(|line| !timed(line)).map(|line| format!("{line}\n")).collect();
+        self.read = read_one(&self.toml);
+    }
+
     /// Another text under the same name.
     pub fn change(&mut self, approved: bool) {
         let (old, new) = (format!(" v{} ", self.version), format!(" v{} ", self.version + 1));
@@ -62,66 +117,83 @@ impl PostPlan {
 }
 
 /// How often things go wrong, in a thousand.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Weather {
+    /// At each command.
     pub crash: u64,
+    /// At each call.
     pub never_left: u64,
     pub lost_request: u64,
     pub lost_reply: u64,
     pub late_effect: u64,
     pub server_error: u64,
     pub garbage: u64,
+    /// At each batch.
+    pub disk: u64,
+    /// Whenever trouble comes.
     pub throttle: u64,
     pub expire: u64,
     pub revoke: u64,
-    pub disk: u64,
+    pub outage: u64,
     pub edits: u64,
+    pub folder: u64,
+    pub accounts: u64,
+    pub stops: u64,
     pub clock_jumps: bool,
 }
 
 impl Weather {
-    pub fn calm() -> Self {
-        Self {
-            crash: 0,
-            never_left: 0,
-            lost_request: 0,
-            lost_reply: 0,
-            late_effect: 0,
-            server_error: 0,
-            garbage: 0,
-            throttle: 0,
-            expire: 0,
-            revoke: 0,
-            disk: 0,
-            edits: 0,
-            clock_jumps: false,
-        }
-    }
-
-    fn draw(chance: &mut Chance) -> Self {
+    fn draw(chance: &mut Chance, family: Family) -> Self {
         // Each kind of trouble is absent in some runs, so that one does not always hide another.
         let mut sometimes = |most: u64| if chance.permille(350) { 0 } else { chance.below(most + 1) };
+        // People's networks are bad, and not that bad.
+        let part = if family == Family::Dense { 1 } else { 4 };
         Self {
-            crash: sometimes(60),
-            never_left: sometimes(100),
-            lost_request: sometimes(100),
-            lost_reply: sometimes(250),
-            late_effect: sometimes(200),
-            server_error: sometimes(150),
-            garbage: sometimes(80),
-            throttle: sometimes(40),
-            expire: sometimes(60),
-            revoke: sometimes(10),
+            crash: sometimes(60 / part),
+            never_left: sometimes(100 / part),
+            lost_request: sometimes(100 / part),
+            lost_reply: sometimes(250 / part),
+            late_effect: sometimes(200 / part),
+            server_error: sometimes(150 / part),
+            garbage: sometimes(80 / part),
             disk: sometimes(30),
-            edits: sometimes(30),
-            clock_jumps: sometimes(9) >= 8,
+            throttle: sometimes(200),
+            expire: sometimes(300),
+            revoke: sometimes(50),
+            outage: sometimes(20),
+            edits: sometimes(120),
+            folder: sometimes(20),
+            accounts: sometimes(20),
+            stops: sometimes(20),
+            clock_jumps: sometimes(9) >= 7,
         }
     }
 }
 
-const ZONES: [&str; 5] = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca"];
+const ZONES: [&str; 8] = [
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Africa/Casablanca",
+    "America/Santiago",
+    "Asia/Kolkata",
+    "Pacific/Chatham",
+];
 const SLOTS: [&[&str]; 5] =
     [&["0 9 * * *"], &["0 */3 * * *"], &["30 2 * * *", "15 14 * * *"], &["*/20 * * * *"], &["0 8,12,18 * * *"]];
+/// A slot a second for a while.
+const SLOT_A_SECOND: [&str; 2] = ["* 0 12 * * *", "0 16 * * *"];
+const SLOTS_OF_PEOPLE: [&[&str]; 6] = [
+    &["0 9 * * *"],
+    &["30 2 * * *"],
+    &["30 9 * * MON-FRI", "0 11 * * SAT,SUN"],
+    &["15 1 * * *", "0 12 * * MON"],
+    &["0 9 * * *", "30 17 * * *"],
+    &["0 8,12,18 * * *"],
+];
+/// Days of a dense run in which faults happen.
+const DENSE_DAYS: u64 = 6;
 /// Ordinary days, and the days on which Berlin, New York and Lord Howe change their clocks.
 const STARTS: [&str; 6] = [
     "2026-06-10T00:00:00Z",
@@ -133,12 +205,25 @@ const STARTS: [&str; 6] = [
 ];
 
 impl Scenario {
-    pub fn draw(seed: u64) -> Self {
-        let mut chance = Chance::new(seed);
-        let start: Timestamp = chance.pick(&STARTS).parse().unwrap();
+    pub fn draw(family: Family, seed: u64) -> Self {
+        let mut chance = Chance::new(seed ^ if family == Family::Dense { 0 } else { 0x6c6f_6e67 << 32 });
+        let (start, days, rhythm) = match family {
+            Family::Dense => {
+                let rhythm = Rhythm { trouble: (60, 3600), operator: (3600, 40_000), editor: None };
+                (chance.pick(&STARTS).parse().unwrap(), DENSE_DAYS, rhythm)
+            }
+            Family::Long => {
+                let new_year: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
+                let start = time::after(new_year, Duration::from_secs(chance.below(6 * 366) * 86_400));
+                let day = 86_400;
+                let rhythm =
+                    Rhythm { trouble: (3600, 4 * day), operator: (day / 2, day), editor: Some((day, 6 * day)) };
+                (start, *chance.pick(&[60, 90, 120, 180, 240, 365, 365, 730]), rhythm)
+            }
+        };
         let twins = crate::world::twin_count() as u64;
         let accounts: Vec<AccountPlan> =
-            (0..1 + chance.below(3)).map(|n| account(&mut chance, n as usize, twins)).collect();
+            (0..*chance.pick(&[1, 1, 1, 2, 3])).map(|n| account(&mut chance, family, n as usize, twins)).collect();
         let mut files = Vec::new();
         let mut number = 0;
         for file in 0..1 + chance.below(3) {
@@ -150,20 +235,36 @@ impl Scenario {
                 .collect();
             files.push((format!("f{file}.toml").into(), posts));
         }
-        let weather = Weather::draw(&mut chance);
-        Self { seed, chance, start, accounts, files, weather }
+        let weather = Weather::draw(&mut chance, family);
+        Self { seed, family, chance, start, days, rhythm, accounts, files, weather }
     }
 }
 
-fn account(chance: &mut Chance, n: usize, twins: u64) -> AccountPlan {
+/// When an account is to publish.
+pub fn slots(chance: &mut Chance, family: Family) -> Vec<Cron> {
+    let texts = match family {
+        Family::Dense if chance.permille(60) => &SLOT_A_SECOND,
+        Family::Dense => *chance.pick(&SLOTS),
+        Family::Long => *chance.pick(&SLOTS_OF_PEOPLE),
+    };
+    texts.iter().map(|text| cron(text)).collect()
+}
+
+/// Whether slots of people who mean what they write: one that always lies in quiet hours is never kept.
+pub fn may_be_kept(family: Family, slots: &[Cron], policy: &Policy) -> bool {
+    let by_night = |cron: &Cron| ["30 2", "15 1"].iter().any(|night| cron.text.starts_with(night));
+    family == Family::Dense || policy.quiet.is_empty() || !slots.iter().any(by_night)
+}
+
+fn account(chance: &mut Chance, family: Family, n: usize, twins: u64) -> AccountPlan {
     let zone = chance.pick(&ZONES);
-    let slots = chance.pick(&SLOTS).iter().map(|text| cron(text)).collect();
+    let slots: Vec<Cron> = slots(chance, family);
     let quiet = if chance.permille(300) {
         vec![Quiet { from: jiff::civil::time(22, 0, 0, 0), to: jiff::civil::time(7, 0, 0, 0) }]
     } else {
         Vec::new()
     };
-    let policy = Policy {
+    let mut policy = Policy {
         max_per_day: 1 + chance.below(6) as u32,
         min_gap: Duration::from_secs(*chance.pick(&[0, 600, 3600, 7200])),
         missed: *chance.pick(&[Missed::NextSlot, Missed::Skip, Missed::Now]),
@@ -177,6 +278,9 @@ fn account(chance: &mut Chance, n: usize, twins: u64) -> AccountPlan {
         quiet,
         runway_warn: Duration::from_secs(7 * 86_400),
     };
+    if !may_be_kept(family, &slots, &policy) {
+        policy.quiet.clear();
+    }
     let rules = DeliveryRules {
         timeout: Duration::from_secs(60),
         settle: None,
@@ -209,13 +313,16 @@ pub fn post(chance: &mut Chance, number: u64, start: Timestamp, accounts: &[Acco
     let mut keys = String::new();
     let in_days =
         |chance: &mut Chance, days: u64| time::after(start, Duration::from_secs(chance.below(days * 86_400) / 60 * 60));
+    let mut from = start;
     if chance.permille(200) {
-        keys += &format!("at = {}\n", in_days(chance, DAYS));
+        from = in_days(chance, 6);
+        keys += &format!("at = {from}\n");
     } else if chance.permille(150) {
-        keys += &format!("not_before = {}\n", in_days(chance, 3));
+        from = in_days(chance, 3);
+        keys += &format!("not_before = {from}\n");
     }
-    if chance.permille(100) && !keys.starts_with("not_before") {
-        keys += &format!("expires = {}\n", time::after(in_days(chance, DAYS), Duration::from_secs(10 * 86_400)));
+    if chance.permille(100) {
+        keys += &format!("expires = {}\n", time::after(from, Duration::from_secs(3600 + chance.below(9 * 86_400))));
     }
     if chance.permille(200) {
         keys += &format!("series = \"s{}\"\n", chance.below(2));
