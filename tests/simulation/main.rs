@@ -32,10 +32,11 @@ const LONG: u64 = 50;
 const NIGHT_SECONDS: u64 = 600;
 
 /// Seeds that have found something once, and what. They always run.
-const REGRESSIONS: [(Family, u64, &str); 3] = [
+const REGRESSIONS: [(Family, u64, &str); 4] = [
     (Family::Dense, 2047, "an attempt in doubt was looked for on a host that its account was moved to meanwhile"),
     (Family::Dense, 120, "a host that the account had left was asked with the token of the new one"),
     (Family::Long, 23, "the same, in a life of months"),
+    (Family::Dense, 1_002_263, "what a person had dropped was called scheduled by a plan that was recorded late, for ever"),
 ];
 
 #[expect(clippy::disallowed_methods, reason = "how long a run takes decides nothing in it")]
