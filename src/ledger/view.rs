@@ -276,10 +276,10 @@ impl Default for Entry {
 
 impl Entry {
     /// Whether what a record says can follow what is known. A verdict of the plan that was written late must not
-    /// bring a delivery back that was sent meanwhile, nor an outcome end another attempt than its own.
+    /// bring a delivery back that was sent or dropped meanwhile, nor an outcome end another attempt than its own.
     fn takes(&self, fact: &Fact) -> bool {
         let plans = match self.state {
-            State::Held { .. } | State::Scheduled | State::Missed | State::Expired | State::Withdrawn => true,
+            State::Held { .. } | State::Scheduled | State::Missed | State::Expired | State::Withdrawn => !self.dropped,
             State::Sending { .. }
             | State::Retrying { .. }
             | State::Uncertain { .. }
@@ -637,6 +637,11 @@ mod tests {
             (
                 "a person gives it up",
                 vec![(1, intent(1, "k")), (2, outcome(1, uncertain())), (3, resolved(Decision::Drop))],
+                State::Withdrawn,
+            ),
+            (
+                "a plan from before a person gave it up",
+                vec![(1, planned(None)), (2, missed()), (3, resolved(Decision::Drop)), (3, planned(None))],
                 State::Withdrawn,
             ),
         ];
