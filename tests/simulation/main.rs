@@ -2,7 +2,7 @@
 //! I1 to I5 checked after each step.
 //!
 //! Every run is drawn from one seed and leads one kind of life (see [`scenario::Family`]); the same seed gives the same
-//! run. `CADENCED_SIM_SEEDS=N` runs N seeds of the dense kind and N/50 of the long one, `CADENCED_SIM_FAMILY=dense` or
+//! run. `CADENCED_SIM_SEEDS=N` runs N seeds of the dense kind and N/100 of the long one, `CADENCED_SIM_FAMILY=dense` or
 //! `long` one kind only, `CADENCED_SIM_FROM=S` starts elsewhere, `CADENCED_SIM_SEED=S` replays one and prints its trace,
 //! `CADENCED_SIM_SECONDS=T` takes as many seeds as fit into that time, which is shared by both kinds. A run tells
 //! (`-- --nocapture`) what happened in it, and which arrows of the delivery state machine were taken, and which not.
@@ -27,7 +27,7 @@ use world::{Sabotage, World};
 /// Dense seeds of an ordinary run.
 const SEEDS: u64 = 2_000;
 /// For so many dense seeds there is a long one.
-const LONG: u64 = 50;
+const LONG: u64 = 100;
 /// How long the nightly run takes when nothing else is asked for.
 const NIGHT_SECONDS: u64 = 600;
 
@@ -36,7 +36,11 @@ const REGRESSIONS: [(Family, u64, &str); 4] = [
     (Family::Dense, 2047, "an attempt in doubt was looked for on a host that its account was moved to meanwhile"),
     (Family::Dense, 120, "a host that the account had left was asked with the token of the new one"),
     (Family::Long, 23, "the same, in a life of months"),
-    (Family::Dense, 1_002_263, "what a person had dropped was called scheduled by a plan that was recorded late, for ever"),
+    (
+        Family::Dense,
+        1_002_263,
+        "what a person had dropped was called scheduled by a plan that was recorded late, for ever",
+    ),
 ];
 
 #[expect(clippy::disallowed_methods, reason = "how long a run takes decides nothing in it")]
