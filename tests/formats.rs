@@ -141,8 +141,11 @@ fn every_fault_of_a_queue_file_is_told_at_once() {
 #[test]
 fn a_post_in_trouble_does_not_keep_the_others_back() {
     let Reading { posts, faults } = read_queue(&fixture("queue/troubles.toml"));
-    let troubles: String =
-        posts.unwrap().iter().map(|post| format!("{} {:?} {:?}\n", post.id, post.approval, post.trouble)).collect();
+    let troubles: String = posts
+        .unwrap()
+        .iter()
+        .map(|post| format!("{} {:?} {:?}\n", post.id, post.approval, post.rare.trouble))
+        .collect();
     snapshot("queue", "troubles", &format!("{}\n{troubles}", lines(&faults)));
 }
 

@@ -16,7 +16,7 @@ use cadenced::domain::{Digest, Fault, Goal, Place, PostId, Timestamp};
 use cadenced::edge::inbox::{Depth, Desk, Keep, Look, Patience, Reader, Watch, Watcher, read_all};
 use cadenced::parts::{Clock, Inbox};
 use cadenced::queue::parse::Reading;
-use cadenced::queue::{Approval, Kind, Order, Post};
+use cadenced::queue::{Approval, Kind, Order, Post, Rarely};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -49,14 +49,10 @@ fn post(file: &Arc<str>, id: &str, about: &str) -> Post {
         to: Arc::default(),
         goal: Goal::Change,
         priority: 0,
-        series: None,
-        at: None,
-        not_before: None,
-        expires: None,
         order: Order { file: file.clone(), place: 0 },
         digest: Digest::of(about.as_bytes()),
         approval: Approval::Approved,
-        trouble: None,
+        rare: Rarely::default(),
         answers_ours: false,
         body: about.into(),
     }

@@ -190,7 +190,8 @@ impl Command<'_> {
         }
         for sheet in &mut sheets {
             for post in &sheet.posts {
-                if let Some(Trouble::Media(why) | Trouble::Invalid(why) | Trouble::Duplicate(why)) = &post.trouble {
+                if let Some(Trouble::Media(why) | Trouble::Invalid(why) | Trouble::Duplicate(why)) = &post.rare.trouble
+                {
                     writeln!(out, "error: {} cannot be approved as it is: {}", post.id, visible(why))?;
                     good = false;
                 }
@@ -323,15 +324,15 @@ fn goal_name(goal: Goal) -> &'static str {
 }
 
 fn when(post: &Post) -> String {
-    let mut when = match (post.at, post.kind) {
+    let mut when = match (post.rare.at, post.kind) {
         (Some(at), _) => format!("at {at}"),
         (None, Kind::Post) => "the account's next free slot".into(),
         (None, Kind::Reply) => "as soon as quiet hours allow".into(),
     };
-    if let Some(from) = post.not_before {
+    if let Some(from) = post.rare.not_before {
         when += &format!(", not before {from}");
     }
-    if let Some(until) = post.expires {
+    if let Some(until) = post.rare.expires {
         when += &format!(", until {until}");
     }
     when

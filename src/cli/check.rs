@@ -359,7 +359,7 @@ impl Sweep<'_> {
                 remarks.push(Remark::warning(post, "to", format!("the account {account} is paused")));
             }
             let content = body.content(account);
-            if post.trouble.is_none()
+            if post.rare.trouble.is_none()
                 && let Some(adapter) = self.adapters.get(account)
             {
                 remarks.extend(adapter.check(&content, &Session::default()).into_iter().map(|complaint| Remark {
@@ -375,7 +375,7 @@ impl Sweep<'_> {
             past |= self.note_times(post, account, settings, remarks);
         }
         if past {
-            let (key, reason) = match post.at {
+            let (key, reason) = match post.rare.at {
                 Some(at) => ("at", format!("{at} has passed")),
                 None => ("expires", "the post has expired".into()),
             };
@@ -424,7 +424,7 @@ impl Sweep<'_> {
     ) -> bool {
         let now = self.ask.now;
         let over = || (self.ask.over)(&DeliveryId::new(post.id.clone(), account.clone()));
-        let Some(at) = post.at else { return post.expires.is_some_and(|expires| expires <= now) && !over() };
+        let Some(at) = post.rare.at else { return post.rare.expires.is_some_and(|expires| expires <= now) && !over() };
         if after(at, settings.policy.late_grace) < now {
             return !over();
         }

@@ -170,7 +170,7 @@ impl Engine {
             State::Missed | State::Expired | State::Withdrawn => {}
         }
         let waiting = matches!(entry.state, State::Scheduled | State::Held { .. });
-        let fixed = self.posts.get(&delivery.post).and_then(|post| post.at);
+        let fixed = self.posts.get(&delivery.post).and_then(|post| post.rare.at);
         let remote = entry.remote();
         DeliveryReport {
             post: delivery.post.clone(),

@@ -146,9 +146,10 @@ impl Engine {
         };
         let Some(entry) = self.entry(delivery) else { return false };
         let untouched = entry.open.as_ref().is_none_or(|open| open.published == 0);
-        let expired = post.expires.is_some_and(|expires| expires <= now);
+        let expired = post.rare.expires.is_some_and(|expires| expires <= now);
         // Who asks for another try knows what time it is. `expires` binds them too: it is part of what was approved.
-        let too_late = !entry.asked && post.at.is_some_and(|at| time::after(at, desk.setup.policy.late_grace) < now);
+        let too_late =
+            !entry.asked && post.rare.at.is_some_and(|at| time::after(at, desk.setup.policy.late_grace) < now);
         untouched && (expired || too_late)
     }
 
@@ -159,7 +160,7 @@ impl Engine {
         let post = self.posts.get(&delivery.post).filter(|post| post.to.contains(&delivery.account)).cloned();
         let wanted = post.filter(|post| {
             post.approval == Approval::Approved
-                && post.trouble.is_none()
+                && post.rare.trouble.is_none()
                 && prior.as_ref().is_none_or(|open| open.intent.digest == post.digest)
         });
         let Some(post) = wanted else {
@@ -169,7 +170,7 @@ impl Engine {
         if self.is_over(delivery, now) {
             let why = "its time passed while it was being retried".to_owned();
             let mut records = self.ended_with(delivery, attempt, Outcome::Abandoned { why }, now);
-            let end = match (post.expires, post.at) {
+            let end = match (post.rare.expires, post.rare.at) {
                 (Some(expires), _) if expires <= now => Fact::Expired { delivery: delivery.clone() },
                 (_, Some(at)) => Fact::Missed { delivery: delivery.clone(), slot: at },
                 _ => return,
@@ -179,7 +180,7 @@ impl Engine {
             self.hold_desk(&delivery.account);
             return;
         }
-        let slot = prior.as_ref().map_or(post.at, |open| open.intent.slot);
+        let slot = prior.as_ref().map_or(post.rare.at, |open| open.intent.slot);
         let prior = match (self.moved_from(delivery), prior) {
             // Surely nothing of it is out: it begins anew, with nothing that was frozen for the other platform.
             (Some(_), Some(open)) if open.published == 0 => None,
@@ -387,7 +388,7 @@ impl Engine {
     /// Between choosing and now media were read; the post may have changed meanwhile.
     fn may_still_begin(&self, delivery: &DeliveryId, beginning: &Beginning) -> bool {
         let (Some(now), Some(then)) = (self.posts.get(&delivery.post), &beginning.post) else { return false };
-        let same = now.digest == then.digest && now.approval == Approval::Approved && now.trouble.is_none();
+        let same = now.digest == then.digest && now.approval == Approval::Approved && now.rare.trouble.is_none();
         same && !self.stopping && !self.clock_behind
     }
 

@@ -308,7 +308,8 @@ impl Engine {
             _ => return Err(ResolveError::NotOpen { delivery: delivery.clone(), state: entry.state.name() }),
         }
         let parts = entry.open.as_ref().map_or(0, |open| open.published);
-        let expires = self.posts.get(&delivery.post).and_then(|post| post.expires).filter(|expires| *expires <= now);
+        let expires =
+            self.posts.get(&delivery.post).and_then(|post| post.rare.expires).filter(|expires| *expires <= now);
         if let (Decision::Retry, 0, Some(expires)) = (&decision, parts, expires) {
             return Err(ResolveError::Expired { delivery: delivery.clone(), expires });
         }

@@ -24,7 +24,7 @@ impl Engine {
                 // Posts that come with an error that is none of theirs are those of the last good version, after a
                 // restart.
                 let usable = posts.as_ref().is_some_and(|posts| {
-                    posts.iter().any(|post| post.trouble.is_some())
+                    posts.iter().any(|post| post.rare.trouble.is_some())
                         || faults.iter().all(|fault| fault.severity != Severity::Error)
                 });
                 self.log_faults(&faults, usable);

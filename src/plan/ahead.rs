@@ -225,7 +225,7 @@ impl Lane {
 
     /// Whether an approved post waits at all, for whatever reason.
     fn some_may_go_yet(&self) -> bool {
-        self.index.waiting().any(|post| post.approval == Approval::Approved && post.trouble.is_none())
+        self.index.waiting().any(|post| post.approval == Approval::Approved && post.rare.trouble.is_none())
     }
 
     fn holds(&self) -> BTreeMap<PostId, (Held, Option<String>)> {

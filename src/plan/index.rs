@@ -211,7 +211,7 @@ pub fn hands(entry: Option<&Entry>, post: &Post) -> Hands {
 
 /// The fixed time of a post that has one. Answers have none: they go as soon as they may.
 pub fn fixed_time(post: &Post) -> Option<Timestamp> {
-    post.at.filter(|_| post.kind == Kind::Post)
+    post.rare.at.filter(|_| post.kind == Kind::Post)
 }
 
 /// See the module.
@@ -312,8 +312,8 @@ impl Index {
         let entry = account.and_then(|account| account.entry(&post.id));
         let standing = match hands(entry, post) {
             Hands::Plan => Some(Standing::Waiting),
-            Hands::UnderWay if post.series.is_some() => Some(Standing::UnderWay),
-            Hands::Stuck if post.series.is_some() => Some(Standing::Stuck),
+            Hands::UnderWay if post.rare.series.is_some() => Some(Standing::UnderWay),
+            Hands::Stuck if post.rare.series.is_some() => Some(Standing::Stuck),
             _ => None,
         };
         if let Some(standing) = standing {
@@ -342,7 +342,7 @@ impl Index {
             // What is not in the queue any more holds up nobody.
             Standing::Stuck | Standing::Over(_) => return,
         };
-        if post.series.is_some() {
+        if post.rare.series.is_some() {
             let item = Item { extra: None, standing, seat: Seat::Nowhere, later: false, awaits: false };
             self.insert(&post, item);
         }
@@ -361,13 +361,13 @@ impl Index {
 
     fn insert(&mut self, post: &Arc<Post>, mut item: Item) {
         if item.standing == Standing::Waiting {
-            if let Some(moment) = post.not_before
+            if let Some(moment) = post.rare.not_before
                 && self.waits_for(post, moment)
             {
                 self.later.insert(timed(moment, post));
                 item.later = true;
             }
-            if let Some(moment) = post.expires {
+            if let Some(moment) = post.rare.expires {
                 self.expiring.insert(timed(moment, post));
             }
             if let Some(answers) = item.extra.as_ref().and_then(|extra| extra.answers.clone()) {
@@ -377,7 +377,7 @@ impl Index {
         if matches!(item.standing, Standing::UnderWay | Standing::Left) {
             self.unsure.insert(post.id.clone());
         }
-        if post.series.is_none() {
+        if post.rare.series.is_none() {
             // Nobody else is concerned, and it can be seated before it is looked up for the first time.
             item.seat = self.seat(post, &item);
             self.enter(post, item.seat);
@@ -394,7 +394,7 @@ impl Index {
     /// Whether a post with `not_before` at `moment` has to wait for it. One for a slot waits for a slot; one with a
     /// fixed time after it does not go before it anyway.
     fn waits_for(&self, post: &Post, moment: Timestamp) -> bool {
-        match (post.kind, post.at) {
+        match (post.kind, post.rare.at) {
             (Kind::Reply, _) => moment > self.clock,
             (Kind::Post, Some(at)) => moment > self.clock && moment > at,
             (Kind::Post, None) => moment > self.released,
@@ -428,10 +428,10 @@ impl Index {
         });
         // Only now: leaving the series may have given it another seat.
         self.sit(post, Seat::Nowhere);
-        if let Some(moment) = post.not_before {
+        if let Some(moment) = post.rare.not_before {
             self.later.remove(&timed(moment, post));
         }
-        if let Some(moment) = post.expires {
+        if let Some(moment) = post.rare.expires {
             self.expiring.remove(&timed(moment, post));
         }
     }
@@ -477,7 +477,7 @@ impl Index {
 
     /// What is against the post itself, in the order in which a person would have to mend it.
     fn own_hold(&self, post: &Post, item: &Item) -> Option<(Held, Option<String>)> {
-        if let Some(trouble) = &post.trouble {
+        if let Some(trouble) = &post.rare.trouble {
             let (reason, why) = match trouble {
                 Trouble::Media(why) => (Held::MediaMissing, why),
                 Trouble::Invalid(why) => (Held::Invalid, why),
@@ -494,7 +494,7 @@ impl Index {
             Approval::Stale => return Some((Held::ApprovalStale, None)),
         }
         if item.later
-            && let Some(moment) = post.not_before.filter(|moment| *moment > self.clock)
+            && let Some(moment) = post.rare.not_before.filter(|moment| *moment > self.clock)
         {
             return Some((Held::NotBefore, Some(format!("not before {moment}"))));
         }
@@ -516,7 +516,7 @@ impl Index {
     }
 
     fn is_first(&self, post: &Arc<Post>) -> bool {
-        let Some(name) = &post.series else { return true };
+        let Some(name) = &post.rare.series else { return true };
         let first = self.series.get(name).and_then(|series| series.line.first());
         first.is_none_or(|first| first.0.id == post.id)
     }
@@ -525,7 +525,7 @@ impl Index {
     fn refresh(&mut self, post: &Arc<Post>) {
         let Some(item) = self.item(post) else { return };
         let free = item.standing == Standing::Waiting && self.own_hold(post, item).is_none();
-        if post.series.is_some() {
+        if post.rare.series.is_some() {
             let holds_up = match item.standing {
                 Standing::Waiting => !free || self.class_hold(post).is_some(),
                 Standing::Stuck => true,
@@ -600,7 +600,7 @@ impl Index {
 
     /// Changes the series of a post, if it has one, and sees to all whom that concerns.
     fn in_series(&mut self, post: &Arc<Post>, change: impl FnOnce(&mut Series, Placed)) {
-        let Some(name) = &post.series else { return };
+        let Some(name) = &post.rare.series else { return };
         if !self.series.contains_key(name) {
             self.series.insert(name.clone(), Series::default());
         }
@@ -642,7 +642,7 @@ impl Index {
             let (post, standing) = (post.clone(), item.standing);
             let entry = account.and_then(|account| account.entry(&id));
             match (hands(entry, &post), standing) {
-                (Hands::UnderWay | Hands::Stuck, _) if post.series.is_none() => self.drop_out(&id),
+                (Hands::UnderWay | Hands::Stuck, _) if post.rare.series.is_none() => self.drop_out(&id),
                 (Hands::UnderWay, Standing::UnderWay | Standing::Left) => {}
                 (Hands::Stuck, Standing::Left) => self.drop_out(&id),
                 (hands @ (Hands::UnderWay | Hands::Stuck), _) => {
@@ -674,7 +674,7 @@ impl Index {
             posts_in(&self.later, Bound::Excluded(self.clock), Bound::Included(now)).cloned().collect();
         self.clock = now;
         for post in passed {
-            if post.kind == Kind::Reply || post.at.is_some() {
+            if post.kind == Kind::Reply || post.rare.at.is_some() {
                 self.let_in(&post);
             }
             self.refresh(&post);
@@ -704,7 +704,7 @@ impl Index {
     fn turn_back(&mut self, now: Timestamp) {
         self.clock = now;
         self.released = self.released.min(now);
-        let ahead = |post: &Post| post.not_before.is_some_and(|moment| moment > now);
+        let ahead = |post: &Post| post.rare.not_before.is_some_and(|moment| moment > now);
         let waiting = self.items.iter().filter(|(Named(post), item)| item.standing == Standing::Waiting && ahead(post));
         let early: Vec<_> = waiting.map(|(Named(post), _)| post.clone()).collect();
         for post in early {
@@ -716,7 +716,7 @@ impl Index {
     }
 
     fn let_in(&mut self, post: &Arc<Post>) {
-        if let Some(moment) = post.not_before {
+        if let Some(moment) = post.rare.not_before {
             self.later.remove(&timed(moment, post));
         }
         if let Some(item) = self.items.get_mut(&post.id) {
@@ -806,7 +806,7 @@ impl Index {
     /// The next moment later than `now` at which time changes something about a post.
     pub fn wake(&self, now: Timestamp, late_grace: Duration) -> Option<Timestamp> {
         let next = |set| posts_in(set, Bound::Excluded(now), Bound::Unbounded).next();
-        let later = next(&self.later).and_then(|post| post.not_before);
+        let later = next(&self.later).and_then(|post| post.rare.not_before);
         let fixed = next(&self.fixed).and_then(|post| fixed_time(post));
         let expiring = self.expiring.first().map(|(moment, _)| *moment);
         let over = [&self.fixed, &self.fixed_held].map(|set| set.first().map(|(at, _)| after(*at, late_grace)));
@@ -884,7 +884,7 @@ impl Index {
     pub fn some_are_left(&self) -> bool {
         let promotion = !self.promotion_stuck && !self.ready[2].is_empty();
         let later = self.later.iter().filter_map(|(_, post)| post.as_ref());
-        let mut later = later.filter(|Ranked(post)| post.approval == Approval::Approved && post.trouble.is_none());
+        let mut later = later.filter(|Ranked(post)| post.approval == Approval::Approved && post.rare.trouble.is_none());
         self.in_line() > 0 || promotion || !self.fixed.is_empty() || !self.replies.is_empty() || later.next().is_some()
     }
 }
@@ -906,7 +906,7 @@ impl Iterator for InTurn<'_> {
         {
             self.heads.insert(next.clone(), Some(rest));
         }
-        if let Some(name) = &post.series
+        if let Some(name) = &post.rare.series
             && let Some(series) = self.index.series.get(name)
         {
             let behind = (Bound::Excluded(Placed(post.clone())), Bound::Unbounded);
@@ -936,7 +936,7 @@ impl Index {
             return Want::Be(Status::Held(reason, detail));
         }
         let placed = Placed(post.clone());
-        let series = post.series.as_ref().and_then(|name| self.series.get(name));
+        let series = post.rare.series.as_ref().and_then(|name| self.series.get(name));
         let behind = |first: &Placed| Status::Held(Held::WaitingSeries, Some(format!("waits for {}", first.0.id)));
         if let Some(first) = series.and_then(|series| series.stuck.first()).filter(|first| **first < placed) {
             return Want::Be(behind(first));
@@ -967,7 +967,7 @@ impl Index {
     /// Somebody was looked at behind an attempt of his series: when that is over, he is looked at again.
     fn note_look(&mut self, post: &Post, want: &Want) {
         if matches!(want, Want::Either(Status::Held(..), _))
-            && let Some(series) = post.series.as_ref().and_then(|name| self.series.get_mut(name))
+            && let Some(series) = post.rare.series.as_ref().and_then(|name| self.series.get_mut(name))
         {
             series.looked = true;
         }

@@ -188,7 +188,7 @@ impl Lane {
                 Missed::Skip => {
                     // A post is not given up for a slot that came before its `not_before`.
                     let spared = spared(self, slot);
-                    let may = |post: &Arc<Post>| !spared && post.not_before.is_none_or(|moment| moment <= slot);
+                    let may = |post: &Arc<Post>| !spared && post.rare.not_before.is_none_or(|moment| moment <= slot);
                     let post = given_up.iter().position(may).map(|place| given_up.remove(place));
                     let reason = match (&post, gates.no_send) {
                         (Some(post), _) => format!("missed: {} is given up", post.id),

@@ -12,5 +12,5 @@ pub mod post;
 pub mod queue;
 
 pub use packed::Packed;
-pub use post::{Approval, Kind, Order, Post, Trouble};
+pub use post::{Approval, Kind, Order, Post, Rare, Rarely, Trouble};
 pub use queue::{Change, Posts, Queue};

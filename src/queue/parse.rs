@@ -18,7 +18,7 @@ use crate::domain::{AccountId, Digest, Fault, Goal, Place, PostId, Timestamp, Vi
 
 use super::digest::{self, Body, MediaBody, VariantBody, Words};
 use super::packed::Packer;
-use super::{Approval, Kind, Order, Packed, Post, Trouble};
+use super::{Approval, Kind, Order, Packed, Post, Rare, Trouble};
 
 /// What the text alone does not tell.
 pub struct Surroundings<'a> {
@@ -404,20 +404,23 @@ impl<'r, 'a, 't> Reader<'r, 'a, 't> {
             (ApprovalMode::Digest, Some(_)) if unhashed => Approval::NotApproved,
             (ApprovalMode::Digest, Some(_)) => Approval::Stale,
         };
+        let rare = Rare {
+            series: body.series.as_deref().map(Into::into),
+            at: body.at,
+            not_before: body.not_before,
+            expires: body.expires,
+            trouble: self.trouble.take(),
+        };
         let post = Post {
             id,
             kind,
             to: self.shared(to.accounts),
             goal: body.goal.unwrap_or(Goal::Connection),
             priority: body.priority.unwrap_or(0),
-            series: body.series.as_deref().map(Into::into),
-            at: body.at,
-            not_before: body.not_before,
-            expires: body.expires,
             order: Order { file: self.file.clone(), place },
             digest,
             approval,
-            trouble: self.trouble.take(),
+            rare: rare.into(),
             answers_ours: body.reply_to.is_some(),
             body: Packed::default(),
         };

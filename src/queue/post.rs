@@ -1,5 +1,6 @@
 //! One entry of the queue, as the planner and the deliverer need it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::domain::{AccountId, Content, Digest, Goal, PostId, Timestamp};
@@ -15,20 +16,51 @@ pub struct Post {
     pub to: Arc<[AccountId]>,
     pub goal: Goal,
     pub priority: i32,
+    pub order: Order,
+    pub digest: Digest,
+    pub approval: Approval,
+    pub rare: Rarely,
+    /// Whether it answers a post of ours; which, its content tells.
+    pub answers_ours: bool,
+    /// The canonical JSON that `digest` was taken over. [`Post::content`] reads it.
+    pub body: Packed,
+}
+
+/// What most posts have nothing of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rare {
     pub series: Option<Box<str>>,
     /// This moment and no other.
     pub at: Option<Timestamp>,
     pub not_before: Option<Timestamp>,
     pub expires: Option<Timestamp>,
-    pub order: Order,
-    pub digest: Digest,
-    pub approval: Approval,
     /// Something about it that a person has to mend before it can go out (a media file that is not there).
     pub trouble: Option<Trouble>,
-    /// Whether it answers a post of ours; which, its content tells.
-    pub answers_ours: bool,
-    /// The canonical JSON that `digest` was taken over. [`Post::content`] reads it.
-    pub body: Packed,
+}
+
+/// [`Rare`], for which only those posts pay that have some of it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Rarely(Option<Box<Rare>>);
+
+impl From<Rare> for Rarely {
+    fn from(rare: Rare) -> Self {
+        Self((rare != Rare::default()).then(|| Box::new(rare)))
+    }
+}
+
+impl Deref for Rarely {
+    type Target = Rare;
+
+    fn deref(&self) -> &Rare {
+        static NOTHING: Rare = Rare { series: None, at: None, not_before: None, expires: None, trouble: None };
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl std::fmt::Debug for Rarely {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Rare::fmt(self, f)
+    }
 }
 
 /// What kind of entry it is.
@@ -80,6 +112,21 @@ impl Post {
 pub(super) mod tests {
     use super::*;
 
+    #[test]
+    fn a_post_takes_little_beside_its_body() {
+        // With the two counts of its `Arc` and malloc's own word it fills a block of 144.
+        assert!(size_of::<Post>() <= 120, "{}", size_of::<Post>());
+    }
+
+    #[test]
+    fn what_a_post_has_nothing_of_takes_no_room() {
+        assert_eq!(Rarely::from(Rare::default()).0, None);
+        assert_eq!(
+            Rarely::from(Rare { series: Some("desk".into()), ..Rare::default() }).series.as_deref(),
+            Some("desk")
+        );
+    }
+
     /// A post without anything.
     pub fn post() -> Post {
         Post {
@@ -88,14 +135,10 @@ pub(super) mod tests {
             to: Arc::default(),
             goal: Goal::Connection,
             priority: 0,
-            series: None,
-            at: None,
-            not_before: None,
-            expires: None,
             order: Order { file: "a.toml".into(), place: 0 },
             digest: Digest([0; 32]),
             approval: Approval::Approved,
-            trouble: None,
+            rare: Rarely::default(),
             answers_ours: false,
             body: Packed::default(),
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::domain::PostId;
 
-use super::{Order, Post, Trouble};
+use super::{Order, Post, Rare, Trouble};
 
 /// Posts by their ids: a set of the posts themselves, for a million of them are held.
 #[derive(Debug, Clone, Default)]
@@ -169,7 +169,8 @@ impl Queue {
         match others.into_iter().find(|other| other.digest != first.digest) {
             None => Some(first.clone()),
             Some(other) => {
-                Some(Arc::new(Post { trouble: Some(clash(&first.order, &other.order)), ..(**first).clone() }))
+                let rare = Rare { trouble: Some(clash(&first.order, &other.order)), ..Rare::clone(&first.rare) };
+                Some(Arc::new(Post { rare: rare.into(), ..(**first).clone() }))
             }
         }
     }

@@ -35,10 +35,18 @@ fn the_plan_ahead_is_what_then_happens() {
         post("a"),
         in_series("b"),
         Post { priority: 3, ..in_series("c") },
-        Post { not_before: Some(at("2026-06-01T11:30:00Z")), priority: 7, ..post("d") },
+        Post {
+            rare: Rare { not_before: Some(at("2026-06-01T11:30:00Z")), ..Rare::default() }.into(),
+            priority: 7,
+            ..post("d")
+        },
         fixed("f", "2026-06-01T10:15:00Z"),
         Post { approval: Approval::NotApproved, ..post("n") },
-        Post { expires: Some(at("2026-06-01T08:50:00Z")), approval: Approval::NotApproved, ..post("o") },
+        Post {
+            rare: Rare { expires: Some(at("2026-06-01T08:50:00Z")), ..Rare::default() }.into(),
+            approval: Approval::NotApproved,
+            ..post("o")
+        },
     ]);
     let ahead = project(&world, "2026-06-01T06:00:00Z", "2026-06-02T18:00:00Z");
     let is_send = |line: &&String| !line.contains(": ");

@@ -18,7 +18,7 @@ use crate::domain::{AccountId, DeliveryId, Digest, Goal, PostId, Remote, State, 
 use crate::ledger::record::{Decision, Intent};
 use crate::ledger::view::Account;
 use crate::ledger::{Fact, Outcome, Record, View};
-use crate::queue::{Approval, Kind, Order, Post};
+use crate::queue::{Approval, Kind, Order, Post, Rare, Rarely};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -55,14 +55,10 @@ fn post(name: &str) -> Post {
         to: [AccountId::new("fedi").unwrap()].into(),
         goal: Goal::Connection,
         priority: 0,
-        series: None,
-        at: None,
-        not_before: None,
-        expires: None,
         order: Order { file: name.into(), place: 0 },
         digest: Digest::of(name.as_bytes()),
         approval: Approval::Approved,
-        trouble: None,
+        rare: Rarely::default(),
         answers_ours: false,
         body: "{}".into(),
     }
@@ -73,7 +69,7 @@ fn reply(name: &str) -> Post {
 }
 
 fn fixed(name: &str, moment: &str) -> Post {
-    Post { at: Some(at(moment)), ..post(name) }
+    Post { rare: Rare { at: Some(at(moment)), ..Rare::default() }.into(), ..post(name) }
 }
 
 fn promotion(name: &str) -> Post {
@@ -81,7 +77,7 @@ fn promotion(name: &str) -> Post {
 }
 
 fn in_series(name: &str) -> Post {
-    Post { series: Some("story".into()), ..post(name) }
+    Post { rare: Rare { series: Some("story".into()), ..Rare::default() }.into(), ..post(name) }
 }
 
 struct World {

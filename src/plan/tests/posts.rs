@@ -13,11 +13,21 @@ fn what_is_against_a_post_is_said_once_and_in_order_of_weight() {
     let mut world = World::hourly(free()).with([
         Post { approval: Approval::NotApproved, ..post("a") },
         Post { approval: Approval::Stale, ..post("b") },
-        Post { trouble: Some(Trouble::Media("no such file".into())), approval: Approval::NotApproved, ..post("c") },
-        Post { trouble: Some(Trouble::Invalid("too long".into())), ..post("d") },
-        Post { trouble: Some(Trouble::Duplicate("x and y".into())), ..post("e") },
-        Post { not_before, approval: Approval::Stale, ..post("f") },
-        Post { not_before, ..post("g") },
+        Post {
+            rare: Rare { trouble: Some(Trouble::Media("no such file".into())), ..Rare::default() }.into(),
+            approval: Approval::NotApproved,
+            ..post("c")
+        },
+        Post {
+            rare: Rare { trouble: Some(Trouble::Invalid("too long".into())), ..Rare::default() }.into(),
+            ..post("d")
+        },
+        Post {
+            rare: Rare { trouble: Some(Trouble::Duplicate("x and y".into())), ..Rare::default() }.into(),
+            ..post("e")
+        },
+        Post { rare: Rare { not_before, ..Rare::default() }.into(), approval: Approval::Stale, ..post("f") },
+        Post { rare: Rare { not_before, ..Rare::default() }.into(), ..post("g") },
     ]);
     let objected = Arc::new(Post { approval: Approval::Stale, ..post("h") });
     world.lane.put(&objected, Some((Held::Invalid, "500 characters at most".into())), None);
@@ -49,7 +59,8 @@ fn what_is_against_a_post_is_said_once_and_in_order_of_weight() {
 #[test]
 fn long_reasons_compare_equal_with_what_was_recorded() {
     let trouble = Some(Trouble::Invalid("x".repeat(2000).into()));
-    let mut world = World::hourly(free()).with([Post { trouble, ..post("a") }]);
+    let mut world =
+        World::hourly(free()).with([Post { rare: Rare { trouble, ..Rare::default() }.into(), ..post("a") }]);
     let step = world.step(at(MORNING));
     let Verdict::Held { detail: Some(detail), .. } = &step.verdicts[0] else { panic!() };
     assert!(detail.chars().count() <= crate::domain::limits::QUOTED_CHARS);
@@ -69,8 +80,10 @@ fn an_approval_lets_a_post_go() {
 #[test]
 fn a_post_expires_also_while_it_is_held() {
     let expires = Some(at("2026-06-01T08:45:00Z"));
-    let mut world = World::hourly(free())
-        .with([Post { expires, ..post("a") }, Post { expires, approval: Approval::NotApproved, ..post("b") }]);
+    let mut world = World::hourly(free()).with([
+        Post { rare: Rare { expires, ..Rare::default() }.into(), ..post("a") },
+        Post { rare: Rare { expires, ..Rare::default() }.into(), approval: Approval::NotApproved, ..post("b") },
+    ]);
     world.said(MORNING);
     assert_eq!(world.step(at(MORNING)).wake, expires);
     assert_eq!(world.said("2026-06-01T08:45:00Z"), ["a expired", "b expired"]);
@@ -345,7 +358,10 @@ fn all_new_posts_of_a_large_queue_are_spoken_of_in_parts() {
 #[test]
 fn a_clock_that_was_ahead_lets_nobody_go_early() {
     let not_before = Some(at("2026-06-01T10:30:00Z"));
-    let mut world = World::hourly(free()).with([Post { not_before, ..reply("r") }, Post { not_before, ..post("a") }]);
+    let mut world = World::hourly(free()).with([
+        Post { rare: Rare { not_before, ..Rare::default() }.into(), ..reply("r") },
+        Post { rare: Rare { not_before, ..Rare::default() }.into(), ..post("a") },
+    ]);
     world.brakes.no_send = Some("nothing yet");
     assert_eq!(world.said("2026-06-08T08:30:00Z").len(), 2);
     world.brakes.no_send = None;

@@ -90,7 +90,11 @@ fn what_is_given_up_is_what_would_have_gone() {
     let mut world = World::hourly(Policy { missed: Missed::Skip, ..free() }).with([
         in_series("b"),
         Post { priority: 9, ..in_series("c") },
-        Post { not_before: Some(at("2026-06-01T09:30:00Z")), priority: 5, ..post("late") },
+        Post {
+            rare: Rare { not_before: Some(at("2026-06-01T09:30:00Z")), ..Rare::default() }.into(),
+            priority: 5,
+            ..post("late")
+        },
         Post { priority: 1, ..post("a") },
         post("z"),
     ]);

@@ -155,15 +155,19 @@ impl Judge {
             Action::Put { which, draft } => {
                 let moment = |minutes: i64| self.now.checked_add(jiff::SignedDuration::from_mins(minutes)).unwrap();
                 let name = format!("p{which:02}");
-                let made = Post {
-                    kind: draft.kind,
-                    goal: draft.goal,
-                    priority: draft.priority,
+                let rare = Rare {
                     series: draft.series.map(|series| format!("s{series}").into()),
                     at: draft.at.filter(|_| draft.kind == Kind::Post).map(moment),
                     not_before: draft.not_before.map(moment),
                     expires: draft.expires.map(moment),
+                    trouble: None,
+                };
+                let made = Post {
+                    kind: draft.kind,
+                    goal: draft.goal,
+                    priority: draft.priority,
                     approval: draft.approval,
+                    rare: rare.into(),
                     digest: Digest::of(format!("{name} {} {:?}", draft.content, draft.at.map(moment)).as_bytes()),
                     ..post(&name)
                 };
@@ -242,7 +246,7 @@ impl Judge {
                         assert!(post.approval == Approval::Approved);
                     }
                 }
-                Verdict::Expired { post } => assert!(self.world.posts[post].expires.unwrap() <= self.now),
+                Verdict::Expired { post } => assert!(self.world.posts[post].rare.expires.unwrap() <= self.now),
                 _ => {}
             }
         }
@@ -254,14 +258,16 @@ impl Judge {
         assert_eq!(self.world.brakes.no_send, None, "no brake is on");
         assert_eq!(post.approval, Approval::Approved);
         assert_eq!(&self.world.posts[&post.id], post, "what is in the queue now");
-        assert!(post.expires.is_none_or(|moment| now < moment));
-        assert!(post.not_before.is_none_or(|moment| moment <= now));
+        assert!(post.rare.expires.is_none_or(|moment| now < moment));
+        assert!(post.rare.not_before.is_none_or(|moment| moment <= now));
         let state = self.world.state(post.id.as_str());
         assert!(state.is_none_or(State::is_waiting), "{state:?}: nothing is sent twice");
         let shown = self.local(now);
         assert!(!policy.quiet.iter().any(|quiet| quiet.covers(shown.time())), "not in quiet hours");
         let earlier = |other: &&Arc<Post>| {
-            other.series.is_some() && other.series == post.series && (&other.order, &other.id) < (&post.order, &post.id)
+            other.rare.series.is_some()
+                && other.rare.series == post.rare.series
+                && (&other.order, &other.id) < (&post.order, &post.id)
         };
         for other in self.world.posts.values().filter(earlier) {
             let state = self.world.state(other.id.as_str());
@@ -300,15 +306,15 @@ impl Judge {
         let slot = choice.slot.expect("a slot or a time of its own");
         assert!(slot <= now);
         if choice.fixed {
-            assert_eq!(post.at, Some(slot));
+            assert_eq!(post.rare.at, Some(slot));
             assert!(now < after(slot, policy.late_grace.max(Duration::from_secs(10))));
             return;
         }
-        assert_eq!(post.at, None);
+        assert_eq!(post.rare.at, None);
         assert!(self.slots.contains(&slot), "{slot} is a slot");
         assert!(self.over < Some(slot), "{slot} is not over");
         assert!(self.used.insert(slot), "a slot holds one post");
-        assert!(post.not_before.is_none_or(|moment| moment <= slot));
+        assert!(post.rare.not_before.is_none_or(|moment| moment <= slot));
         if after(slot, SLOT_GRACE) <= now {
             assert_eq!(policy.missed, Missed::Now, "only what is made up for is that late");
             let later = self.slots.range((std::ops::Bound::Excluded(slot), std::ops::Bound::Included(now)));
@@ -395,7 +401,7 @@ impl Judge {
         for post in self.world.posts.values() {
             let state = self.world.state(post.id.as_str()).expect("every post has a state");
             let (State::Held { .. } | State::Scheduled) = state else { continue };
-            assert!(post.expires.is_none_or(|moment| self.now < moment), "it is over when it is over");
+            assert!(post.rare.expires.is_none_or(|moment| self.now < moment), "it is over when it is over");
             let expected = match post.approval {
                 Approval::NotApproved => Some(Held::NotApproved),
                 Approval::Stale => Some(Held::ApprovalStale),
@@ -406,10 +412,10 @@ impl Judge {
                 State::Held { reason, .. } => match expected {
                     Some(expected) => assert_eq!(*reason, expected),
                     None => match reason {
-                        Held::NotBefore => assert!(post.not_before.unwrap() > self.now),
+                        Held::NotBefore => assert!(post.rare.not_before.unwrap() > self.now),
                         Held::Unanswered => assert!(self.world.brakes.unanswered),
                         Held::PromotionShare => assert_eq!(post.goal, Goal::Promotion),
-                        Held::WaitingSeries => assert!(post.series.is_some()),
+                        Held::WaitingSeries => assert!(post.rare.series.is_some()),
                         other => panic!("{other}"),
                     },
                 },
