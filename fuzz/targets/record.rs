@@ -1,5 +1,6 @@
 //! Records of the ledger, a line each: what decodes is encoded to the same, and any fold of them is a view.
 
+use cadenced::domain::DeliveryId;
 use cadenced::ledger::{Record, View};
 
 pub fn run(bytes: &[u8]) -> &'static str {
@@ -33,11 +34,11 @@ fn restored(view: &View) {
     for (name, account) in view.accounts() {
         let head = serde_json::to_vec(&account.head).expect("a head can be written");
         restored.restore_head(name.clone(), serde_json::from_slice(&head).expect("a head can be read"));
-        let entries = account.deliveries().map(|(post, entry)| {
+        for (post, entry) in account.deliveries() {
             let entry = serde_json::to_vec(entry).expect("an entry can be written");
-            (post.clone(), serde_json::from_slice(&entry).expect("an entry can be read"))
-        });
-        restored.restore_deliveries(name.clone(), entries.collect());
+            let entry = serde_json::from_slice(&entry).expect("an entry can be read");
+            restored.restore_delivery(DeliveryId::new(post.clone(), name.clone()), entry);
+        }
         let states: usize = account.counts().values().sum();
         assert_eq!(states, account.deliveries().count(), "each delivery is in one state");
     }

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod path;
 pub mod policy;
 pub mod secret;
+pub mod sorted;
 pub mod state;
 pub mod time;
 
@@ -19,5 +20,6 @@ pub use content::{Content, Goal, MediaItem, ReplyTo, Visibility};
 pub use fault::{Fault, Place};
 pub use ids::{AccountId, DeliveryId, Digest, IdError, PostId};
 pub use secret::{Secret, SecretRef};
+pub use sorted::Sorted;
 pub use state::{Checkpoint, Held, Remote, State};
 pub use time::Timestamp;

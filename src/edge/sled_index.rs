@@ -237,24 +237,12 @@ impl Opened {
                 let account = account.ok_or_else(|| unusable("a key is none"))?;
                 view.restore_head(account, serde_json::from_slice(&value).map_err(unusable)?);
             }
-            // They come account by account.
-            let mut account: Option<(AccountId, Vec<(PostId, Entry)>)> = None;
             for item in &self.handle.deliveries {
                 let (key, value) = item?;
                 count(&key, &value);
                 let delivery = delivery_of(&key).ok_or_else(|| unusable("a key is none"))?;
                 let entry = self.handle.entry(&delivery, &value, self.mark.seq, journal)?;
-                match &mut account {
-                    Some((id, entries)) if *id == delivery.account => entries.push((delivery.post, entry)),
-                    other => {
-                        if let Some((id, entries)) = other.replace((delivery.account, vec![(delivery.post, entry)])) {
-                            view.restore_deliveries(id, entries);
-                        }
-                    }
-                }
-            }
-            if let Some((id, entries)) = account {
-                view.restore_deliveries(id, entries);
+                view.restore_delivery(delivery, entry);
             }
             if (values, sum) != (self.mark.values, self.mark.sum) {
                 return Err(unusable("its checksum is wrong"));

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use crate::domain::limits;
 use crate::domain::time::after;
-use crate::domain::{Goal, Held, PostId, State, Timestamp};
+use crate::domain::{Goal, Held, PostId, Sorted, State, Timestamp, sorted};
 use crate::ledger::view::{Account, Entry};
 use crate::queue::{Approval, Kind, Post, Trouble};
 
@@ -217,10 +217,10 @@ pub fn fixed_time(post: &Post) -> Option<Timestamp> {
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Index {
-    items: BTreeMap<Named, Item>,
+    items: Sorted<Named, Item>,
     /// Candidates for a slot, by [`Goal`].
-    ready: [BTreeSet<Ranked>; 3],
-    replies: BTreeSet<Ranked>,
+    ready: [Sorted<Ranked>; 3],
+    replies: Sorted<Ranked>,
     /// By their own time: those that could go then, and those that are held.
     fixed: BTreeSet<Timed>,
     fixed_held: BTreeSet<Timed>,
@@ -234,7 +234,7 @@ pub struct Index {
     /// Those whose state in the ledger is looked up at each step.
     unsure: BTreeSet<PostId>,
     /// Those whose state may differ from what the ledger says.
-    dirty: BTreeSet<Ranked>,
+    dirty: Sorted<Ranked>,
     /// The last `now`.
     clock: Timestamp,
     /// Posts were let in line for all slots up to this one, or those are over.
@@ -251,9 +251,9 @@ pub struct Index {
 impl Default for Index {
     fn default() -> Self {
         Self {
-            items: BTreeMap::new(),
+            items: Sorted::default(),
             ready: Default::default(),
-            replies: BTreeSet::new(),
+            replies: Sorted::default(),
             fixed: BTreeSet::new(),
             fixed_held: BTreeSet::new(),
             later: BTreeSet::new(),
@@ -261,7 +261,7 @@ impl Default for Index {
             series: BTreeMap::new(),
             awaiting: BTreeMap::new(),
             unsure: BTreeSet::new(),
-            dirty: BTreeSet::new(),
+            dirty: Sorted::default(),
             clock: Timestamp::MIN,
             released: Timestamp::MIN,
             unanswered: false,
@@ -325,7 +325,7 @@ impl Index {
             {
                 self.note_look(post, &want);
                 if !is_said(&want, post, entry) {
-                    self.dirty.insert(Ranked(post.clone()));
+                    self.dirty.put(Ranked(post.clone()));
                 }
             }
         }
@@ -402,10 +402,10 @@ impl Index {
     }
 
     fn take_out(&mut self, id: &PostId) -> Option<(Arc<Post>, Item)> {
-        let (Named(post), _) = self.items.get_key_value(id)?;
+        let (Named(post), _) = self.items.get(id)?;
         let post = post.clone();
         self.leave(&post);
-        let item = self.items.remove(id)?;
+        let (_, item) = self.items.remove(id)?;
         if let Some(answers) = item.extra.as_ref().and_then(|extra| extra.answers.as_ref())
             && let Some(waiting) = self.awaiting.get_mut(answers)
         {
@@ -443,14 +443,14 @@ impl Index {
             item.standing = Standing::Over(end);
             item.later = false;
         }
-        self.dirty.insert(Ranked(post.clone()));
+        self.dirty.put(Ranked(post.clone()));
     }
 
     /// Tells those who answer `target` whether it is delivered.
     fn tell_waiting(&mut self, target: &PostId, delivered: bool) {
         let waiting: Vec<PostId> = self.awaiting.get(target).into_iter().flatten().cloned().collect();
         for id in waiting {
-            let Some((Named(post), item)) = self.items.get_key_value(&id) else { continue };
+            let Some((Named(post), item)) = self.items.get(&id) else { continue };
             if item.awaits != delivered {
                 continue;
             }
@@ -459,7 +459,7 @@ impl Index {
                 item.awaits = !delivered;
             }
             self.refresh(&post);
-            self.dirty.insert(Ranked(post));
+            self.dirty.put(Ranked(post));
         }
     }
 }
@@ -472,7 +472,7 @@ fn is_delivered(account: Option<&Account>, post: &PostId) -> bool {
 // Where each stands.
 impl Index {
     fn item(&self, post: &Post) -> Option<&Item> {
-        self.items.get(&post.id)
+        self.items.get(&post.id).map(|(_, item)| item)
     }
 
     /// What is against the post itself, in the order in which a person would have to mend it.
@@ -579,8 +579,8 @@ impl Index {
         let at = fixed_time(post).unwrap_or_default();
         match seat {
             Seat::Nowhere => false,
-            Seat::Ready => self.ready[goal_set(post.goal)].insert(ranked()),
-            Seat::Reply => self.replies.insert(ranked()),
+            Seat::Ready => self.ready[goal_set(post.goal)].put(ranked()),
+            Seat::Reply => self.replies.put(ranked()),
             Seat::Fixed => self.fixed.insert(timed(at, post)),
             Seat::FixedHeld => self.fixed_held.insert(timed(at, post)),
         };
@@ -591,8 +591,8 @@ impl Index {
         let at = fixed_time(post).unwrap_or_default();
         match seat {
             Seat::Nowhere => false,
-            Seat::Ready => self.ready[goal_set(post.goal)].remove(&ranked()),
-            Seat::Reply => self.replies.remove(&ranked()),
+            Seat::Ready => self.ready[goal_set(post.goal)].remove(&ranked()).is_some(),
+            Seat::Reply => self.replies.remove(&ranked()).is_some(),
             Seat::Fixed => self.fixed.remove(&timed(at, post)),
             Seat::FixedHeld => self.fixed_held.remove(&timed(at, post)),
         };
@@ -635,7 +635,7 @@ impl Index {
     /// Looks up in the ledger what became of those that left the plan's hands.
     pub fn settle(&mut self, account: Option<&Account>) {
         for id in self.unsure.clone() {
-            let Some((Named(post), item)) = self.items.get_key_value(&id) else {
+            let Some((Named(post), item)) = self.items.get(&id) else {
                 self.unsure.remove(&id);
                 continue;
             };
@@ -658,7 +658,7 @@ impl Index {
                 }
                 (Hands::Plan, _) => {
                     self.unsure.remove(&id);
-                    self.dirty.insert(Ranked(post));
+                    self.dirty.put(Ranked(post));
                 }
             }
         }
@@ -678,7 +678,7 @@ impl Index {
                 self.let_in(&post);
             }
             self.refresh(&post);
-            self.dirty.insert(Ranked(post));
+            self.dirty.put(Ranked(post));
         }
         let mut ended = Vec::new();
         while let Some((moment, Some(Ranked(post)))) = self.expiring.first().cloned()
@@ -710,7 +710,7 @@ impl Index {
         for post in early {
             if let Some((post, item)) = self.take_out(&post.id) {
                 self.insert(&post, Item { seat: Seat::Nowhere, later: false, ..item });
-                self.dirty.insert(Ranked(post));
+                self.dirty.put(Ranked(post));
             }
         }
     }
@@ -744,10 +744,10 @@ impl Index {
     pub fn set_unanswered(&mut self, unanswered: bool) {
         if self.unanswered != unanswered {
             self.unanswered = unanswered;
-            let broadcasts = self.items.keys().filter(|Named(post)| is_broadcast(post));
-            for post in broadcasts.map(|Named(post)| post.clone()).collect::<Vec<_>>() {
+            let broadcasts = self.items.iter().filter(|(Named(post), _)| is_broadcast(post));
+            for post in broadcasts.map(|(Named(post), _)| post.clone()).collect::<Vec<_>>() {
                 self.refresh(&post);
-                self.dirty.insert(Ranked(post));
+                self.dirty.put(Ranked(post));
             }
         }
     }
@@ -761,17 +761,17 @@ impl Index {
             for post in self.promotion_in_line() {
                 self.refresh(&post);
                 if stuck {
-                    self.dirty.insert(Ranked(post));
+                    self.dirty.put(Ranked(post));
                 }
             }
         }
         if open {
             for id in std::mem::take(&mut self.passed_over) {
-                if let Some((Named(post), _)) = self.items.get_key_value(&id) {
-                    self.dirty.insert(Ranked(post.clone()));
+                if let Some((Named(post), _)) = self.items.get(&id) {
+                    self.dirty.put(Ranked(post.clone()));
                 }
             }
-            self.dirty.extend(self.ready[goal_set(Goal::Promotion)].first().cloned());
+            self.dirty.extend(self.ready[goal_set(Goal::Promotion)].first_key().cloned());
         }
     }
 
@@ -791,7 +791,7 @@ impl Index {
 
     fn promotion_in_line(&self) -> Vec<Arc<Post>> {
         let fixed = self.fixed.iter().filter_map(|(_, post)| post.as_ref());
-        let in_line = self.ready[goal_set(Goal::Promotion)].iter().chain(fixed).map(|Ranked(post)| post);
+        let in_line = self.ready[goal_set(Goal::Promotion)].keys().chain(fixed).map(|Ranked(post)| post);
         let all = in_line.chain(posts_in(&self.later, Bound::Unbounded, Bound::Included(self.clock)));
         all.filter(|post| is_promotion(post)).cloned().collect()
     }
@@ -799,7 +799,7 @@ impl Index {
     /// It was this promotion post's turn, and the share is used up.
     pub fn pass_over(&mut self, post: &Arc<Post>) {
         if self.passed_over.insert(post.id.clone()) {
-            self.dirty.insert(Ranked(post.clone()));
+            self.dirty.put(Ranked(post.clone()));
         }
     }
 
@@ -829,7 +829,7 @@ impl Index {
             (!self.unanswered).then_some(change),
             (!self.unanswered && promotion).then_some(promoting),
         ];
-        sets.into_iter().flatten().filter_map(BTreeSet::first).min()
+        sets.into_iter().flatten().filter_map(Sorted::first_key).min()
     }
 
     /// The best candidate for a slot.
@@ -854,7 +854,7 @@ impl Index {
         let mut heads = BTreeMap::new();
         for (set, _) in self.ready.iter().zip(sets).filter(|(_, open)| *open) {
             let mut rest = set.iter();
-            if let Some(first) = rest.next() {
+            if let Some((first, ())) = rest.next() {
                 heads.insert(first.clone(), Some(rest));
             }
         }
@@ -872,7 +872,7 @@ impl Index {
     }
 
     pub fn reply(&self) -> Option<Arc<Post>> {
-        self.replies.first().map(|ranked| ranked.0.clone())
+        self.replies.first_key().map(|ranked| ranked.0.clone())
     }
 
     /// How many posts that no share limits are in line for a slot.
@@ -893,7 +893,7 @@ impl Index {
 pub struct InTurn<'a> {
     index: &'a Index,
     /// The first of each set, with the rest of it; and followers of those given up.
-    heads: BTreeMap<Ranked, Option<std::collections::btree_set::Iter<'a, Ranked>>>,
+    heads: BTreeMap<Ranked, Option<sorted::Iter<'a, Ranked>>>,
 }
 
 impl Iterator for InTurn<'_> {
@@ -902,7 +902,7 @@ impl Iterator for InTurn<'_> {
     fn next(&mut self) -> Option<Arc<Post>> {
         let (Ranked(post), rest) = self.heads.pop_first()?;
         if let Some(mut rest) = rest
-            && let Some(next) = rest.next()
+            && let Some((next, ())) = rest.next()
         {
             self.heads.insert(next.clone(), Some(rest));
         }
@@ -956,7 +956,7 @@ impl Index {
             if self.passed_over.contains(&post.id) {
                 return Want::Be(share);
             }
-            let is_next = self.ready[goal_set(Goal::Promotion)].first().is_some_and(|next| next.0.id == post.id);
+            let is_next = self.ready[goal_set(Goal::Promotion)].first_key().is_some_and(|next| next.0.id == post.id);
             if !(is_next && self.promotion_open) {
                 return Want::Either(Status::Scheduled, share);
             }
@@ -983,7 +983,7 @@ impl Index {
     }
 
     pub fn is_waiting(&self, id: &PostId) -> bool {
-        self.items.get(id).is_some_and(|item| item.standing == Standing::Waiting)
+        self.items.get(id).is_some_and(|(_, item)| item.standing == Standing::Waiting)
     }
 
     /// All posts that wait.
@@ -999,7 +999,7 @@ impl Index {
         let mut again = Vec::new();
         let best = self.best();
         while again.len() < POSTS_A_STEP
-            && let Some(Ranked(post)) = self.dirty.pop_first()
+            && let Some((Ranked(post), ())) = self.dirty.pop_first()
         {
             let entry = account.and_then(|account| account.entry(&post.id));
             let Some(item) = self.item(&post) else { continue };
@@ -1087,7 +1087,7 @@ mod tests {
 
     #[test]
     fn a_waiting_post_costs_little_beside_itself() {
-        // Once in `items` and once in line; a B-tree fills its nodes to about two thirds.
+        // Once in `items` and once in line. What is filled in order is full; else two thirds of it are.
         let bytes = size_of::<(Named, Item)>() + size_of::<Ranked>();
         assert!(bytes * 3 / 2 <= 60, "{bytes}");
         assert!(size_of::<Timed>() * 3 / 2 <= 40);

@@ -2,16 +2,16 @@
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::PostId;
+use crate::domain::{PostId, Sorted};
 
 use super::{Order, Post, Rare, Trouble};
 
 /// Posts by their ids: a set of the posts themselves, for a million of them are held.
 #[derive(Debug, Clone, Default)]
-pub struct Posts(BTreeSet<ById>);
+pub struct Posts(Sorted<ById>);
 
 #[derive(Debug, Clone)]
 struct ById(Arc<Post>);
@@ -41,21 +41,21 @@ impl Borrow<PostId> for ById {
 
 impl Posts {
     pub fn get(&self, id: &PostId) -> Option<&Arc<Post>> {
-        self.0.get(id).map(|post| &post.0)
+        self.0.get(id).map(|(post, ())| &post.0)
     }
 
     /// Puts a post in; gives the one that had its id.
     pub fn insert(&mut self, post: Arc<Post>) -> Option<Arc<Post>> {
-        self.0.replace(ById(post)).map(|before| before.0)
+        self.0.insert(ById(post), ()).map(|(before, ())| before.0)
     }
 
     pub fn remove(&mut self, id: &PostId) -> Option<Arc<Post>> {
-        self.0.take(id).map(|before| before.0)
+        self.0.remove(id).map(|(before, ())| before.0)
     }
 
     /// By id.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Post>> {
-        self.0.iter().map(|post| &post.0)
+        self.0.keys().map(|post| &post.0)
     }
 
     pub fn len(&self) -> usize {
@@ -70,7 +70,7 @@ impl Posts {
 /// The posts in force, file by file. A file that cannot be read keeps its last good posts.
 #[derive(Debug, Default)]
 pub struct Queue {
-    files: BTreeMap<Arc<str>, Box<[PostId]>>,
+    files: BTreeMap<Arc<str>, Box<[Arc<Post>]>>,
     /// Of every id the version that comes first in the queue.
     first: Posts,
     /// The others, in order: while a post moves from one file to another, or when two files clash.
@@ -91,21 +91,19 @@ impl Queue {
     pub fn file(&mut self, file: &Arc<str>, posts: Vec<Post>) -> Vec<Change> {
         let before = self.files.remove(file).unwrap_or_default();
         let mut touched: BTreeMap<PostId, Option<Arc<Post>>> = BTreeMap::new();
-        for id in &before {
-            touched.insert(id.clone(), self.current(id));
-            self.drop_version(id, file);
+        for post in &before {
+            touched.insert(post.id.clone(), self.current(&post.id));
+            self.drop_version(&post.id, file);
         }
-        let mut ids = Vec::with_capacity(posts.len());
-        for post in posts {
-            let id = post.id.clone();
-            if !touched.contains_key(&id) {
-                touched.insert(id.clone(), self.current(&id));
+        let posts: Box<[Arc<Post>]> = posts.into_iter().map(Arc::new).collect();
+        for post in &posts {
+            if !touched.contains_key(&post.id) {
+                touched.insert(post.id.clone(), self.current(&post.id));
             }
-            ids.push(id.clone());
-            self.add_version(Arc::new(post));
+            self.add_version(post.clone());
         }
-        if !ids.is_empty() {
-            self.files.insert(file.clone(), ids.into());
+        if !posts.is_empty() {
+            self.files.insert(file.clone(), posts);
         }
         self.changes(touched)
     }
