@@ -5,10 +5,11 @@
 //! by one and give them back at the next start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain::{AccountId, Checkpoint, DeliveryId, Digest, PostId, Remote, Sorted, State, Timestamp, time};
+use crate::domain::{AccountId, Checkpoint, DeliveryId, Digest, Held, PostId, Remote, Sorted, State, Timestamp, time};
 
 use super::record::{Decision, Fact, Intent, Outcome, Record};
 
@@ -50,28 +51,67 @@ pub struct Head {
     pub clock_set: Option<Timestamp>,
 }
 
-/// What is remembered of a delivery.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What is remembered of a delivery. A million of them stay in memory, and most have only been planned: of those, no
+/// more is kept than why they are held.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Entry {
-    pub state: State,
     /// What the plan held last, or what was sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Why it is held, while nothing else is known.
+    held: Option<Held>,
+    /// Where there is more to remember.
+    course: Option<Box<Course>>,
+}
+
+/// How far a delivery has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Course {
+    pub state: State,
     /// Attempts so far.
-    #[serde(default)]
     pub attempts: u32,
     /// A person has dropped it; being in the queue does not bring it back.
-    #[serde(default)]
     pub dropped: bool,
     /// A person has asked for another try: that its own time may have passed holds it back no more.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asked: bool,
     /// Its place in the beat.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Box<Sent>>,
     /// What an attempt has left for the next one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<Box<Open>>,
+}
+
+/// An [`Entry`] as an index keeps it.
+#[derive(Serialize, Deserialize)]
+struct Written<State, Sent, Open> {
+    state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<Digest>,
+    #[serde(default)]
+    attempts: u32,
+    #[serde(default)]
+    dropped: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    asked: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent: Option<Sent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open: Option<Open>,
+}
+
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Course { state, attempts, dropped, asked, sent, open } = &**self;
+        let (digest, attempts, dropped, asked) = (self.digest, *attempts, *dropped, *asked);
+        Written { state, digest, attempts, dropped, asked, sent: sent.as_ref(), open: open.as_ref() }.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let Written { state, digest, attempts, dropped, asked, sent, open } = Written::deserialize(from)?;
+        let mut entry = Self { digest, ..Self::default() };
+        entry.set(Course { state, attempts, dropped, asked, sent, open });
+        Ok(entry)
+    }
 }
 
 /// A post's place in the beat.
@@ -258,21 +298,62 @@ impl Standing {
     }
 }
 
-impl Default for Entry {
-    fn default() -> Self {
-        Self {
-            state: State::Scheduled,
-            digest: None,
-            attempts: 0,
-            dropped: false,
-            asked: false,
-            sent: None,
-            open: None,
+impl Deref for Entry {
+    type Target = Course;
+
+    fn deref(&self) -> &Course {
+        self.course.as_deref().unwrap_or_else(|| planned(self.held))
+    }
+}
+
+/// The course of a delivery that was only planned.
+fn planned(held: Option<Held>) -> &'static Course {
+    const fn course(state: State) -> Course {
+        Course { state, attempts: 0, dropped: false, asked: false, sent: None, open: None }
+    }
+    macro_rules! planned {
+        ($($reason:ident)*) => {
+            match held {
+                None => {
+                    static SCHEDULED: Course = course(State::Scheduled);
+                    &SCHEDULED
+                }
+                $(Some(Held::$reason) => {
+                    static HELD: Course = course(State::Held { reason: Held::$reason, detail: None });
+                    &HELD
+                })*
+            }
+        };
+    }
+    planned!(NotApproved ApprovalStale Invalid MediaMissing WaitingSeries PromotionShare Unanswered AccountAuth AccountPaused NotBefore Duplicate)
+}
+
+impl Entry {
+    /// Adds what a record of this delivery says.
+    pub fn apply(&mut self, record: &Record) {
+        if !self.takes(&record.fact) {
+            return;
+        }
+        match &record.fact {
+            Fact::Planned { digest, .. } => self.digest = Some(*digest),
+            Fact::Intent(intent) => self.digest = Some(intent.digest),
+            _ => {}
+        }
+        let mut course = self.course.take().map_or_else(|| planned(self.held).clone(), |course| *course);
+        course.apply(record);
+        self.set(course);
+    }
+
+    fn set(&mut self, course: Course) {
+        self.held = if let State::Held { reason, .. } = course.state { Some(reason) } else { None };
+        let only_planned = course == *planned(self.held);
+        if !only_planned {
+            (self.held, self.course) = (None, Some(Box::new(course)));
         }
     }
 }
 
-impl Entry {
+impl Course {
     /// Whether what a record says can follow what is known. A verdict of the plan that was written late must not
     /// bring a delivery back that was sent or dropped meanwhile, nor an outcome end another attempt than its own.
     fn takes(&self, fact: &Fact) -> bool {
@@ -292,15 +373,11 @@ impl Entry {
         }
     }
 
-    /// Adds what a record of this delivery says.
-    pub fn apply(&mut self, record: &Record) {
-        if !self.takes(&record.fact) {
-            return;
-        }
+    /// Adds what a record that it takes says.
+    fn apply(&mut self, record: &Record) {
         let at = record.at;
         match &record.fact {
-            Fact::Planned { digest, held, detail, .. } => {
-                self.digest = Some(*digest);
+            Fact::Planned { held, detail, .. } => {
                 self.state = match held {
                     Some(reason) => State::Held { reason: *reason, detail: detail.as_deref().map(Into::into) },
                     None => State::Scheduled,
@@ -364,7 +441,6 @@ impl Entry {
         let (done, published) = earlier.map_or((Vec::new(), 0), |open| (open.done, open.published));
         self.state = State::Sending { attempt: intent.attempt };
         self.attempts = intent.attempt;
-        self.digest = Some(intent.digest);
         self.sent = Some(Box::new(Sent {
             from: at,
             to: None,
@@ -570,7 +646,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::Held;
 
     /// A record: second, then what happened.
     type Line = (i64, Fact);
@@ -739,6 +814,25 @@ mod tests {
             view.apply(&Record::new(at(30), fact));
             assert_eq!(view.entry(&id()), before.entry(&id()), "{what}");
         }
+    }
+
+    #[test]
+    fn a_delivery_that_was_only_planned_takes_no_more_than_its_digest() {
+        assert!(size_of::<(PostId, Entry)>() <= 64, "{}", size_of::<(PostId, Entry)>());
+        let kept = |lines: &[Line]| fold(lines).entry(&id()).unwrap().course.is_some();
+        let detailed = || Fact::Planned {
+            delivery: id(),
+            digest: Digest::of(b"desk"),
+            held: Some(Held::NotBefore),
+            detail: Some("not before noon".into()),
+        };
+        let given_up = [(1, intent(1, "k")), (2, outcome(1, abandoned()))];
+        assert!(!kept(&[(1, planned(None))]));
+        assert!(!kept(&[(1, detailed()), (2, planned(Some(Held::PromotionShare)))]));
+        assert!(kept(&[(1, planned(None)), (2, detailed())]));
+        assert!(kept(&[(1, planned(Some(Held::NotApproved))), (2, withdrawn(None))]));
+        // That there was an attempt is not forgotten.
+        assert!(kept(&given_up));
     }
 
     #[test]
