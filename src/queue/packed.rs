@@ -11,7 +11,7 @@ use super::Post;
 
 /// Bytes of bodies that are compressed together: enough that a body finds its words in those before it, few enough that
 /// one is read quickly.
-const BLOCK: usize = 4 * 1024;
+const BLOCK: usize = 8 * 1024;
 
 /// One body.
 #[derive(Clone, Default)]
