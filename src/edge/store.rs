@@ -42,7 +42,7 @@ impl Default for Options {
             segment_bytes: 8 * 1024 * 1024,
             machine_file: "/etc/machine-id".into(),
             fresh: None,
-            index: sled_index::Options { cache_bytes: 1024 * 1024, flush_every: Duration::from_secs(3) },
+            index: sled_index::Options { cache_bytes: 256 * 1024, flush_every: Duration::from_secs(3) },
             restore_from: 200_000,
         }
     }
