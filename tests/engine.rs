@@ -1161,3 +1161,30 @@ fn nothing_is_sent_by_a_clock_that_is_behind_what_was_recorded() {
     bench.until("2026-06-02T08:45:00Z");
     assert_eq!((bench.calls.len(), bench.state("p@a")), (1, "sending"));
 }
+
+#[test]
+fn nothing_is_sent_while_the_queue_folder_cannot_be_read() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T08:59:00Z");
+    bench.tell(Event::Inbox(Inbox::Lost { why: "it is not mounted".into() }));
+    bench.until("2026-06-01T09:10:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "scheduled"));
+    assert!(bench.events.contains(&"queue.lost"), "{:?}", bench.events);
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.until("2026-06-02T09:00:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (1, "sending"));
+}
+
+#[test]
+fn another_try_waits_for_a_queue_folder_that_cannot_be_read() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("later");
+    bench.settle();
+    bench.tell(Event::Inbox(Inbox::Lost { why: "it is not mounted".into() }));
+    bench.until("2026-06-01T09:10:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "retrying"));
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.settle();
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (1, "sending"));
+}

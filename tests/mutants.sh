@@ -18,6 +18,8 @@ reasons=tests/mutants/survivors.txt
 work=$root/target/mutants
 export CARGO_TARGET_DIR=$work/build
 export CADENCED_SIM_SEEDS=${CADENCED_SIM_SEEDS:-800}
+# Nobody debugs a mutant; what is left out here need not be written and linked for each one.
+export CARGO_PROFILE_DEV_DEBUG=none CARGO_PROFILE_TEST_DEBUG=none
 # A mutant that waits for ever is killed by that. Building counts.
 limit=${CADENCED_MUTANT_SECONDS:-1200}
 
