@@ -307,9 +307,10 @@ impl Bench {
         bench
     }
 
-    /// Time goes on, with a tick whenever the engine asks for one.
+    /// Time goes on, with a tick whenever the engine asks for one. What is on its way to the disk arrives before.
     fn until(&mut self, moment: &str) {
         let moment = at(moment);
+        self.settle();
         for _ in 0..10_000 {
             let next = self.engine.poll_timeout().filter(|next| *next <= moment);
             self.now = next.unwrap_or(moment).max(self.now);
