@@ -20,6 +20,8 @@ export CARGO_TARGET_DIR=$work/build
 export CADENCED_SIM_SEEDS=${CADENCED_SIM_SEEDS:-800}
 # Nobody debugs a mutant; what is left out here need not be written and linked for each one.
 export CARGO_PROFILE_DEV_DEBUG=none CARGO_PROFILE_TEST_DEBUG=none
+# That a test fails is all that is wanted; nobody reads how little is needed for it.
+export PROPTEST_MAX_SHRINK_ITERS=0
 # A mutant that waits for ever is killed by that. Building counts.
 limit=${CADENCED_MUTANT_SECONDS:-1200}
 
@@ -79,7 +81,14 @@ notices() {
     simulation) set -- --test simulation -- promises_hold_whatever_happens ;;
     *) set -- --test "$1" -- ;;
     esac
-    (cd "$work/tree" && timeout "$limit" cargo test --locked --quiet "$@") >"$log" 2>&1
+    (cd "$work/tree" && exec setsid timeout "$limit" cargo test --locked --quiet "$@") >"$log" 2>&1 &
+    local run=$!
+    # The first test that fails is enough: some of the others would look for the end of a wait that never comes.
+    while kill -0 "$run" 2>/dev/null; do
+        if grep -q ' \(\.\.\.\|---\) FAILED$' "$log"; then kill -- "-$run" 2>/dev/null; fi
+        sleep 1
+    done
+    wait "$run"
     status=$?
     [ $status -eq 0 ] && return 1
     if [ $status -eq 124 ]; then echo "it comes to no end"; return; fi
@@ -89,7 +98,7 @@ notices() {
         return
     fi
     local first
-    first=$(grep -m1 -oE "^(test .* \.\.\. FAILED|    [a-z_:0-9]+)$" "$log" | sed 's/^test //; s/ \.\.\. FAILED//; s/^ *//')
+    first=$(grep -m1 -oE '[a-z_:0-9]+ (\.\.\.|---) FAILED$' "$log" | sed 's/ .*//')
     echo "${first:-a test that is not named}"
 }
 
