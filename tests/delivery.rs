@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cadenced::deliver::delivery::{AccountState, StepCall};
+use cadenced::deliver::delivery::AccountState;
 use cadenced::deliver::{Act, Delivery, Progress};
 use cadenced::domain::policy::{DeliveryRules, Retry};
 use cadenced::domain::time::{after, since};
@@ -398,7 +398,7 @@ fn tell(about: Delivering, lines: &[Line]) {
 fn words(act: &Act, now: Timestamp) -> String {
     let span = |until: &Timestamp| format!("{} s", since(*until, now).as_secs());
     match act {
-        Act::Call(StepCall(step)) => format!("call {}", step.name),
+        Act::Call(step) => format!("call {}", step.name),
         Act::Keep { checkpoint, .. } => format!("keep {}", checkpoint.step),
         Act::Session(_) => "session".into(),
         Act::Sleep(until) => format!("sleep {}", span(until)),

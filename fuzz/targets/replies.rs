@@ -91,7 +91,7 @@ pub fn run(platform: Platform, bytes: &[u8]) -> &'static str {
     let end = 'run: {
         for _ in 0..STEPS {
             let result = match act {
-                Act::Call(step) => Some(run.call(&step.0)),
+                Act::Call(step) => Some(run.call(&step)),
                 Act::Keep { checkpoint, .. } => {
                     assert!(!checkpoint.data.is_null(), "{} has left nothing", checkpoint.step);
                     None

@@ -42,10 +42,10 @@ pub enum Wanted {
 }
 
 /// What a delivery wants done.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Act {
     /// Make the call and hand what comes back to [`Delivery::answered`].
-    Call(StepCall),
+    Call(Step),
     /// Make this checkpoint durable, then [`Delivery::proceed`].
     Keep { checkpoint: Checkpoint, publishes: bool, reconciled: bool },
     /// The account's state is this now; then [`Delivery::proceed`].
@@ -56,16 +56,6 @@ pub enum Act {
     End(Outcome),
     /// The account's token is not accepted, and the attempt is in doubt: keep it until the account goes on.
     Park { why: String },
-}
-
-/// A call, compared by what identifies it: requests carry secrets and are not comparable.
-#[derive(Debug, Clone)]
-pub struct StepCall(pub Step);
-
-impl PartialEq for StepCall {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.name == other.0.name && self.0.effect == other.0.effect
-    }
 }
 
 /// What a delivery may know of its account.
@@ -399,7 +389,7 @@ impl Delivery {
             return self.again(None, "the attempt came to no end".into(), Count::Yes, now);
         }
         self.calling = Some(step.clone());
-        Act::Call(StepCall(step))
+        Act::Call(step)
     }
 
     /// A step has left something. When that was the last one, the outcome alone is recorded: it says the same.

@@ -579,7 +579,7 @@ impl Engine {
                 *ticket = Some(Ticket(self.next_ticket));
                 let (ticket, timeout) = (Ticket(self.next_ticket), desk.setup.rules.timeout);
                 self.callers.insert(ticket, account.clone());
-                self.commands.push_back(Command::Call { ticket, account: account.clone(), call: step.0.call, timeout });
+                self.commands.push_back(Command::Call { ticket, account: account.clone(), call: step.call, timeout });
             }
             Act::Keep { checkpoint, publishes, reconciled } => {
                 *keeping = true;
