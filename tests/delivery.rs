@@ -11,7 +11,7 @@ use cadenced::deliver::delivery::AccountState;
 use cadenced::deliver::{Act, Delivery, Progress};
 use cadenced::domain::policy::{DeliveryRules, Retry};
 use cadenced::domain::time::{after, since};
-use cadenced::domain::{Checkpoint, Content, Digest, Remote, SecretRef, Timestamp};
+use cadenced::domain::{Checkpoint, Content, Digest, MediaItem, Remote, SecretRef, Timestamp};
 use cadenced::ledger::Outcome;
 use cadenced::platform::contract::{
     Adapter, Attempt, Call, Complaint, Effect, Evidence, Failure, FileCall, FileWork, HttpReply, Job, Next, Purpose,
@@ -294,6 +294,115 @@ fn what_is_found_at_start_is_looked_for_before_anything_is_sent() {
     );
 }
 
+#[test]
+fn the_settle_time_is_as_long_as_platform_and_time_out_ask_for() {
+    let slow = Evidence::LookBack { lag: Duration::from_secs(900) };
+    tell(Delivering::of(slow), &[("go", "call publish-0"), ("lost", "ambiguous, settles in 900 s")]);
+    for evidence in [LOOK_BACK, Evidence::Repeatable] {
+        let patient = Delivering { timeout: 400, ..Delivering::of(evidence) };
+        tell(patient, &[("go", "call publish-0"), ("lost", "ambiguous, settles in 800 s")]);
+    }
+}
+
+#[test]
+fn a_moment_that_the_platform_names_is_kept_and_uses_up_no_try() {
+    let last = Delivering { tries: 2, ..Delivering::of(LOOK_BACK) };
+    tell(last, &[("go", "call publish-0"), ("504", "again in 90 s, not counted")]);
+    let doubt: [Line; 3] =
+        [("go", "call publish-0"), ("lost", "ambiguous, settles in 300 s"), ("wait", "10 s later: call look-0")];
+    for (told, wanted) in [("504", "sleep 90 s"), ("429", "sleep 60 s")] {
+        tell(Delivering::of(LOOK_BACK), &[&doubt[..], &[(told, wanted)]].concat());
+    }
+}
+
+#[test]
+fn processing_is_waited_for_an_hour() {
+    let two = Delivering { parts: 2, ..Delivering::of(LOOK_BACK) };
+    let an_hour: [Line; 6] = [
+        ("go", "call publish-0"),
+        ("202", "sleep 60 s"),
+        ("wait", "60 s later: call publish-0"),
+        ("later 3540", "3540 s later"),
+        ("202", "sleep 60 s"),
+        ("wait", "60 s later: call publish-0"),
+    ];
+    tell(two, &[&an_hour[..], &[("202", "again in 30 s, counted")]].concat());
+    // The next part has an hour of its own.
+    let next: [Line; 3] = [("200", "keep publish-0"), ("go", "call publish-1"), ("202", "sleep 60 s")];
+    tell(two, &[&an_hour[..], &next].concat());
+}
+
+#[test]
+fn a_session_that_changes_again_and_again_does_not_settle() {
+    let changes: [Line; 2] = [("go", "call publish-0"), ("201", "session")];
+    let end: [Line; 2] = [("go", "call publish-0"), ("201", "again in 30 s, counted")];
+    tell(Delivering::of(LOOK_BACK), &[changes.repeat(8), end.to_vec()].concat());
+}
+
+#[test]
+fn what_has_to_be_done_again_leaves_the_parts_that_are_out() {
+    tell(
+        Delivering { parts: 2, ..Delivering::of(LOOK_BACK) },
+        &[
+            ("go", "call publish-0"),
+            ("200", "keep publish-0"),
+            ("go", "call publish-1"),
+            ("410", "call publish-1"),
+            ("410", "call publish-1"),
+            ("410", "again in 30 s, counted"),
+        ],
+    );
+}
+
+#[test]
+fn an_attempt_that_learns_for_ever_comes_to_an_end() {
+    let begin: [Line; 3] =
+        [("go", "call publish-0"), ("lost", "ambiguous, settles in 300 s"), ("wait", "10 s later: call look-0")];
+    let learns: [Line; 1] = [("206", "call look-0")];
+    let ends: [Line; 1] = [("206", "sleep 30 s")];
+    // Each further part may take four calls more.
+    for (parts, calls) in [(1, 200), (3, 208)] {
+        let about = Delivering { parts, ..Delivering::of(LOOK_BACK) };
+        tell(about, &[&begin[..], &learns.repeat(calls - 1), &ends].concat());
+    }
+}
+
+#[test]
+fn what_is_put_off_ends_while_nothing_can_be_seen_of_it_and_waits_else() {
+    tell(Delivering::of(LOOK_BACK), &[("go", "call publish-0"), ("put off 600", "rate-limited for 600 s")]);
+    tell(
+        Delivering { parts: 2, ..Delivering::of(LOOK_BACK) },
+        &[
+            ("go", "call publish-0"),
+            ("200", "keep publish-0"),
+            ("go", "call publish-1"),
+            ("put off 600", "put off"),
+            ("wait", "600 s later: call publish-1"),
+        ],
+    );
+    tell(
+        Delivering::of(LOOK_BACK),
+        &[
+            ("go", "call publish-0"),
+            ("lost", "ambiguous, settles in 300 s"),
+            ("wait", "10 s later: call look-0"),
+            ("put off 600", "put off"),
+            ("wait", "600 s later: call look-0"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_found_at_start_has_its_media_read_before_the_rest_is_sent() {
+    let found: [Line; 2] = [("found", "ambiguous, settles in 300 s"), ("wait", "10 s later: call look-0")];
+    let about = Delivering { parts: 2, unread_media: true, found: Some(None), ..Delivering::of(LOOK_BACK) };
+    let rest: [Line; 2] = [("200", "keep publish-0"), ("go", "again in 0 s, not counted")];
+    tell(about, &[&found[..], &rest].concat());
+    // Of the last part there is no rest.
+    let last = Delivering { parts: 1, ..about };
+    tell(last, &[&found[..], &[("200", "delivered, found by looking back")]].concat());
+}
+
 /// What one delivery is about.
 #[derive(Clone, Copy)]
 struct Delivering {
@@ -302,7 +411,10 @@ struct Delivering {
     /// Parts that are out, by the ledger.
     published: usize,
     tries: u32,
+    timeout: u64,
     settle: Option<u64>,
+    /// There is a picture to show, and it has not been read.
+    unread_media: bool,
     /// Found in `sending` at start, and when it settles, if that is on record.
     found: Option<Option<u64>>,
     looks_by_publishing: bool,
@@ -310,7 +422,17 @@ struct Delivering {
 
 impl Delivering {
     fn of(evidence: Evidence) -> Self {
-        Self { evidence, parts: 1, published: 0, tries: 0, settle: None, found: None, looks_by_publishing: false }
+        Self {
+            evidence,
+            parts: 1,
+            published: 0,
+            tries: 0,
+            timeout: 60,
+            settle: None,
+            unread_media: false,
+            found: None,
+            looks_by_publishing: false,
+        }
     }
 }
 
@@ -318,12 +440,14 @@ fn tell(about: Delivering, lines: &[Line]) {
     let start = Timestamp::constant(1_790_000_000, 0);
     let seconds = |count: u64| after(start, Duration::from_secs(count));
     let rules = DeliveryRules {
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_secs(about.timeout),
         settle: about.settle.map(Duration::from_secs),
         retry: Retry { first: Duration::from_secs(30), max: Duration::from_secs(3_600), tries: 3 },
     };
     let thread = vec!["part".to_owned(); about.parts - 1];
-    let content = Content { text: "part".into(), thread, ..Content::default() };
+    let picture = MediaItem { file: "dot.png".into(), alt: "A dot".into(), sha256: Digest::of(b"dot") };
+    let media = if about.unread_media { vec![picture] } else { Vec::new() };
+    let content = Content { text: "part".into(), thread, media, ..Content::default() };
     let job = Job {
         delivery: "post@account".parse().expect("an id"),
         attempt: 1,
@@ -368,6 +492,10 @@ fn tell(about: Delivering, lines: &[Line]) {
                 delivery.clock_set_ahead(Duration::from_secs(number));
                 format!("{number} s later by the clock")
             }
+            (_, "put off") => match delivery.put_off(after(now, Duration::from_secs(number))) {
+                Some(outcome) => words(&Act::End(outcome), now),
+                None => "put off".into(),
+            },
             ("let in", _) => {
                 delivery.let_in_again(now);
                 String::new()
@@ -468,15 +596,19 @@ impl Adapter for Fake {
         match (reply.status, step.effect) {
             (200, Effect::Publishes) => Reading::Checkpoint(json!({})),
             (200, _) => Reading::Found(json!({})),
+            (201, _) => Reading::Session(Session::default()),
+            (202, _) => Reading::Wait(Duration::from_secs(60)),
             (404, _) => Reading::Absent,
             (401, _) => Reading::Auth { why: why("who is it?") },
             (409, _) => Reading::AlreadyThere { why: why("already there") },
+            (410, _) => Reading::Redo { why: why("gone") },
             (422, _) => Reading::Refused { why: why("no") },
             (429, _) => {
                 Reading::RateLimited { until: after(attempt.now, Duration::from_secs(60)), why: why("too much") }
             }
             (500, _) => Reading::Unclear { why: why("no reply") },
             (503, _) => Reading::Retry { after: None, why: why("later") },
+            (504, _) => Reading::Retry { after: Some(Duration::from_secs(90)), why: why("later") },
             // What cannot be an answer to a publishing step.
             _ => Reading::Learned(Value::Null),
         }
