@@ -216,7 +216,7 @@ fn looking_that_is_refused_or_fails_for_a_day_goes_to_a_person() {
     let refused: [Line; 1] = [("422", "uncertain: looking for it was refused: no")];
     tell(Delivering::of(LOOK_BACK), &[&begin[..], &refused].concat());
     let failed: [Line; 4] =
-        [("503", "sleep 30 s"), ("later 86380", "86380 s later"), ("go", "call look-0"), ("503", "sleep 60 s")];
+        [("503", "sleep 30 s"), ("later 86390", "86390 s later"), ("go", "call look-0"), ("503", "sleep 60 s")];
     let a_day: [Line; 1] = [("wait", "60 s later: uncertain: no reply; looking for it failed for 24 h")];
     tell(Delivering::of(LOOK_BACK), &[&begin[..], &failed, &a_day].concat());
 }
@@ -244,6 +244,8 @@ fn what_is_not_wanted_any_more_is_only_looked_for() {
     let doubt: [Line; 3] = [("go", "call publish-0"), ("unwanted", ""), ("lost", "ambiguous, settles in 300 s")];
     let found: [Line; 2] = [("wait", "10 s later: call look-0"), ("200", "delivered, found by looking back")];
     tell(Delivering::of(LOOK_BACK), &[&doubt[..], &found].concat());
+    // Until it is wanted again.
+    tell(Delivering::of(LOOK_BACK), &[("unwanted", ""), ("wanted again", ""), ("go", "call publish-0")]);
     let absent: [Line; 4] = [
         ("later 300", "300 s later"),
         ("go", "call look-0"),
@@ -313,6 +315,17 @@ fn a_moment_that_the_platform_names_is_kept_and_uses_up_no_try() {
     for (told, wanted) in [("504", "sleep 90 s"), ("429", "sleep 60 s")] {
         tell(Delivering::of(LOOK_BACK), &[&doubt[..], &[(told, wanted)]].concat());
     }
+}
+
+/// An adapter that says "found" of a step which publishes, or "published" of one which looks, has told nothing.
+#[test]
+fn what_a_reply_cannot_mean_is_no_reply() {
+    for told in ["203", "404", "nonsense"] {
+        tell(Delivering::of(LOOK_BACK), &[("go", "call publish-0"), (told, "ambiguous, settles in 300 s")]);
+    }
+    let doubt: [Line; 3] =
+        [("go", "call publish-0"), ("lost", "ambiguous, settles in 300 s"), ("wait", "10 s later: call look-0")];
+    tell(Delivering::of(LOOK_BACK), &[&doubt[..], &[("207", "sleep 30 s")]].concat());
 }
 
 #[test]
@@ -504,6 +517,10 @@ fn tell(about: Delivering, lines: &[Line]) {
                 delivery.only_settle();
                 String::new()
             }
+            ("wanted again", _) => {
+                delivery.publish_after_all();
+                String::new()
+            }
             ("found", _) => {
                 let (found, act) = delivery.found(about.found.expect("it was found").map(seconds), now);
                 delivery = found;
@@ -597,6 +614,8 @@ impl Adapter for Fake {
             (200, Effect::Publishes) => Reading::Checkpoint(json!({})),
             (200, _) => Reading::Found(json!({})),
             (201, _) => Reading::Session(Session::default()),
+            (203, _) => Reading::Found(json!({})),
+            (207, _) => Reading::Checkpoint(json!({})),
             (202, _) => Reading::Wait(Duration::from_secs(60)),
             (404, _) => Reading::Absent,
             (401, _) => Reading::Auth { why: why("who is it?") },
