@@ -26,6 +26,7 @@ mod support {
     pub mod house;
     pub mod platform;
     pub mod server;
+    pub mod story;
     pub mod trap;
 }
 
@@ -39,14 +40,13 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cadenced::domain::DeliveryId;
 use cadenced::edge::store;
-use cadenced::ledger::record::Outcome;
-use cadenced::ledger::{Fact, Record};
+use cadenced::ledger::Record;
 use chance::Chance;
 use serde_json::Value;
 use support::house::{House, pause};
 use support::platform::{Platform, Weather, now};
+use support::story::{self, Story};
 use support::trap::{Aim, Point, Request, Trap, Watch};
 
 /// Kills of an ordinary run.
@@ -422,41 +422,24 @@ impl Storm {
 
     /// What must hold at any moment.
     fn look(&mut self, log: &[Value], death: Death) {
-        let mut records = Vec::new();
-        store::replay_files(&self.house.path("store"), &mut |record| {
-            records.push(record);
-            true
-        })
-        .unwrap_or_else(|error| panic!("{death:?}: {error}"));
+        let records = story::records(&self.house.path("store"));
         let bytes: Vec<Vec<u8>> = records.iter().map(Record::encode).collect();
         assert!(bytes.starts_with(&self.records), "{death:?}: records are gone that were there");
         self.records = bytes;
         let story = Story::of(&records);
+        assert!(story.rare.is_empty(), "{death:?}: nothing here asks for {:?}", story.rare);
         for line in log {
             assert_ne!(line["level"], "error", "{death:?}: {line}");
-            let told = || story.told.get(line["delivery"].as_str().unwrap());
+            story.backs(line);
             match line["event"].as_str().unwrap() {
                 "store.torn_tail" => self.tally.torn += 1,
                 // Said twice: at the beginning and at the end.
                 "store.rebuilding" if line["done"] == 0 => self.tally.rebuilt += 1,
-                "delivery.sending" => {
-                    assert!(
-                        told().is_some_and(|told| u64::from(told.attempts) >= line["attempt"].as_u64().unwrap()),
-                        "{line}"
-                    );
-                }
-                "delivery.delivered" => {
-                    assert_eq!(told().and_then(|told| told.remote.as_deref()), line["remote_id"].as_str(), "{line}");
-                }
                 _ => {}
             }
         }
-        for (platform, twin) in &self.twins {
-            let mut seen = BTreeSet::new();
-            for post in twin.published() {
-                let text = post.text.split(' ').next().unwrap().to_owned();
-                assert!(seen.insert((post.account, text)), "{death:?}: twice on {platform}: {post:?}");
-            }
+        for twin in self.twins.values() {
+            twin.parts();
         }
     }
 
@@ -523,62 +506,6 @@ impl Storm {
         );
         assert_eq!(self.twins.values().map(|twin| twin.asked().len()).sum::<usize>(), asked);
         self.tally
-    }
-}
-
-/// What the records say of each delivery. Making it fails where they say what the protocol does not allow.
-#[derive(Default)]
-struct Story {
-    told: BTreeMap<String, Told>,
-}
-
-#[derive(Debug, Default)]
-struct Told {
-    attempts: u32,
-    /// The attempt that is under way.
-    open: Option<u32>,
-    published: BTreeSet<String>,
-    remote: Option<String>,
-}
-
-impl Story {
-    fn of(records: &[Record]) -> Self {
-        let mut story = Self::default();
-        for record in records {
-            story.tell(record);
-        }
-        story
-    }
-
-    fn tell(&mut self, record: &Record) {
-        let of = |delivery: &DeliveryId| delivery.to_string();
-        match &record.fact {
-            Fact::Intent(intent) => {
-                let told = self.told.entry(of(&intent.delivery)).or_default();
-                assert!(told.open.is_none() && told.remote.is_none(), "it is begun again: {record:?}, {told:?}");
-                told.attempts += 1;
-                told.open = Some(told.attempts);
-                assert_eq!(intent.attempt, told.attempts, "{record:?}");
-            }
-            Fact::Checkpoint { delivery, attempt, step, publishes, .. } => {
-                let told = self.told.get_mut(&of(delivery)).unwrap_or_else(|| panic!("no intent: {record:?}"));
-                assert_eq!(told.open, Some(*attempt), "{record:?}");
-                assert!(!publishes || told.published.insert(step.clone()), "published twice: {record:?}");
-            }
-            Fact::Outcome { delivery, attempt, outcome } => {
-                let told = self.told.get_mut(&of(delivery)).unwrap_or_else(|| panic!("no intent: {record:?}"));
-                assert_eq!(told.open, Some(*attempt), "{record:?}");
-                match outcome {
-                    Outcome::Ambiguous { .. } => {}
-                    Outcome::Retry { .. } => told.open = None,
-                    Outcome::Delivered { remote, .. } => (told.open, told.remote) = (None, Some(remote.id.clone())),
-                    other => panic!("nothing here asks for {other:?}: {record:?}"),
-                }
-            }
-            Fact::Planned { delivery, .. } => drop(self.told.entry(of(delivery)).or_default()),
-            Fact::Opened { .. } | Fact::Pinned { .. } | Fact::SlotEmpty { .. } => {}
-            other => panic!("nothing here asks for {other:?}"),
-        }
     }
 }
 

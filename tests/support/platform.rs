@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this file")]
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -177,6 +178,18 @@ impl Platform {
     /// Every post of ours that can be seen.
     pub fn published(&self) -> Vec<Published> {
         self.inner.lock().unwrap().twin.published()
+    }
+
+    /// The same by account and by what stands before the first full stop: which part of which post it is. Fails when
+    /// one of them is there twice.
+    pub fn parts(&self) -> BTreeMap<(u32, String), Published> {
+        let mut parts = BTreeMap::new();
+        for post in self.published() {
+            let part = post.text.split('.').next().unwrap().to_owned();
+            let first = parts.insert((post.account, part), post.clone());
+            assert!(first.is_none(), "twice on {}: {first:?} and {post:?}", self.name);
+        }
+        parts
     }
 
     /// How often each text can be seen.
