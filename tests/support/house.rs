@@ -257,6 +257,17 @@ impl Daemon {
         self.child.id()
     }
 
+    /// Whether it is still running.
+    pub fn lives(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Hands out what it has said since the last time, so that it need not be kept.
+    pub fn take_log(&mut self) -> Vec<Value> {
+        self.read = 0;
+        std::mem::take(&mut self.log)
+    }
+
     /// Waits for a line of the log after those that were waited for already.
     pub fn wait(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Deadline::within(self.patience);

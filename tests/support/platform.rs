@@ -41,6 +41,10 @@ pub enum Weather {
     DripAfter(Vec<u8>),
     /// It is carried out and answered once this is told, or nobody is left to tell it.
     When(Receiver<()>),
+    /// It is carried out; the answer comes after this time.
+    Slowly(Duration),
+    /// It is carried out only after this time, whoever still waits for the answer.
+    Late(Duration),
     /// It is carried out and answered with this header beside the others.
     With(&'static str, String),
     /// It is carried out; then this is done, and the connection ends without an answer.
@@ -211,6 +215,11 @@ impl Platform {
         self.inner.lock().unwrap().twin.set_revoked(revoked);
     }
 
+    /// The tokens of all sessions are over; sessions are not.
+    pub fn expire(&self) {
+        self.inner.lock().unwrap().twin.expire_tokens();
+    }
+
     pub fn throttle(&self, until: Timestamp) {
         self.inner.lock().unwrap().twin.throttle(until);
     }
@@ -255,6 +264,18 @@ fn serve(wire: &mut Wire, inner: &Mutex<Inner>) -> bool {
         Weather::When(told) => {
             drop(held);
             let _ = told.recv();
+            let reply = carry_out(&mut inner.lock().unwrap());
+            wire.send(&bytes(&reply))
+        }
+        Weather::Slowly(span) => {
+            let reply = carry_out(&mut held);
+            drop(held);
+            pause(span);
+            wire.send(&bytes(&reply))
+        }
+        Weather::Late(span) => {
+            drop(held);
+            pause(span);
             let reply = carry_out(&mut inner.lock().unwrap());
             wire.send(&bytes(&reply))
         }
