@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use cadenced::domain::{DeliveryId, Digest, Remote, Timestamp};
+use cadenced::domain::{DeliveryId, Digest, JsonText, Remote, Timestamp};
 use cadenced::edge::disk::RealDisk;
 use cadenced::edge::journal::{Journal, Options, StoreId};
 use cadenced::edge::store;
@@ -247,7 +247,7 @@ fn life(n: usize) -> Vec<Record> {
         started: at(n),
     };
     let remote =
-        Remote { id: n.to_string(), url: Some(format!("https://a.example/{n}")), reference: serde_json::Value::Null };
+        Remote { id: n.to_string(), url: Some(format!("https://a.example/{n}")), reference: JsonText::default() };
     let step = Fact::Checkpoint {
         delivery: delivery.clone(),
         attempt: 1,

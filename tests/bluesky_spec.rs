@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use cadenced::domain::{Secret, Timestamp, time};
+use cadenced::domain::{JsonText, Secret, Timestamp, time};
 use cadenced::platform::bluesky::syntax;
 use cadenced::platform::bluesky::twin::{BlueskyTwin, FAN};
 use cadenced::platform::contract::{
@@ -276,7 +276,7 @@ fn answers_join_the_conversation_where_it_began() {
     let reply_to = Some(cadenced::domain::ReplyTo::Ours("theirs".parse().unwrap()));
     let content = cadenced::domain::Content { reply_to, ..theirs("") };
     let mut second = support::job(&*adapter, "ours", content, vec![], net.now, 2);
-    for reference in [remote.reference.clone(), Value::Null] {
+    for reference in [remote.reference.clone(), JsonText::default()] {
         second.answers = Some(cadenced::domain::Remote { reference, ..remote.clone() });
         second.frozen = adapter.freeze(&second.content, net.now, 2);
         driver.publish(&second, &mut net);

@@ -11,7 +11,7 @@ use cadenced::deliver::delivery::AccountState;
 use cadenced::deliver::{Act, Delivery, Progress};
 use cadenced::domain::policy::{DeliveryRules, Retry};
 use cadenced::domain::time::{after, since};
-use cadenced::domain::{Checkpoint, Content, Digest, MediaItem, Remote, SecretRef, Timestamp};
+use cadenced::domain::{Checkpoint, Content, Digest, JsonText, MediaItem, Remote, SecretRef, Timestamp};
 use cadenced::ledger::Outcome;
 use cadenced::platform::contract::{
     Adapter, Attempt, Call, Complaint, Effect, Evidence, Failure, FileCall, FileWork, HttpReply, Job, Next, Purpose,
@@ -599,7 +599,7 @@ impl Adapter for Fake {
     fn next(&self, attempt: &Attempt<'_>) -> Next {
         let part = attempt.done.len();
         if part == 1 + attempt.job.content.thread.len() {
-            return Next::Done(Remote { id: "1".into(), url: None, reference: Value::Null });
+            return Next::Done(Remote { id: "1".into(), url: None, reference: JsonText::default() });
         }
         let looks = attempt.purpose == Purpose::LookBack && !self.0.looks_by_publishing;
         let (name, effect) = if looks { ("look", Effect::Harmless) } else { ("publish", Effect::Publishes) };

@@ -10,7 +10,7 @@ use cadenced::control::protocol::DaemonReport;
 use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
 };
-use cadenced::domain::{AccountId, Content, DeliveryId, Digest, Remote, SecretRef, Timestamp, time};
+use cadenced::domain::{AccountId, Content, DeliveryId, Digest, JsonText, Remote, SecretRef, Timestamp, time};
 use cadenced::engine::engine::{Mode, ResolveError};
 use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
 use cadenced::ledger::record::{Decision, Fact, Intent};
@@ -68,7 +68,7 @@ impl Adapter for Plain {
             return self.call(&format!("{taken}look"), Effect::Harmless);
         }
         match attempt.done.last() {
-            Some(_) => Next::Done(Remote { id: "1".into(), url: None, reference: Value::Null }),
+            Some(_) => Next::Done(Remote { id: "1".into(), url: None, reference: JsonText::default() }),
             None => self.call("publish-0", Effect::Publishes),
         }
     }

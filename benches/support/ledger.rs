@@ -36,7 +36,7 @@ pub fn life(n: usize, account: &str, at: Timestamp) -> Vec<Record> {
         frozen: null.clone(),
         started: at,
     };
-    let remote = Remote { id: n.to_string(), url: Some(format!("https://a.example/{n}")), reference: null };
+    let remote = Remote { id: n.to_string(), url: Some(format!("https://a.example/{n}")), reference: null.into() };
     let step = Fact::Checkpoint {
         delivery: delivery.clone(),
         attempt: 1,

@@ -209,7 +209,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::Remote;
+    use crate::domain::{JsonText, Remote};
     use crate::ledger::Outcome;
     use crate::ledger::record::Intent;
 
@@ -237,7 +237,7 @@ mod tests {
         let remote = Remote {
             id: "=HYPERLINK(\"https://evil.example\")".into(),
             url: Some("https://mastodon.example/@me/115".into()),
-            reference: Value::Null,
+            reference: JsonText::default(),
         };
         let outcome = Outcome::Delivered { remote, reconciled: false };
         vec![

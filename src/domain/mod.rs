@@ -21,5 +21,5 @@ pub use fault::{Fault, Place};
 pub use ids::{AccountId, DeliveryId, Digest, IdError, PostId};
 pub use secret::{Secret, SecretRef};
 pub use sorted::Sorted;
-pub use state::{Checkpoint, Held, Remote, State};
+pub use state::{Checkpoint, Held, JsonText, Remote, State};
 pub use time::Timestamp;

@@ -1,6 +1,7 @@
 //! The states of a delivery. Each (post, account) pair is at all times in exactly one of them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use super::Timestamp;
 
@@ -66,8 +67,41 @@ pub struct Remote {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// What the adapter needs to answer this post later (Bluesky: root and last part as URI and CID).
-    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
-    pub reference: serde_json::Value,
+    #[serde(default, skip_serializing_if = "JsonText::is_null")]
+    pub reference: JsonText,
+}
+
+/// A JSON value, kept as its text. It is for what is remembered of every delivery for ever: as a tree it takes several
+/// times the room. `null` takes none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JsonText(Option<Box<str>>);
+
+impl JsonText {
+    pub fn is_null(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub fn value(&self) -> Value {
+        self.0.as_ref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+}
+
+impl From<Value> for JsonText {
+    fn from(value: Value) -> Self {
+        Self((!value.is_null()).then(|| value.to_string().into()))
+    }
+}
+
+impl Serialize for JsonText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for JsonText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(Self::from)
+    }
 }
 
 /// The durable result of one step.
@@ -138,5 +172,26 @@ impl State {
     /// Whether the plan may still choose it.
     pub fn is_waiting(&self) -> bool {
         matches!(self, Self::Held { .. } | Self::Scheduled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_platform_calls_a_post_is_written_as_a_tree_and_kept_as_a_text() {
+        let written = json!({"id": "1", "reference": {"last": {"uri": "at://a", "cid": ["b", 1, null]}}});
+        let remote: Remote = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(remote.reference.0.as_deref(), Some(r#"{"last":{"cid":["b",1,null],"uri":"at://a"}}"#));
+        assert_eq!(json!(remote), written);
+        assert_eq!(remote.reference.value(), written["reference"]);
+
+        let written = json!({"id": "1"});
+        let remote: Remote = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!((remote.reference.is_null(), remote.reference.value()), (true, Value::Null));
+        assert_eq!(json!(remote), written);
+        assert_eq!(JsonText::from(Value::Null), JsonText::default());
     }
 }

@@ -9,7 +9,9 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain::{AccountId, Checkpoint, DeliveryId, Digest, Held, PostId, Remote, Sorted, State, Timestamp, time};
+use crate::domain::{
+    AccountId, Checkpoint, DeliveryId, Digest, Held, JsonText, PostId, Remote, Sorted, State, Timestamp, time,
+};
 
 use super::record::{Decision, Fact, Intent, Outcome, Record};
 
@@ -536,7 +538,7 @@ impl Course {
         }
         match decision {
             Decision::Delivered { url } => {
-                let remote = Remote { id: url.clone(), url: Some(url.clone()), reference: serde_json::Value::Null };
+                let remote = Remote { id: url.clone(), url: Some(url.clone()), reference: JsonText::default() };
                 self.state = State::Delivered { attempt, remote: Box::new(remote) };
                 self.open = None;
             }
@@ -976,12 +978,12 @@ mod tests {
     }
 
     fn delivered() -> Outcome {
-        let remote = Remote { id: "42".into(), url: None, reference: json!(null) };
+        let remote = Remote { id: "42".into(), url: None, reference: JsonText::default() };
         Outcome::Delivered { remote, reconciled: false }
     }
 
     fn arrived(attempt: u32, remote: &str, url: Option<&str>) -> State {
-        let remote = Remote { id: remote.into(), url: url.map(Into::into), reference: json!(null) };
+        let remote = Remote { id: remote.into(), url: url.map(Into::into), reference: JsonText::default() };
         State::Delivered { attempt, remote: Box::new(remote) }
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
-use cadenced::domain::{DeliveryId, Digest, Held, Remote, Timestamp};
+use cadenced::domain::{DeliveryId, Digest, Held, JsonText, Remote, Timestamp};
 use cadenced::edge::disk::Disk;
 use cadenced::edge::journal::{Found, Journal, OpenError, Options, Position, StoreId};
 use cadenced::edge::store::Store;
@@ -161,7 +161,7 @@ pub fn story(n: usize) -> Vec<Record> {
             6 => vec![Fact::Withdrawn { delivery, by: None }],
             7 => vec![intent(&name, 2, second), step(true)],
             _ => {
-                let remote = Remote { id: second.to_string(), url: None, reference: json!(null) };
+                let remote = Remote { id: second.to_string(), url: None, reference: JsonText::default() };
                 let delivered = outcome(Outcome::Delivered { remote, reconciled: false });
                 let planned = Fact::Planned { delivery: delivery.clone(), digest, held: None, detail: None };
                 vec![planned, intent(&name, 1, second), step(true), delivered]

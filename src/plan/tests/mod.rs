@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{Brakes, Choice, Lane, Step, Verdict};
 use crate::domain::policy::{Cron, Missed, Policy, Promotion, Schedule, Unanswered};
-use crate::domain::{AccountId, DeliveryId, Digest, Goal, PostId, Remote, State, Timestamp};
+use crate::domain::{AccountId, DeliveryId, Digest, Goal, JsonText, PostId, Remote, State, Timestamp};
 use crate::ledger::record::{Decision, Intent};
 use crate::ledger::view::Account;
 use crate::ledger::{Fact, Outcome, Record, View};
@@ -215,7 +215,7 @@ impl World {
     }
 
     fn deliver(&mut self, now: Timestamp, post: &PostId) {
-        let remote = Remote { id: "1".into(), url: None, reference: Value::Null };
+        let remote = Remote { id: "1".into(), url: None, reference: JsonText::default() };
         self.conclude(now, post, Outcome::Delivered { remote, reconciled: false });
     }
 

@@ -400,7 +400,7 @@ fn target(job: &Job, done: &[Checkpoint]) -> Target {
         Some(ReplyTo::Theirs(address)) => PostAddress::parse(address),
         Some(ReplyTo::Ours(_)) => {
             let Some(remote) = &job.answers else { return Target::Nowhere("the post to answer is not delivered") };
-            if let Ok(Reference { root, last }) = Reference::deserialize(&remote.reference) {
+            if let Ok(Reference { root, last }) = Reference::deserialize(remote.reference.value()) {
                 return Target::Known(record::Reply { root, parent: last });
             }
             // A person has said where it is; the rest can be asked for.
@@ -429,7 +429,7 @@ fn remote(job: &Job, done: &[Checkpoint], frozen: &Frozen, published: &[StrongRe
     Remote {
         url: Some(format!("https://bsky.app/profile/{did}/post/{rkey}")),
         id,
-        reference: root.zip(last).map_or(Value::Null, |(root, last)| json!(Reference { root, last })),
+        reference: root.zip(last).map(|(root, last)| json!(Reference { root, last }).into()).unwrap_or_default(),
     }
 }
 

@@ -68,7 +68,7 @@ impl Done {
     /// What the platform calls the whole: the first part, and the last one where there are several.
     pub fn remote(&self) -> Option<Remote> {
         let (first, last) = (self.posts.first()?, self.posts.last()?);
-        let reference = if self.posts.len() > 1 { serde_json::json!({ "last": last.id }) } else { Value::Null };
+        let reference = if self.posts.len() > 1 { serde_json::json!({ "last": last.id }) } else { Value::Null }.into();
         Some(Remote { id: first.id.clone(), url: first.url.clone(), reference })
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::progress::data;
 use super::twin::MastodonTwin;
 use super::*;
-use crate::domain::{AccountId, Checkpoint, DeliveryId, MediaItem, PostId, Remote};
+use crate::domain::{AccountId, Checkpoint, DeliveryId, JsonText, MediaItem, PostId, Remote};
 use crate::platform::contract::{Body, HeaderValue, HttpReply, Job, Media, Method, Secrets};
 
 const NOW: &str = "2026-11-22T12:00:00Z";
@@ -141,7 +141,7 @@ fn meaning(fixture: &Fixture) -> Reading {
     }
     if let Some(id) = &given.answers {
         job.content.reply_to = Some(ReplyTo::Ours(PostId::new("earlier").unwrap()));
-        job.answers = Some(Remote { id: id.clone(), url: None, reference: Value::Null });
+        job.answers = Some(Remote { id: id.clone(), url: None, reference: JsonText::default() });
     }
     let ago = |seconds: u64| time::before(at(NOW), Duration::from_secs(seconds));
     let uploads = (0..given.uploads).map(|media| {
@@ -398,7 +398,10 @@ fn a_thread_hangs_together_and_media_are_on_its_first_part() {
         assert_eq!(run.texts(), ["a\n#t", "b", "c"]);
         assert_eq!(posts[1].answers.as_ref(), Some(&posts[0].id));
         assert_eq!(posts[2].answers.as_ref(), Some(&posts[1].id));
-        assert_eq!((remote.id.as_str(), &remote.reference["last"]), (posts[0].id.as_str(), &json!(posts[2].id)));
+        assert_eq!(
+            (remote.id.as_str(), remote.reference.value()),
+            (posts[0].id.as_str(), json!({"last": posts[2].id}))
+        );
         assert_eq!(run.calls.iter().filter(|call| call.starts_with("POST /api/v2/media")).count(), 2);
     }
 }

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::domain::{Content, PostId, Remote, SecretRef, Timestamp, Visibility, time};
+use crate::domain::{Content, JsonText, PostId, Remote, SecretRef, Timestamp, Visibility, time};
 
 use super::contract::{
     Adapter, Attempt, Call, Complaint, Effect, Entry, Evidence, FileCall, FileWork, Job, Key, KeyKind, Next, Purpose,
@@ -242,7 +242,7 @@ impl Site {
 
     fn remote(&self, job: &Job) -> Remote {
         let id = &job.delivery.post;
-        Remote { id: id.to_string(), url: Some(self.about.post_url(id)), reference: Value::Null }
+        Remote { id: id.to_string(), url: Some(self.about.post_url(id)), reference: JsonText::default() }
     }
 
     /// When the post is said to have appeared: the same for every attempt.

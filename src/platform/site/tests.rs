@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::twin::Folder;
 use super::*;
-use crate::domain::{AccountId, DeliveryId, Digest, MediaItem, ReplyTo};
+use crate::domain::{AccountId, DeliveryId, Digest, JsonText, MediaItem, ReplyTo};
 use crate::platform::contract::{Media, Secrets, Twin as _};
 
 const BASE: &str = "https://example.org/notes";
@@ -280,7 +280,11 @@ fn a_page_shows_all_there_is() {
         ..Content::default()
     };
     let job = Job {
-        answers: Some(Remote { id: "first".into(), url: Some(format!("{BASE}/posts/first/")), reference: Value::Null }),
+        answers: Some(Remote {
+            id: "first".into(),
+            url: Some(format!("{BASE}/posts/first/")),
+            reference: JsonText::default(),
+        }),
         ..job(&*adapter, "second", 1, content)
     };
     publish(&*adapter, &mut twin, &job);
