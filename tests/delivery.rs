@@ -130,7 +130,7 @@ fn a_repeat_that_comes_late_is_a_new_attempt() {
         &[
             ("go", "call publish-0"),
             ("lost", "ambiguous, settles in 300 s"),
-            ("later 400", "400 s later"),
+            ("later 300", "300 s later"),
             ("go", "call look-0"),
             ("404", "again in 30 s, counted"),
         ],
@@ -602,6 +602,7 @@ impl Adapter for Fake {
             return Next::Done(Remote { id: "1".into(), url: None, reference: JsonText::default() });
         }
         let looks = attempt.purpose == Purpose::LookBack && !self.0.looks_by_publishing;
+        assert!(looks || !self.0.unread_media, "what is to be sent has its media read");
         let (name, effect) = if looks { ("look", Effect::Harmless) } else { ("publish", Effect::Publishes) };
         let call = Call::File(FileCall { root: "/".into(), work: FileWork::Read(Vec::new()) });
         Next::Call(Step { name: format!("{name}-{part}"), effect, call })
