@@ -1189,3 +1189,14 @@ fn another_try_waits_for_a_queue_folder_that_cannot_be_read() {
     bench.settle();
     assert_eq!((bench.calls.len(), bench.state("p@a")), (1, "sending"));
 }
+
+#[test]
+fn what_is_delivered_is_not_a_persons_to_decide() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("posted");
+    bench.settle();
+    let decided = bench.decide("p@a", Decision::Retry);
+    assert!(matches!(decided, Err(ResolveError::NotOpen { state: "delivered", .. })), "{decided:?}");
+    assert_eq!(bench.state("p@a"), "delivered");
+}
