@@ -1200,3 +1200,17 @@ fn what_is_delivered_is_not_a_persons_to_decide() {
     assert!(matches!(decided, Err(ResolveError::NotOpen { state: "delivered", .. })), "{decided:?}");
     assert_eq!(bench.state("p@a"), "delivered");
 }
+
+#[test]
+fn nothing_is_begun_before_it_is_durable_that_the_clock_was_set_ahead() {
+    let mut bench = Bench::ready(&[post("p", "hello", ""), post("q", "more", "")].concat());
+    bench.configure(vec![setup("a", &["0 9,11 * * *"])]);
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("posted");
+    bench.until("2026-06-01T09:30:00Z");
+    bench.now = at("2026-06-01T11:00:00Z");
+    bench.tell(Event::ClockJumped { seconds: 5_400 });
+    bench.tell(Event::Tick);
+    bench.settle();
+    assert_eq!((bench.calls.len(), bench.state("q@a")), (0, "scheduled"));
+}
