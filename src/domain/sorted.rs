@@ -21,7 +21,26 @@ pub struct Sorted<K, V = ()> {
 }
 
 /// Entries in order.
-pub type Iter<'a, K, V = ()> = std::iter::Flatten<std::slice::Iter<'a, Vec<(K, V)>>>;
+pub struct Iter<'a, K, V = ()> {
+    lists: std::iter::Flatten<std::slice::Iter<'a, Vec<(K, V)>>>,
+    left: usize,
+}
+
+impl<'a, K, V> Iterator for Iter<'a, K, V> {
+    type Item = &'a (K, V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.lists.next()?;
+        self.left -= 1;
+        Some(next)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<K, V> ExactSizeIterator for Iter<'_, K, V> {}
 
 impl<K, V> Default for Sorted<K, V> {
     fn default() -> Self {
@@ -59,7 +78,7 @@ impl<K: Ord, V> Sorted<K, V> {
     }
 
     pub fn iter(&self) -> Iter<'_, K, V> {
-        self.lists.iter().flatten()
+        Iter { lists: self.lists.iter().flatten(), left: self.len }
     }
 
     /// Puts an entry in; gives the one that had an equal key.
@@ -218,6 +237,7 @@ mod tests {
                 prop_assert_eq!(ours.len(), theirs.len());
                 prop_assert!(ours.lists.iter().all(|list| (1..=LIST).contains(&list.len())));
             }
+            prop_assert_eq!(ours.iter().len(), theirs.len());
             prop_assert!(ours.iter().map(|(key, value)| (key, value)).eq(&theirs));
         }
     }

@@ -209,7 +209,7 @@ impl Account {
     }
 
     /// All deliveries, by post id.
-    pub fn deliveries(&self) -> impl Iterator<Item = (&PostId, &Entry)> {
+    pub fn deliveries(&self) -> impl ExactSizeIterator<Item = (&PostId, &Entry)> {
         self.deliveries.iter().map(|(post, entry)| (post, entry))
     }
 

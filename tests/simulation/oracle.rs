@@ -170,7 +170,7 @@ impl Oracle {
     /// never lost again, so only those are looked for that had none; that none is lost, the numbers show.
     pub fn after_each_step(&mut self, engine: &Engine) -> Result<(), String> {
         for (id, account) in engine.view().accounts() {
-            let entries = account.deliveries().size_hint().0;
+            let entries = account.deliveries().len();
             let before = self.recorded.get_mut(id);
             if before.as_ref().is_some_and(|before| entries < **before) {
                 return Err(format!("I3: a delivery of {id} has lost its state"));
