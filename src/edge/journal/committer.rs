@@ -66,17 +66,29 @@ impl Shared {
 pub fn run(shared: &Shared) {
     let _last_words = LastWords(shared);
     while let Some(jobs) = shared.take() {
+        shared.turn(jobs);
+    }
+}
+
+impl Shared {
+    /// What waits, without waiting for more.
+    pub fn waiting(&self) -> Vec<Job> {
+        std::mem::take(&mut lock(&self.queue).jobs)
+    }
+
+    /// Writes what has been taken, and answers.
+    pub fn turn(&self, jobs: Vec<Job>) {
         let mut group = Group::default();
         for job in jobs {
-            group.add(shared, job);
+            group.add(self, job);
         }
-        group.flush(shared);
-        let mut writer = lock(&shared.writer);
+        group.flush(self);
+        let mut writer = lock(&self.writer);
         if !writer.has_spare() {
             // After the answers, so that nobody waits for it. On a full disk it is tried again when asked for.
             let _ = writer.prepare_spare();
         }
-        shared.spare.store(writer.has_spare(), Ordering::Release);
+        self.spare.store(writer.has_spare(), Ordering::Release);
     }
 }
 

@@ -164,6 +164,26 @@ impl Journal {
         options: &Options,
         consent: Consent<'_>,
     ) -> Result<(Self, Found), OpenError> {
+        let (journal, found) = Self::open_still(disk, store, options, consent)?;
+        let theirs = journal.shared.clone();
+        let thread = std::thread::Builder::new().name("journal".into()).spawn(move || committer::run(&theirs));
+        let thread =
+            thread.map_err(|source| OpenError::Io { what: "start a thread for", path: store.into(), source })?;
+        *lock(&journal.thread) = Some(thread);
+        Ok((journal, found))
+    }
+
+    /// The same without its thread, for those who must know when the disk is used: what is handed in waits for
+    /// [`Journal::turn`].
+    ///
+    /// # Errors
+    /// As [`Journal::open_with`].
+    pub fn open_still(
+        disk: Arc<dyn Disk>,
+        store: &Path,
+        options: &Options,
+        consent: Consent<'_>,
+    ) -> Result<(Self, Found), OpenError> {
         let (lock, writer, durable, found) = opening::open(&disk, store, options, consent)?;
         let shared = Arc::new(Shared {
             disk,
@@ -175,11 +195,12 @@ impl Journal {
             durable: Mutex::new(durable),
             grown: Condvar::new(),
         });
-        let theirs = shared.clone();
-        let thread = std::thread::Builder::new().name("journal".into()).spawn(move || committer::run(&theirs));
-        let thread =
-            thread.map_err(|source| OpenError::Io { what: "start a thread for", path: store.into(), source })?;
-        Ok((Self { shared, thread: Mutex::new(Some(thread)), _lock: lock }, found))
+        Ok((Self { shared, thread: Mutex::new(None), _lock: lock }, found))
+    }
+
+    /// What the thread does when something waits: writes it in one go, syncs, and answers.
+    pub fn turn(&self) {
+        self.shared.turn(self.shared.waiting());
     }
 
     /// Hands in a batch; all of it or nothing is kept. `done` is called from the journal's thread, in the order of
