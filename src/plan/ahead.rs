@@ -84,7 +84,7 @@ impl Lane {
         let mut lane = self.clone();
         let mut lines = Vec::new();
         let mut held = BTreeMap::new();
-        lane.index.settle(account);
+        lane.index.settle_begun(account);
         lane.run_ahead(account, brakes, now, until, empty_slots, |lane, event| match event {
             None => held = lane.holds(),
             Some(Ahead::Sent { at, choice }) => {
@@ -137,7 +137,7 @@ impl Lane {
         }
         let mut lane = self.clone();
         let mut last = now;
-        lane.index.settle(account);
+        lane.index.settle_begun(account);
         let early = lane.run_ahead(account, Brakes::default(), now, until, 0, |_, event| {
             if let Some(Ahead::Sent { at, .. }) = event {
                 last = at;

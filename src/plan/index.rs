@@ -664,6 +664,12 @@ impl Index {
         }
     }
 
+    /// The same, for a look between two steps: what has been begun since the last one is not the plan's any more.
+    pub fn settle_begun(&mut self, account: Option<&Account>) {
+        self.unsure.extend(account.into_iter().flat_map(Account::open).cloned());
+        self.settle(account);
+    }
+
     /// It is `now`. `late_grace` is how late a fixed time may be kept. Returns the posts whose wait has ended by it,
     /// with the word for it.
     pub fn advance(&mut self, now: Timestamp, late_grace: Duration) -> Vec<(Arc<Post>, &'static str)> {

@@ -64,6 +64,21 @@ fn the_plan_ahead_is_what_then_happens() {
 }
 
 #[test]
+fn what_is_being_sent_is_not_in_the_plan_any_more() {
+    let policy = Policy { promotion: Promotion { share: 0.25, window: 4 }, ..free() };
+    let fixed_promotion = Post { goal: Goal::Promotion, ..fixed("p", "2026-06-01T10:00:00Z") };
+    let mut world = World::hourly(policy).with([fixed_promotion]);
+    world.said("2026-06-01T09:30:00Z");
+    let choice = world.step(at("2026-06-01T10:00:00Z")).send.unwrap();
+    // The lane hears of it at its next step only.
+    let lane = world.lane.clone();
+    world.begin(at("2026-06-01T10:00:00Z"), &choice);
+    world.lane = lane;
+    let ahead = project(&world, "2026-06-01T10:00:01Z", "2026-06-01T12:30:00Z");
+    assert!(ahead.iter().all(|line| !line.starts_with("p ")), "{ahead:?}");
+}
+
+#[test]
 fn what_would_be_given_up_is_on_the_list() {
     let policy = Policy { min_gap: Duration::from_hours(5), ..free() };
     let world = World::new(schedule("UTC", &[]), policy)
