@@ -508,6 +508,36 @@ fn odd_header_values_come_through_without_harm() {
 // What is not HTTP.
 
 #[test]
+fn a_folder_that_a_given_up_write_may_still_change_is_left_alone() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (go_on, gate) = mpsc::channel();
+    let gate = std::sync::Mutex::new(gate);
+    let files = Arc::new(move |call: &FileCall| match &call.work {
+        FileWork::Read(paths) => Ok(Reply::File(vec![None; paths.len()])),
+        // A disk that hangs.
+        FileWork::Write(_) => gate
+            .lock()
+            .unwrap()
+            .recv()
+            .map(|()| Reply::File(Vec::new()))
+            .map_err(|_| Failure::MayHaveArrived("the gate is gone".into())),
+    });
+    let caller = HttpCaller::trusting(runtime.handle().clone(), "cadenced/test", files, &[]).unwrap();
+    let edge = Edge { runtime, caller };
+    let write = |root: &str| Call::File(FileCall { root: root.into(), work: FileWork::Write(Vec::new()) });
+    let read = |root: &str| Call::File(FileCall { root: root.into(), work: FileWork::Read(vec!["a".into()]) });
+    assert!(matches!(edge.call(write("/one"), SHORT), Err(Failure::MayHaveArrived(_))));
+    // What is read now may be half of the write, and a list that is written now may be replaced by an older one.
+    assert!(matches!(edge.call(write("/one"), LONG), Err(Failure::NeverLeft(_))));
+    assert!(matches!(edge.call(read("/one"), LONG), Err(Failure::NeverLeft(_))));
+    assert!(matches!(edge.call(read("/other"), LONG), Ok(Reply::File(_))));
+    go_on.send(()).unwrap();
+    go_on.send(()).unwrap();
+    while edge.call(read("/one"), LONG).is_err() {}
+    assert!(matches!(edge.call(write("/one"), LONG), Ok(Reply::File(_))));
+}
+
+#[test]
 fn file_calls_are_carried_out_and_a_panic_is_an_answer() {
     let edge = edge();
     let read = FileCall { root: "/nowhere".into(), work: FileWork::Read(vec!["a".into(), "b".into()]) };

@@ -8,7 +8,8 @@
 //! That is what `openat2` with `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS` would say, and it works where a sandbox knows no
 //! `openat2`. The root itself is the owner's choice and may be a link.
 //!
-//! It does not lock: one account writes to one folder, one delivery at a time.
+//! It does not lock: one account writes to one folder, one delivery at a time, and `http` lets nobody near a folder into
+//! which a write that was given up may still be under way.
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -9,13 +9,15 @@
 //! Invariants:
 //! - A token goes to the host of the request's URL and to no other, by `https`, or to a loopback address.
 //! - No error text holds a URL, a header or a body.
+//! - A folder into which an earlier write has not come to its end, though it was given up, is neither read nor written.
 //! - Memory for one answer is bounded by [`limits::ANSWER_BYTES`]; bodies are never decompressed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -28,7 +30,7 @@ use tokio::time::Instant;
 use crate::domain::limits;
 use crate::parts::{Caller, Done};
 use crate::platform::contract::{
-    Body, Call, Failure, FileCall, HeaderValue, HttpReply, Method, Reply, Request, is_loopback,
+    Body, Call, Failure, FileCall, FileWork, HeaderValue, HttpReply, Method, Reply, Request, is_loopback,
 };
 
 /// For address, connection and TLS together. Past it nobody is there; the total may be shorter.
@@ -55,6 +57,7 @@ pub struct HttpCaller {
     runtime: Handle,
     client: reqwest::Client,
     files: Files,
+    writing: Writing,
     distrust: Option<Arc<str>>,
 }
 
@@ -103,7 +106,7 @@ impl HttpCaller {
             // A machine without authorities may still have a site to write and loopback to talk to.
             Err(error) => (settings().tls_certs_only(roots).build().map_err(wrong)?, Some(chain(&error.without_url()))),
         };
-        Ok(Self { runtime, client, files, distrust: distrust.map(Into::into) })
+        Ok(Self { runtime, client, files, writing: Writing::default(), distrust: distrust.map(Into::into) })
     }
 
     /// Why no certificate will be trusted, if so.
@@ -121,8 +124,15 @@ impl Caller for HttpCaller {
                 self.runtime.spawn(async move { answer.give(send(&client, request, timeout).await) });
             }
             Call::File(call) => {
+                let Ok(claim) = self.writing.claim(&call) else {
+                    let why = "an earlier write to this folder has not come to its end";
+                    return answer.give(Err(Failure::NeverLeft(why.into())));
+                };
                 let files = self.files.clone();
-                let work = self.runtime.spawn_blocking(move || files(&call));
+                let work = self.runtime.spawn_blocking(move || {
+                    let _held = claim;
+                    files(&call)
+                });
                 self.runtime.spawn(async move {
                     answer.give(match tokio::time::timeout(timeout, work).await {
                         Ok(Ok(result)) => result,
@@ -132,6 +142,43 @@ impl Caller for HttpCaller {
                 });
             }
         }
+    }
+}
+
+/// Folders that are being written. A write that takes too long is given up, but nothing can take it back: it may still
+/// put its own list of posts in the place of a later one.
+#[derive(Clone, Default)]
+struct Writing(Arc<Mutex<BTreeSet<PathBuf>>>);
+
+/// Held until a write has come to its end.
+struct Claim {
+    writing: Writing,
+    root: PathBuf,
+}
+
+/// Somebody writes there.
+struct Busy;
+
+impl Writing {
+    /// What a call must hold while it works: nothing, if it only reads.
+    fn claim(&self, call: &FileCall) -> Result<Option<Claim>, Busy> {
+        let mut roots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if roots.contains(&call.root) {
+            return Err(Busy);
+        }
+        Ok(match &call.work {
+            FileWork::Read(_) => None,
+            FileWork::Write(_) => {
+                roots.insert(call.root.clone());
+                Some(Claim { writing: self.clone(), root: call.root.clone() })
+            }
+        })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.writing.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.root);
     }
 }
 
