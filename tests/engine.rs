@@ -987,6 +987,23 @@ fn what_is_found_in_doubt_at_start_is_looked_for_at_once_and_not_at_the_next_slo
 }
 
 #[test]
+fn nothing_is_begun_when_the_folder_got_lost_while_media_were_read() {
+    let mut bench = Bench::ready(&post("p", "hello", "media = [{ file = \"dot.png\", alt = \"a dot\" }]"));
+    bench.until("2026-06-01T09:00:00Z");
+    let ticket = bench.gathers.pop_front().expect("its media are read");
+    bench.tell(Event::Inbox(Inbox::Lost { why: "gone".into() }));
+    bench.tell(Event::Gathered { ticket, result: Ok(Vec::new()) });
+    bench.settle();
+    assert_eq!(bench.intents().len(), 0);
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.settle();
+    let ticket = bench.gathers.pop_front().expect("they are read again when the folder is back");
+    bench.tell(Event::Gathered { ticket, result: Ok(Vec::new()) });
+    bench.settle();
+    assert_eq!(bench.intents().len(), 1);
+}
+
+#[test]
 fn what_is_not_approved_any_more_when_its_media_were_read_is_not_begun() {
     let media = "media = [{ file = \"dot.png\", alt = \"a dot\" }]";
     for (change, intents) in [(false, 1), (true, 0)] {

@@ -385,11 +385,11 @@ impl Engine {
         })
     }
 
-    /// Between choosing and now media were read; the post may have changed meanwhile.
+    /// Between choosing and now media were read; the post may have changed meanwhile, or the folder got lost.
     fn may_still_begin(&self, delivery: &DeliveryId, beginning: &Beginning) -> bool {
         let (Some(now), Some(then)) = (self.posts.get(&delivery.post), &beginning.post) else { return false };
         let same = now.digest == then.digest && now.approval == Approval::Approved && now.rare.trouble.is_none();
-        same && !self.stopping && !self.clock_behind
+        same && !self.stopping && !self.clock_behind && self.folder == Folder::Known
     }
 
     fn intent(&self, delivery: &DeliveryId, beginning: &mut Beginning, now: Timestamp) -> Option<Intent> {
