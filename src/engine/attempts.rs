@@ -504,9 +504,12 @@ impl Engine {
 
     /// An outcome is durable.
     pub(super) fn concluded(&mut self, account: &AccountId, records: &[Record], now: Timestamp) {
-        let Some(desk) = self.desks.get_mut(account) else { return };
-        desk.ending = false;
+        if let Some(desk) = self.desks.get_mut(account) {
+            desk.ending = false;
+        }
         for record in records {
+            // An account may have left the configuration meanwhile; what follows for the queue follows all the same.
+            let Some(desk) = self.desks.get_mut(account) else { break };
             let Fact::Outcome { delivery, attempt: number, outcome } = &record.fact else { continue };
             let in_doubt = matches!(outcome, Outcome::Ambiguous { .. });
             if let Work::Delivering { delivery: attempt, keeping, .. } = &mut desk.work
