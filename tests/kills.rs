@@ -30,7 +30,7 @@ mod support {
     pub mod trap;
 }
 
-#[path = "simulation/chance.rs"]
+#[path = "support/simulated/chance.rs"]
 #[allow(dead_code, reason = "the simulation uses all of it")]
 mod chance;
 

@@ -4,7 +4,7 @@
 #[path = "ledger/damage.rs"]
 mod damage;
 #[cfg(test)]
-#[path = "ledger/failing_disk.rs"]
+#[path = "support/failing_disk.rs"]
 mod failing_disk;
 #[cfg(test)]
 #[path = "ledger/faults.rs"]

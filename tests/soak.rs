@@ -37,7 +37,7 @@ mod sky;
 #[path = "support/soak/vitals.rs"]
 mod vitals;
 
-#[path = "simulation/chance.rs"]
+#[path = "support/simulated/chance.rs"]
 #[allow(dead_code, reason = "the simulation uses all of it")]
 mod chance;
 

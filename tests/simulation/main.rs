@@ -1,7 +1,7 @@
 //! The engine under simulation: simulated time, disk, network and platforms, crashes at any command, and the promises
 //! I1 to I5 checked after each step.
 //!
-//! Every run is drawn from one seed and leads one kind of life (see [`scenario::Family`]); the same seed gives the same
+//! Every run is drawn from one seed and leads one kind of life (see [`simulated::scenario::Family`]); the same seed gives the same
 //! run. `CADENCED_SIM_SEEDS=N` runs N seeds of the dense kind and N/100 of the long one, `CADENCED_SIM_FAMILY=dense` or
 //! `long` one kind only, `CADENCED_SIM_FROM=S` starts elsewhere, `CADENCED_SIM_SEED=S` replays one and prints its trace,
 //! `CADENCED_SIM_SECONDS=T` takes as many seeds as fit into that time, which is shared by both kinds. A run tells
@@ -10,17 +10,17 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_macros, reason = "a run says on stderr which seeds it took and which one failed")]
 
-mod arrows;
-mod chance;
-mod oracle;
-mod scenario;
+#[path = "../support/simulated/mod.rs"]
+#[allow(dead_code, reason = "the simulation of the whole daemon uses more of it")]
+mod simulated;
 mod tally;
 mod world;
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 
-use scenario::{Family, Scenario};
+use simulated::arrows;
+use simulated::runs::{self, Quiet, number};
+use simulated::scenario::{Family, Scenario};
 use tally::Report;
 use world::{Sabotage, World};
 
@@ -43,29 +43,10 @@ const REGRESSIONS: [(Family, u64, &str); 4] = [
     ),
 ];
 
-#[expect(clippy::disallowed_methods, reason = "how long a run takes decides nothing in it")]
-fn clock() -> std::time::Instant {
-    std::time::Instant::now()
-}
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
-}
-
-/// Only one test at a time may silence panics: the hook is the process's.
-static QUIET: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
 /// Runs one seed; the error is what went wrong.
 fn run(family: Family, seed: u64, sabotage: Option<Sabotage>, trace: bool) -> Result<Report, String> {
     let scenario = Scenario::draw(family, seed);
-    let run = AssertUnwindSafe(|| World::new(scenario, sabotage, trace).run());
-    match std::panic::catch_unwind(run) {
-        Ok(result) => result,
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned();
-            Err(text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default())
-        }
-    }
+    runs::caught(|| World::new(scenario, sabotage, trace).run())
 }
 
 /// Seconds that a processor has spent on this thread.
@@ -104,18 +85,15 @@ impl Campaign {
     }
 
     fn run(&self) -> Outcome {
-        let began = clock();
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(8) as u64;
-        let alone = QUIET.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let quiet = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| {}));
+        let began = runs::clock();
+        let workers = runs::workers();
+        let quiet = Quiet::new();
         let shares: Vec<Outcome> = std::thread::scope(|scope| {
             let handles: Vec<_> =
                 (0..workers).map(|worker| scope.spawn(move || self.share(worker, workers, began))).collect();
             handles.into_iter().map(|handle| handle.join().unwrap()).collect()
         });
-        std::panic::set_hook(quiet);
-        drop(alone);
+        drop(quiet);
         let mut outcome = Outcome::default();
         for share in shares {
             for (family, sum) in share.sums {
@@ -276,9 +254,7 @@ fn the_same_seed_gives_the_same_run() {
 /// The simulation must find the double or lost post when a rule of the protocol is taken out.
 #[test]
 fn each_rule_taken_out_is_found_out() {
-    let alone = QUIET.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let quiet = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
+    let quiet = Quiet::new();
     let mut found = BTreeMap::new();
     for sabotage in Sabotage::ALL {
         let known = REGRESSIONS.iter().map(|(family, seed, _)| (*family, *seed));
@@ -290,8 +266,7 @@ fn each_rule_taken_out_is_found_out() {
         });
         found.insert(format!("{sabotage:?}"), hit);
     }
-    std::panic::set_hook(quiet);
-    drop(alone);
+    drop(quiet);
     for (sabotage, hit) in &found {
         match hit {
             Some((seed, why)) => eprintln!("{sabotage}: seed {seed}: {why}"),

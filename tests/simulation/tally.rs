@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::arrows::Arrow;
+use crate::simulated::arrows::Arrow;
 
 /// Everything that a run may bring about, so that what never happened is told too.
 const KINDS: &[(&str, &[&str])] = &[

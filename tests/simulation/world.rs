@@ -13,29 +13,23 @@ use cadenced::ledger::record::{Decision, Fact};
 use cadenced::ledger::store::{CommitError, Room};
 use cadenced::ledger::{Record, View};
 use cadenced::parts::{Inbox, ShelfError};
-use cadenced::platform::contract::{Adapter, Call, Failure, HeaderValue, HttpReply, Media, Reply, Table, Twin};
-use cadenced::platform::{self};
+use cadenced::platform::contract::{Adapter, Call, Entry, Failure, HeaderValue, Media, Reply, Twin};
 use cadenced::queue::Approval;
 use cadenced::telemetry::events::Level;
 
-use crate::arrows;
-use crate::chance::Chance;
-use crate::oracle::Oracle;
-use crate::scenario::{self, PostPlan, Scenario, Weather};
+use crate::simulated::arrows;
+use crate::simulated::chance::Chance;
+use crate::simulated::oracle::{BY_HAND, Oracle};
+use crate::simulated::scenario::{self, PostPlan, Scenario, Weather};
+use crate::simulated::twins::{self, LATEST, call_text, reply_text};
 use crate::tally::Report;
 
-/// Latest moment at which a request that was sent may take effect. Less than the settle time, as the platforms' sheets
-/// say; a world in which requests stay under way for longer is one in which nobody can promise anything.
-const LATEST: Duration = Duration::from_secs(230);
 /// Steps after which a run is called endless.
 const STEPS: u64 = 200_000;
 /// In how many steps everything is looked at once, without any memory of what was seen before.
 const EVERYTHING: u64 = 2_000;
 /// How long everything may take to settle when nothing goes wrong any more.
 const SETTLES: Duration = Duration::from_secs(40 * 86_400);
-
-/// Where a person has published what the daemon had given up.
-pub const BY_HAND: &str = "https://example.org/by-hand";
 
 /// A rule of the protocol that is taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,45 +125,6 @@ struct Seat {
     removed: bool,
 }
 
-fn call_text(call: &Call) -> String {
-    match call {
-        Call::Http(request) => {
-            let body = String::from_utf8_lossy(&request.body.concat()).chars().take(300).collect::<String>();
-            format!("{} {} {body:?}", request.method.name(), request.url.as_str())
-        }
-        Call::File(file) => format!("{:?}", file.work).chars().take(200).collect(),
-    }
-}
-
-fn reply_text(reply: &Reply) -> String {
-    match reply {
-        Reply::Http(reply) => {
-            let body = String::from_utf8_lossy(&reply.body).chars().take(300).collect::<String>();
-            format!("{} {body}", reply.status)
-        }
-        Reply::File(files) => format!("{} files", files.len()),
-    }
-}
-
-/// The twins of a run: every platform, and the servers that speak Mastodon's language otherwise.
-fn twins() -> Vec<(&'static platform::contract::Entry, Box<dyn Twin>)> {
-    let mut twins: Vec<(&'static platform::contract::Entry, Box<dyn Twin>)> =
-        platform::REGISTRY.iter().map(|entry| (*entry, (entry.twin)())).collect();
-    twins.extend(extra_twins());
-    twins
-}
-
-fn extra_twins() -> Vec<(&'static platform::contract::Entry, Box<dyn Twin>)> {
-    use platform::mastodon::{ENTRY, twin::MastodonTwin};
-    vec![(&ENTRY, Box::new(MastodonTwin::gotosocial())), (&ENTRY, Box::new(MastodonTwin::pleroma()))]
-}
-
-pub fn twin_count() -> usize {
-    twins().len()
-}
-
-/// Where a twin can be reached: its port tells which one it is.
-const PORTS: u16 = 9_000;
 /// Accounts on another host than their first one have numbers from here on.
 const ELSEWHERE: u32 = 10;
 
@@ -199,7 +154,7 @@ pub struct World {
     coming: BTreeMap<(Timestamp, u64), Coming>,
     sequence: u64,
     twins: Vec<Box<dyn Twin>>,
-    entries: Vec<&'static platform::contract::Entry>,
+    entries: Vec<&'static Entry>,
     /// Until when each twin cannot be reached.
     out_until: Vec<Timestamp>,
     /// Whose tokens are not accepted.
@@ -230,10 +185,10 @@ pub struct World {
 
 impl World {
     pub fn new(scenario: Scenario, sabotage: Option<Sabotage>, print: bool) -> Self {
-        let (entries, twins): (Vec<_>, Vec<_>) = twins().into_iter().unzip();
+        let (entries, twins): (Vec<_>, Vec<_>) = twins::all().into_iter().unzip();
         let seats = scenario.accounts.iter().map(|plan| Seat {
             id: AccountId::new(&plan.id).unwrap(),
-            adapter: adapter(&entries, &twins, plan.twin, plan.number, &plan.id),
+            adapter: twins::adapter(&entries, &twins, plan.twin, plan.number, &plan.id),
             twin: plan.twin,
             number: plan.number,
             identity: None,
@@ -815,12 +770,9 @@ impl World {
 
     /// The twin that a call goes to. No secret goes to another host than its own (I6).
     fn addressed(&self, call: &Call) -> Result<usize, String> {
-        let Call::Http(request) = call else {
-            let site = self.entries.iter().position(|entry| entry.name == "site");
-            return site.ok_or_else(|| "a file of no platform".into());
-        };
-        let port = request.url.port().ok_or("a call without a port")?;
-        let twin = usize::from(port - PORTS);
+        let twin =
+            twins::reached(call, &self.entries).ok_or_else(|| format!("a call to nobody: {}", call_text(call)))?;
+        let Call::Http(request) = call else { return Ok(twin) };
         for (_, value) in &request.headers {
             let HeaderValue::Secret { secret, .. } = value else { continue };
             if self.tokens.get(secret.expose()).is_some_and(|twins| !twins.contains(&twin)) {
@@ -830,33 +782,10 @@ impl World {
         Ok(twin)
     }
 
-    /// What comes back instead of the true reply. Only what was not carried out is refused.
     fn broken_reply(&mut self, gone: Failure, carried_out: bool) -> Result<Reply, Failure> {
-        let (kind, status) = match self.chance.below(if carried_out { 7 } else { 9 }) {
-            0 => ("status 500", 500),
-            1 => ("status 502", 502),
-            2 => ("page with 200", 200),
-            3 => ("status 504", 504),
-            4 => {
-                self.report.count("half an answer");
-                let reply = HttpReply { status: 200, headers: vec![], body: b"{\"id\":".to_vec(), cut: true };
-                return Ok(Reply::Http(reply));
-            }
-            5 | 6 => {
-                self.report.count("no answer");
-                return Err(gone);
-            }
-            7 => ("status 422", 422),
-            _ if self.chance.permille(700) => ("status 503", 503),
-            _ => ("status 403", 403),
-        };
+        let (kind, reply) = twins::broken_reply(&mut self.chance, gone, carried_out);
         self.report.count(kind);
-        let mut headers = vec![("content-type".into(), "text/html".into())];
-        if status == 503 {
-            headers.push(("retry-after".into(), (1 + self.chance.below(600)).to_string()));
-        }
-        let body = b"<html><h1>Something went wrong</h1>".to_vec();
-        Ok(Reply::Http(HttpReply { status, headers, body, cut: false }))
+        reply
     }
 
     fn arrive(&mut self, twin: usize, call: &Call, reply: Option<(u64, Ticket)>, durable: usize) -> Result<(), String> {
@@ -1077,7 +1006,7 @@ impl World {
                 seat.twin = *self.chance.pick(&hosts);
                 let plan = &self.scenario.accounts[place];
                 seat.number = plan.number + if seat.twin == plan.twin { 0 } else { ELSEWHERE };
-                seat.adapter = adapter(&self.entries, &self.twins, seat.twin, seat.number, &plan.id);
+                seat.adapter = twins::adapter(&self.entries, &self.twins, seat.twin, seat.number, &plan.id);
                 seat.identity = self.chance.permille(500).then(|| identity(seat.number));
                 self.oracle.expects("account.auth_lost");
                 "account moved to another host"
@@ -1180,7 +1109,7 @@ impl World {
 
     fn new_post(&mut self) -> PostPlan {
         self.posts_made += 1;
-        scenario::post(&mut self.chance, self.posts_made, self.now, &self.scenario.accounts)
+        scenario::post(&mut self.chance, self.scenario.family, self.posts_made, self.now, &self.scenario.accounts)
     }
 
     /// Somebody takes out of the queue what is over, and fills it for the next days.
@@ -1286,25 +1215,11 @@ fn wrong(file: &Arc<str>) -> Fault {
 }
 
 /// The other twins that speak the language of this one.
-fn hosts<'a>(entries: &'a [&'static platform::contract::Entry], twin: usize) -> impl Iterator<Item = usize> + use<'a> {
+fn hosts<'a>(entries: &'a [&'static Entry], twin: usize) -> impl Iterator<Item = usize> + use<'a> {
     (0..entries.len()).filter(move |other| *other != twin && entries[*other].name == entries[twin].name)
 }
 
 /// The remote account's id as the twin that speaks Mastodon's language has it.
 fn identity(number: u32) -> String {
     (110_000_000_000_000_000 + u64::from(number)).to_string()
-}
-
-fn adapter(
-    entries: &[&'static platform::contract::Entry],
-    twins: &[Box<dyn Twin>],
-    twin: usize,
-    number: u32,
-    id: &str,
-) -> Arc<dyn Adapter> {
-    let port = usize::from(PORTS) + twin;
-    let values = twins[twin].table(number, &format!("http://127.0.0.1:{port}"), "site");
-    let mut table = Table::new(AccountId::new(id).unwrap(), values, format!("/sim/{id}").into());
-    let adapter = (entries[twin].build)(&mut table);
-    adapter.unwrap_or_else(|| panic!("{}: {:?}", entries[twin].name, table.into_complaints()))
 }

@@ -9,13 +9,15 @@ use cadenced::domain::policy::{
 use cadenced::domain::{AccountId, Digest, PostId, Timestamp, time};
 use cadenced::queue::{Approval, Order, Post, parse};
 
-use crate::chance::Chance;
+use super::chance::Chance;
 
 /// Which kind of life a run leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// A few days in which something happens every few minutes.
     Dense,
+    /// Two such days: for the whole daemon, whose steps take longer.
+    Brief,
     /// Months and years as people have them: one to three slots a day, somebody who fills the queue every few days, and
     /// trouble every other day, all through, beside what happens to calls and commands.
     Long,
@@ -25,7 +27,16 @@ impl Family {
     pub fn name(self) -> &'static str {
         match self {
             Self::Dense => "dense",
+            Self::Brief => "brief",
             Self::Long => "long",
+        }
+    }
+
+    /// For how many days a post may ask for its moment in advance.
+    fn ahead(self) -> u64 {
+        match self {
+            Self::Dense | Self::Long => 6,
+            Self::Brief => BRIEF_DAYS,
         }
     }
 }
@@ -147,7 +158,7 @@ impl Weather {
         // Each kind of trouble is absent in some runs, so that one does not always hide another.
         let mut sometimes = |most: u64| if chance.permille(350) { 0 } else { chance.below(most + 1) };
         // People's networks are bad, and not that bad.
-        let part = if family == Family::Dense { 1 } else { 4 };
+        let part = if family == Family::Long { 4 } else { 1 };
         Self {
             crash: sometimes(60 / part),
             never_left: sometimes(100 / part),
@@ -192,8 +203,9 @@ const SLOTS_OF_PEOPLE: [&[&str]; 6] = [
     &["0 9 * * *", "30 17 * * *"],
     &["0 8,12,18 * * *"],
 ];
-/// Days of a dense run in which faults happen.
+/// Days of a dense run, and of a brief one, in which faults happen.
 const DENSE_DAYS: u64 = 6;
+const BRIEF_DAYS: u64 = 2;
 /// Ordinary days, and the days on which Berlin, New York and Lord Howe change their clocks.
 const STARTS: [&str; 6] = [
     "2026-06-10T00:00:00Z",
@@ -206,11 +218,12 @@ const STARTS: [&str; 6] = [
 
 impl Scenario {
     pub fn draw(family: Family, seed: u64) -> Self {
-        let mut chance = Chance::new(seed ^ if family == Family::Dense { 0 } else { 0x6c6f_6e67 << 32 });
+        let mut chance = Chance::new(seed ^ if family == Family::Long { 0x6c6f_6e67 << 32 } else { 0 });
         let (start, days, rhythm) = match family {
-            Family::Dense => {
+            Family::Dense | Family::Brief => {
                 let rhythm = Rhythm { trouble: (60, 3600), operator: (3600, 40_000), editor: None };
-                (chance.pick(&STARTS).parse().unwrap(), DENSE_DAYS, rhythm)
+                let days = if family == Family::Dense { DENSE_DAYS } else { BRIEF_DAYS };
+                (chance.pick(&STARTS).parse().unwrap(), days, rhythm)
             }
             Family::Long => {
                 let new_year: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
@@ -221,16 +234,18 @@ impl Scenario {
                 (start, *chance.pick(&[60, 90, 120, 180, 240, 365, 365, 730]), rhythm)
             }
         };
-        let twins = crate::world::twin_count() as u64;
+        let twins = super::twins::count() as u64;
+        // Most people have one.
+        let how_many: &[u64] = if family == Family::Brief { &[1, 2, 3] } else { &[1, 1, 1, 2, 3] };
         let accounts: Vec<AccountPlan> =
-            (0..*chance.pick(&[1, 1, 1, 2, 3])).map(|n| account(&mut chance, family, n as usize, twins)).collect();
+            (0..*chance.pick(how_many)).map(|n| account(&mut chance, family, n as usize, twins)).collect();
         let mut files = Vec::new();
         let mut number = 0;
         for file in 0..1 + chance.below(3) {
             let posts = (0..chance.below(7))
                 .map(|_| {
                     number += 1;
-                    post(&mut chance, number, start, &accounts)
+                    post(&mut chance, family, number, start, &accounts)
                 })
                 .collect();
             files.push((format!("f{file}.toml").into(), posts));
@@ -244,7 +259,7 @@ impl Scenario {
 pub fn slots(chance: &mut Chance, family: Family) -> Vec<Cron> {
     let texts = match family {
         Family::Dense if chance.permille(60) => &SLOT_A_SECOND,
-        Family::Dense => *chance.pick(&SLOTS),
+        Family::Dense | Family::Brief => *chance.pick(&SLOTS),
         Family::Long => *chance.pick(&SLOTS_OF_PEOPLE),
     };
     texts.iter().map(|text| cron(text)).collect()
@@ -253,7 +268,7 @@ pub fn slots(chance: &mut Chance, family: Family) -> Vec<Cron> {
 /// Whether slots of people who mean what they write: one that always lies in quiet hours is never kept.
 pub fn may_be_kept(family: Family, slots: &[Cron], policy: &Policy) -> bool {
     let by_night = |cron: &Cron| ["30 2", "15 1"].iter().any(|night| cron.text.starts_with(night));
-    family == Family::Dense || policy.quiet.is_empty() || !slots.iter().any(by_night)
+    family != Family::Long || policy.quiet.is_empty() || !slots.iter().any(by_night)
 }
 
 fn account(chance: &mut Chance, family: Family, n: usize, twins: u64) -> AccountPlan {
@@ -296,13 +311,13 @@ fn account(chance: &mut Chance, family: Family, n: usize, twins: u64) -> Account
     }
 }
 
-fn cron(text: &str) -> Cron {
+pub fn cron(text: &str) -> Cron {
     let pattern = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Optional).build().parse(text);
     Cron { text: text.into(), pattern: pattern.unwrap() }
 }
 
 /// A new post. Its text tells post, version and part, so that the oracle knows it wherever it appears.
-pub fn post(chance: &mut Chance, number: u64, start: Timestamp, accounts: &[AccountPlan]) -> PostPlan {
+pub fn post(chance: &mut Chance, family: Family, number: u64, start: Timestamp, accounts: &[AccountPlan]) -> PostPlan {
     let id = format!("p{number}");
     let mut to: Vec<String> =
         accounts.iter().filter(|_| chance.permille(600)).map(|account| format!("\"{}\"", account.id)).collect();
@@ -315,10 +330,10 @@ pub fn post(chance: &mut Chance, number: u64, start: Timestamp, accounts: &[Acco
         |chance: &mut Chance, days: u64| time::after(start, Duration::from_secs(chance.below(days * 86_400) / 60 * 60));
     let mut from = start;
     if chance.permille(200) {
-        from = in_days(chance, 6);
+        from = in_days(chance, family.ahead());
         keys += &format!("at = {from}\n");
     } else if chance.permille(150) {
-        from = in_days(chance, 3);
+        from = in_days(chance, family.ahead() / 2);
         keys += &format!("not_before = {from}\n");
     }
     if chance.permille(100) {

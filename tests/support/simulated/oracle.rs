@@ -10,10 +10,13 @@ use cadenced::engine::Engine;
 use cadenced::ledger::record::{Decision, Fact, Outcome};
 use cadenced::ledger::{Record, View};
 use cadenced::platform::contract::Twin;
+use cadenced::queue::Post;
 use cadenced::telemetry::events::Event as LogEvent;
 
-use crate::scenario::{PostPlan, Scenario};
-use crate::world::BY_HAND;
+use super::scenario::{PostPlan, Scenario};
+
+/// Where a person has published what the daemon had given up.
+pub const BY_HAND: &str = "https://example.org/by-hand";
 
 /// How long a request may be under way: what arrives so late into quiet hours was sent before them.
 const UNDER_WAY: Duration = Duration::from_secs(300);
@@ -22,10 +25,46 @@ const UNDER_WAY: Duration = Duration::from_secs(300);
 const EXPECTED: [&str; 6] =
     ["delivery.refused", "delivery.uncertain", "store.full", "store.failed", "clock.behind", "account.auth_lost"];
 
+/// What a daemon goes by: the queue as it was told of it, and the ledger folded. The engine's own, or what an observer
+/// has put together.
+pub trait Known {
+    fn view(&self) -> &View;
+    fn post(&self, id: &PostId) -> Option<&Post>;
+    fn posts(&self) -> impl Iterator<Item = &Post>;
+    /// Accounts that there are now.
+    fn accounts(&self) -> impl Iterator<Item = &AccountId>;
+    /// Whether every delivery's state must be in the ledger now.
+    fn is_recorded(&self) -> bool;
+}
+
+impl Known for Engine {
+    fn view(&self) -> &View {
+        Self::view(self)
+    }
+
+    fn post(&self, id: &PostId) -> Option<&Post> {
+        Self::post(self, id).map(|post| &**post)
+    }
+
+    fn posts(&self) -> impl Iterator<Item = &Post> {
+        Self::posts(self).map(|post| &**post)
+    }
+
+    fn accounts(&self) -> impl Iterator<Item = &AccountId> {
+        Self::accounts(self).map(|account| &account.id)
+    }
+
+    fn is_recorded(&self) -> bool {
+        Self::is_recorded(self)
+    }
+}
+
 /// One part of a post, as the oracle has seen it appear.
 #[derive(Debug, Clone)]
 struct Seen {
     part: u64,
+    /// The platform's name for it.
+    id: String,
 }
 
 #[derive(Debug)]
@@ -149,15 +188,28 @@ impl Oracle {
         self.seen.get(delivery).map_or(0, Vec::len)
     }
 
+    /// The policy of an account is this from now on: what it allows counts together with what was allowed before.
+    pub fn allows(&mut self, account: &AccountId, policy: &Policy) {
+        if let Some((held, _)) = self.policies.get_mut(account) {
+            held.min_gap = held.min_gap.min(policy.min_gap);
+            held.max_per_day = held.max_per_day.max(policy.max_per_day);
+        }
+    }
+
+    /// What a delivery's first part is called where it can be seen.
+    pub fn id_of(&self, delivery: &DeliveryId) -> Option<&str> {
+        self.seen.get(delivery)?.iter().find(|seen| seen.part == 0).map(|seen| seen.id.as_str())
+    }
+
     /// An engine has started.
-    pub fn started(&mut self, engine: &Engine) {
+    pub fn started(&mut self, engine: &impl Known) {
         self.recorded.clear();
         self.queue_changed(engine);
     }
 
     /// The queue or the accounts are not what they were.
-    pub fn queue_changed(&mut self, engine: &Engine) {
-        let configured: BTreeSet<&AccountId> = engine.accounts().map(|account| &account.id).collect();
+    pub fn queue_changed(&mut self, engine: &impl Known) {
+        let configured: BTreeSet<&AccountId> = engine.accounts().collect();
         let pairs = engine.posts().flat_map(|post| post.to.iter().map(move |account| (post, account)));
         self.unrecorded = pairs
             .filter(|(_, account)| configured.contains(account))
@@ -168,7 +220,7 @@ impl Oracle {
 
     /// I3: when nothing is on its way into the ledger, each delivery of the queue is in exactly one state. A state is
     /// never lost again, so only those are looked for that had none; that none is lost, the numbers show.
-    pub fn after_each_step(&mut self, engine: &Engine) -> Result<(), String> {
+    pub fn after_each_step(&mut self, engine: &impl Known) -> Result<(), String> {
         for (id, account) in engine.view().accounts() {
             let entries = account.deliveries().len();
             let before = self.recorded.get_mut(id);
@@ -194,7 +246,7 @@ impl Oracle {
     }
 
     /// The same without any memory of what was seen before, and that the engine remembers what is durable and no more.
-    pub fn look_at_everything(&mut self, engine: &Engine, folded: &View) -> Result<(), String> {
+    pub fn look_at_everything(&mut self, engine: &impl Known, folded: &View) -> Result<(), String> {
         if engine.view() != folded {
             return Err("I3: the engine's view is not the fold of what is durable".into());
         }
@@ -239,7 +291,7 @@ impl Oracle {
             if seen.iter().any(|earlier| earlier.part == part) {
                 return Err(format!("I2: part {part} of {delivery} appeared twice"));
             }
-            seen.push(Seen { part });
+            seen.push(Seen { part, id: item.id.clone() });
             if part == 0 {
                 self.beat(delivery, item.at)?;
             }
@@ -310,7 +362,7 @@ impl Oracle {
     }
 
     /// What the ledger says and what people see must be the same in the end.
-    pub fn at_the_end(&mut self, engine: &Engine, folded: &View, twins: &[Box<dyn Twin>]) -> Result<(), String> {
+    pub fn at_the_end(&mut self, engine: &impl Known, folded: &View, twins: &[Box<dyn Twin>]) -> Result<(), String> {
         self.look_at_everything(engine, folded)?;
         for (twin, (_, count)) in &self.looked {
             if twins[*twin].published().len() != *count {
@@ -351,11 +403,14 @@ impl Oracle {
 }
 
 /// The post, version and part that a text tells.
-fn read_marker(text: &str) -> Option<(PostId, u32, u64)> {
-    let inner = &text[text.find('[')? + 1..];
-    let mut words = inner[..inner.find(']')?].split(' ');
-    let post = PostId::new(words.next()?).ok()?;
-    let version = words.next()?.strip_prefix('v')?.parse().ok()?;
-    let part = words.next()?.strip_prefix("part")?.parse().ok()?;
-    Some((post, version, part))
+pub fn read_marker(text: &str) -> Option<(PostId, u32, u64)> {
+    // A request holds other brackets too.
+    text.match_indices('[').find_map(|(at, _)| {
+        let inner = &text[at + 1..];
+        let mut words = inner[..inner.find(']')?].split(' ');
+        let post = PostId::new(words.next()?).ok()?;
+        let version = words.next()?.strip_prefix('v')?.parse().ok()?;
+        let part = words.next()?.strip_prefix("part")?.parse().ok()?;
+        Some((post, version, part))
+    })
 }

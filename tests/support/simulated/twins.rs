@@ -1,0 +1,101 @@
+//! The platforms of a run: the twins of all adapters, and what the network makes of their replies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cadenced::domain::AccountId;
+use cadenced::platform;
+use cadenced::platform::contract::{Adapter, Call, Entry, Failure, HttpReply, Reply, Table, Twin};
+
+use super::chance::Chance;
+
+/// Latest moment at which a request that was sent may take effect. Less than the settle time, as the platforms' sheets
+/// say; a world in which requests stay under way for longer is one in which nobody can promise anything.
+pub const LATEST: Duration = Duration::from_secs(230);
+
+/// Where a twin can be reached: its port tells which one it is.
+const PORTS: u16 = 9_000;
+
+/// The twins of a run: every platform, and the servers that speak Mastodon's language otherwise.
+pub fn all() -> Vec<(&'static Entry, Box<dyn Twin>)> {
+    let mut twins: Vec<(&'static Entry, Box<dyn Twin>)> =
+        platform::REGISTRY.iter().map(|entry| (*entry, (entry.twin)())).collect();
+    twins.extend(extra_twins());
+    twins
+}
+
+fn extra_twins() -> Vec<(&'static Entry, Box<dyn Twin>)> {
+    use platform::mastodon::{ENTRY, twin::MastodonTwin};
+    vec![(&ENTRY, Box::new(MastodonTwin::gotosocial())), (&ENTRY, Box::new(MastodonTwin::pleroma()))]
+}
+
+pub fn count() -> usize {
+    all().len()
+}
+
+/// The adapter of an account that is number `number` of this twin.
+pub fn adapter(
+    entries: &[&'static Entry],
+    twins: &[Box<dyn Twin>],
+    twin: usize,
+    number: u32,
+    id: &str,
+) -> Arc<dyn Adapter> {
+    let port = usize::from(PORTS) + twin;
+    let values = twins[twin].table(number, &format!("http://127.0.0.1:{port}"), "site");
+    let mut table = Table::new(AccountId::new(id).unwrap(), values, format!("/sim/{id}").into());
+    let adapter = (entries[twin].build)(&mut table);
+    adapter.unwrap_or_else(|| panic!("{}: {:?}", entries[twin].name, table.into_complaints()))
+}
+
+/// The twin that a call reaches.
+pub fn reached(call: &Call, entries: &[&'static Entry]) -> Option<usize> {
+    match call {
+        Call::Http(request) => request.url.port()?.checked_sub(PORTS).map(usize::from),
+        Call::File(_) => entries.iter().position(|entry| entry.name == "site"),
+    }
+}
+
+/// What comes back instead of the true reply, and what that is called. Only what was not carried out is refused.
+pub fn broken_reply(chance: &mut Chance, gone: Failure, carried_out: bool) -> (&'static str, Result<Reply, Failure>) {
+    let (kind, status) = match chance.below(if carried_out { 7 } else { 9 }) {
+        0 => ("status 500", 500),
+        1 => ("status 502", 502),
+        2 => ("page with 200", 200),
+        3 => ("status 504", 504),
+        4 => {
+            let reply = HttpReply { status: 200, headers: vec![], body: b"{\"id\":".to_vec(), cut: true };
+            return ("half an answer", Ok(Reply::Http(reply)));
+        }
+        5 | 6 => return ("no answer", Err(gone)),
+        7 => ("status 422", 422),
+        _ if chance.permille(700) => ("status 503", 503),
+        _ => ("status 403", 403),
+    };
+    let mut headers = vec![("content-type".into(), "text/html".into())];
+    if status == 503 {
+        headers.push(("retry-after".into(), (1 + chance.below(600)).to_string()));
+    }
+    let body = b"<html><h1>Something went wrong</h1>".to_vec();
+    (kind, Ok(Reply::Http(HttpReply { status, headers, body, cut: false })))
+}
+
+pub fn call_text(call: &Call) -> String {
+    match call {
+        Call::Http(request) => {
+            let body = String::from_utf8_lossy(&request.body.concat()).chars().take(300).collect::<String>();
+            format!("{} {} {body:?}", request.method.name(), request.url.as_str())
+        }
+        Call::File(file) => format!("{:?}", file.work).chars().take(200).collect(),
+    }
+}
+
+pub fn reply_text(reply: &Reply) -> String {
+    match reply {
+        Reply::Http(reply) => {
+            let body = String::from_utf8_lossy(&reply.body).chars().take(300).collect::<String>();
+            format!("{} {body}", reply.status)
+        }
+        Reply::File(files) => format!("{} files", files.len()),
+    }
+}
