@@ -5,6 +5,7 @@
 mod damage;
 #[cfg(test)]
 #[path = "support/failing_disk.rs"]
+#[allow(dead_code, reason = "other tests use more of it")]
 mod failing_disk;
 #[cfg(test)]
 #[path = "ledger/faults.rs"]

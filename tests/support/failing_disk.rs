@@ -47,6 +47,8 @@ struct State {
     fault: Option<(u64, Fault)>,
     dead: bool,
     locked: bool,
+    /// Whether a sync does nothing.
+    lies: bool,
     /// Bytes that can still be allocated.
     room: u64,
     chance: u64,
@@ -101,6 +103,11 @@ impl FailingDisk {
     pub fn has_failed(&self) -> bool {
         let state = self.state.lock().unwrap();
         state.fault.is_some_and(|(n, _)| state.calls >= n)
+    }
+
+    /// From now on it says that bytes are durable, and does nothing for it.
+    pub fn lie(&self) {
+        self.state.lock().unwrap().lies = true;
     }
 
     /// Bytes that can still be allocated.
@@ -385,6 +392,9 @@ impl DiskFile for Handle {
         }
         let mut guard = self.disk.state.lock().unwrap();
         let state = &mut *guard;
+        if state.lies {
+            return Ok(());
+        }
         let inode = state.files.get_mut(&self.file).unwrap();
         let pending = std::mem::take(&mut inode.pending);
         match turn {
