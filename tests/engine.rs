@@ -1004,6 +1004,23 @@ fn nothing_is_begun_when_the_folder_got_lost_while_media_were_read() {
 }
 
 #[test]
+fn nothing_is_begun_on_an_account_that_was_paused_while_media_were_read() {
+    let mut bench = Bench::ready(&post("p", "hello", "media = [{ file = \"dot.png\", alt = \"a dot\" }]"));
+    bench.until("2026-06-01T09:00:00Z");
+    let ticket = bench.gathers.pop_front().expect("its media are read");
+    bench.configure(vec![AccountSetup { paused: true, ..setup("a", &["0 9 * * *"]) }]);
+    bench.tell(Event::Gathered { ticket, result: Ok(Vec::new()) });
+    bench.settle();
+    assert_eq!(bench.intents().len(), 0);
+    bench.configure(vec![setup("a", &["0 9 * * *"])]);
+    bench.settle();
+    let ticket = bench.gathers.pop_front().expect("they are read again when it goes on");
+    bench.tell(Event::Gathered { ticket, result: Ok(Vec::new()) });
+    bench.settle();
+    assert_eq!(bench.intents().len(), 1);
+}
+
+#[test]
 fn what_is_not_approved_any_more_when_its_media_were_read_is_not_begun() {
     let media = "media = [{ file = \"dot.png\", alt = \"a dot\" }]";
     for (change, intents) in [(false, 1), (true, 0)] {

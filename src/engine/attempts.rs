@@ -119,7 +119,8 @@ impl Engine {
             }
             return None;
         }
-        if stopped || desk.setup.paused || self.clock_behind || self.full || self.folder != Folder::Known {
+        let waits_for_clock = self.clock_behind || desk.clock_set;
+        if stopped || desk.setup.paused || waits_for_clock || self.full || self.folder != Folder::Known {
             return None;
         }
         if at > now {
@@ -346,7 +347,7 @@ impl Engine {
             return;
         };
         let delivery = DeliveryId::new(post_id, account.clone());
-        if !beginning.found && !self.may_still_begin(&delivery, &beginning) {
+        if !beginning.found && !self.may_still_begin(&delivery, &beginning, now) {
             return self.advance(account, now);
         }
         let Some(intent) = self.intent(&delivery, &mut beginning, now) else { return };
@@ -385,11 +386,12 @@ impl Engine {
         })
     }
 
-    /// Between choosing and now media were read; the post may have changed meanwhile, or the folder got lost.
-    fn may_still_begin(&self, delivery: &DeliveryId, beginning: &Beginning) -> bool {
-        let (Some(now), Some(then)) = (self.posts.get(&delivery.post), &beginning.post) else { return false };
-        let same = now.digest == then.digest && now.approval == Approval::Approved && now.rare.trouble.is_none();
-        same && !self.stopping && !self.clock_behind && self.folder == Folder::Known
+    /// Between choosing and now media were read; the post may have changed meanwhile, the folder got lost, or the account
+    /// been paused.
+    fn may_still_begin(&self, delivery: &DeliveryId, beginning: &Beginning, now: Timestamp) -> bool {
+        let (Some(post), Some(chosen)) = (self.posts.get(&delivery.post), &beginning.post) else { return false };
+        let same = post.digest == chosen.digest && post.approval == Approval::Approved && post.rare.trouble.is_none();
+        same && self.halt(&delivery.account, now).is_none()
     }
 
     fn intent(&self, delivery: &DeliveryId, beginning: &mut Beginning, now: Timestamp) -> Option<Intent> {

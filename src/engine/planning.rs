@@ -367,8 +367,19 @@ impl Engine {
         accounts.into_iter().filter(|account| self.say_held_back(account, now)).count() > 0
     }
 
-    /// Why nothing may be begun on this account now.
+    /// Why the plan may begin nothing on this account now.
     pub(super) fn brake(&self, account: &AccountId, now: Timestamp) -> Option<&'static str> {
+        let desk = self.desks.get(account)?;
+        let reasons = [
+            (!matches!(desk.work, Work::Idle), "another delivery was under way"),
+            (self.view.account(account).is_some_and(|a| a.open().next().is_some()), "another delivery was owed"),
+        ];
+        let busy = || reasons.into_iter().find(|(stands, _)| *stands).map(|(_, reason)| reason);
+        self.halt(account, now).or_else(busy)
+    }
+
+    /// Why nothing at all may be begun on this account now, not even what it owes.
+    pub(super) fn halt(&self, account: &AccountId, now: Timestamp) -> Option<&'static str> {
         let desk = self.desks.get(account)?;
         let head = self.view.account(account).map(|account| &account.head);
         let reasons = [
@@ -385,8 +396,6 @@ impl Engine {
                 "the account's token is not accepted",
             ),
             (desk.rate_limited.is_some_and(|until| now < until), "the platform asked to wait"),
-            (!matches!(desk.work, Work::Idle), "another delivery was under way"),
-            (self.view.account(account).is_some_and(|a| a.open().next().is_some()), "another delivery was owed"),
         ];
         reasons.into_iter().find(|(stands, _)| *stands).map(|(_, reason)| reason)
     }
