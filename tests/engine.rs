@@ -444,6 +444,15 @@ fn a_change_while_a_second_try_is_being_intended_does_not_hide_it_from_a_restart
 }
 
 #[test]
+fn what_leaves_the_queue_while_its_account_is_gone_is_withdrawn() {
+    let mut bench = retrying();
+    bench.configure(Vec::new());
+    bench.file("q.toml", "");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "withdrawn");
+}
+
+#[test]
 fn the_end_of_an_attempt_that_is_owed_is_recorded_once() {
     let mut bench = retrying();
     bench.now = bench.engine.poll_timeout().unwrap();
