@@ -21,7 +21,7 @@ pub enum Mood {
 
 pub struct Sky {
     pub mood: Mood,
-    /// Of so many requests 150 do not go as they should.
+    /// Of so many requests that publish, 143 do not go as they should, and 92 of others.
     requests: u64,
     chance: Chance,
     pub tally: BTreeMap<&'static str, u64>,
