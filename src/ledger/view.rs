@@ -371,6 +371,8 @@ impl Course {
             Fact::Planned { .. } | Fact::Missed { .. } | Fact::Expired { .. } | Fact::Withdrawn { .. } => plans,
             Fact::Outcome { attempt, .. } => self.state.is_open() && *attempt == self.attempts,
             Fact::Resolved { .. } => !matches!(self.state, State::Sending { .. } | State::Delivered { .. }),
+            // What a person decided while an intent was on its way stands: the attempt finds no intent of its own.
+            Fact::Intent(_) => !self.dropped && !matches!(self.state, State::Delivered { .. }),
             _ => true,
         }
     }
@@ -713,6 +715,21 @@ mod tests {
                 "a person gives it up",
                 vec![(1, intent(1, "k")), (2, outcome(1, uncertain())), (3, resolved(Decision::Drop))],
                 State::Withdrawn,
+            ),
+            (
+                "an intent from before a person gave it up",
+                vec![(1, planned(None)), (2, missed()), (3, resolved(Decision::Drop)), (3, intent(1, "k"))],
+                State::Withdrawn,
+            ),
+            (
+                "an intent from before a person published it by hand",
+                vec![
+                    (1, planned(None)),
+                    (2, missed()),
+                    (3, resolved(Decision::Delivered { url: "https://a/1".into() })),
+                    (3, intent(1, "k")),
+                ],
+                arrived(0, "https://a/1", Some("https://a/1")),
             ),
             (
                 "a plan from before a person gave it up",
