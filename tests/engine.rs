@@ -43,6 +43,10 @@ impl Adapter for Plain {
         self.place.into()
     }
 
+    fn host(&self) -> String {
+        self.place.split('/').next().unwrap_or_default().into()
+    }
+
     fn evidence(&self) -> Evidence {
         if self.repeatable { Evidence::Repeatable } else { Evidence::LookBack { lag: Duration::ZERO } }
     }
@@ -827,6 +831,27 @@ fn what_was_begun_on_another_host_is_not_looked_for_here() {
 }
 
 #[test]
+fn an_attempt_begun_by_an_earlier_version_tells_where_it_goes_on() {
+    let before = retrying();
+    let mut view = View::default();
+    for record in &before.durable {
+        let mut record = record.clone();
+        if let Fact::Intent(intent) = &mut record.fact {
+            intent.host = None;
+        }
+        view.apply(&record);
+    }
+    let mut bench = Bench::new(view, Mode::Publish, &before.now.to_string());
+    bench.configure(before.setups);
+    for (file, posts) in before.files {
+        bench.posts(&file, posts);
+    }
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.until("2026-06-01T09:01:00Z");
+    assert_eq!(bench.intents().last().unwrap().host.as_deref(), Some("one.example"));
+}
+
+#[test]
 fn a_slot_whose_post_is_given_up_is_said_to_be_empty() {
     let mut bench = intending();
     bench.file("q.toml", &post("p", "other words", ""));
@@ -1027,6 +1052,46 @@ fn nothing_is_begun_on_an_account_that_was_paused_while_media_were_read() {
     bench.tell(Event::Gathered { ticket, result: Ok(Vec::new()) });
     bench.settle();
     assert_eq!(bench.intents().len(), 1);
+}
+
+#[test]
+fn nothing_is_begun_at_the_old_place_of_an_account_that_was_moved_while_media_were_read() {
+    let mut bench = Bench::ready(&post("p", "hello", "media = [{ file = \"dot.png\", alt = \"a dot\" }]"));
+    bench.until("2026-06-01T09:00:00Z");
+    let ticket = bench.gathers.pop_front().expect("its media are read");
+    bench.configure(on_another_host());
+    bench.tell(Event::Gathered { ticket, result: Ok(Vec::new()) });
+    bench.settle();
+    assert_eq!(bench.intents().len(), 0);
+    let ticket = bench.gathers.pop_front().expect("they are read again for the new place");
+    bench.tell(Event::Gathered { ticket, result: Ok(Vec::new()) });
+    bench.settle();
+    assert_eq!(bench.intents()[0].host.as_deref(), Some("two.example"));
+}
+
+#[test]
+fn a_post_that_expires_while_its_media_are_read_is_not_begun() {
+    let media = "expires = 2026-06-01T09:00:01Z\nmedia = [{ file = \"dot.png\", alt = \"a dot\" }]";
+    let mut bench = Bench::ready(&post("p", "hello", media));
+    bench.until("2026-06-01T09:00:00Z");
+    let ticket = bench.gathers.pop_front().expect("its media are read");
+    bench.now = at("2026-06-01T09:00:02Z");
+    bench.tell(Event::Gathered { ticket, result: Ok(Vec::new()) });
+    bench.settle();
+    assert_eq!((bench.intents().len(), bench.state("p@a")), (0, "expired"));
+}
+
+#[test]
+fn what_is_parked_goes_on_with_another_token_or_name_on_the_same_host() {
+    let mut bench = parked();
+    let adapter = Plain { platform: "plain", place: "one.example/renamed", logs_in: false, repeatable: false };
+    bench.configure(vec![AccountSetup { adapter: Arc::new(adapter), ..setup("a", &["0 9 * * *"]) }]);
+    bench.until("2026-06-01T09:01:00Z");
+    let (_, url) = bench.calls.front().expect("it is looked for");
+    assert_eq!(url, "https://one.example/renamed/look");
+    bench.replied("there");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "delivered");
 }
 
 #[test]

@@ -58,15 +58,19 @@ impl Engine {
                 })
             }
             Work::Parked { delivery } => {
-                if let Some(later) = &desk.later
-                    && let Some(why) =
-                        moved((desk.setup.adapter.platform(), Some(&desk.setup.adapter.host())), &*later.adapter)
-                {
+                if let Some(later) = desk.later.take() {
+                    let began = (desk.setup.adapter.platform(), Some(&*desk.setup.adapter.host()));
+                    let why = moved(began, &*later.adapter);
                     let (delivery, attempt) = (delivery.id().clone(), delivery.attempt());
                     desk.work = Work::Idle;
-                    let fact = Fact::Outcome { delivery, attempt, outcome: Outcome::Uncertain { why } };
-                    self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(account.clone()));
-                    self.hold_desk(account);
+                    // With the token and the name of today it is looked for like one that was found at start: all that
+                    // this needs is on record.
+                    desk.set_up(later);
+                    if let Some(why) = why {
+                        let fact = Fact::Outcome { delivery, attempt, outcome: Outcome::Uncertain { why } };
+                        self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(account.clone()));
+                        self.hold_desk(account);
+                    }
                     return None;
                 }
                 let stopped = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
@@ -386,19 +390,28 @@ impl Engine {
         })
     }
 
-    /// Between choosing and now media were read; the post may have changed meanwhile, the folder got lost, or the account
-    /// been paused.
+    /// Between choosing and now media were read. Meanwhile the post may have changed, expired or been given up, the folder
+    /// got lost, or the account been paused or moved.
     fn may_still_begin(&self, delivery: &DeliveryId, beginning: &Beginning, now: Timestamp) -> bool {
         let (Some(post), Some(chosen)) = (self.posts.get(&delivery.post), &beginning.post) else { return false };
         let same = post.digest == chosen.digest && post.approval == Approval::Approved && post.rare.trouble.is_none();
-        same && self.halt(&delivery.account, now).is_none()
+        // What is out in part is carried on.
+        let untouched = beginning.prior.as_ref().is_none_or(|open| open.published == 0);
+        let expired = untouched && post.rare.expires.is_some_and(|expires| expires <= now);
+        let as_it_was = self.desks.get(&delivery.account).is_some_and(|desk| desk.later.is_none() && !desk.ending);
+        same && !expired && as_it_was && self.halt(&delivery.account, now).is_none()
     }
 
     fn intent(&self, delivery: &DeliveryId, beginning: &mut Beginning, now: Timestamp) -> Option<Intent> {
         if let Some(open) = &beginning.prior {
             let attempts = self.entry(delivery).map_or(open.intent.attempt, |entry| entry.attempts);
             let attempt = if beginning.found { attempts } else { attempts + 1 };
-            return Some(Intent { attempt, fixed: true, ..open.intent.clone() });
+            let mut host = open.intent.host.clone();
+            if !beginning.found {
+                // Records of earlier versions do not tell where they began; this attempt begins here.
+                host = host.or_else(|| self.desks.get(&delivery.account).map(|desk| desk.setup.adapter.host()));
+            }
+            return Some(Intent { attempt, fixed: true, host, ..open.intent.clone() });
         }
         let post = beginning.post.as_ref()?;
         let desk = self.desks.get(&delivery.account)?;
