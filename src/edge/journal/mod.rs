@@ -198,13 +198,14 @@ impl Journal {
         Ok((Self { shared, thread: Mutex::new(None), _lock: lock }, found))
     }
 
-    /// What the thread does when something waits: writes it in one go, syncs, and answers.
+    /// What the thread does when something waits: writes it in one go, syncs, and answers. Only for a journal without its
+    /// thread, and for one caller at a time.
     pub fn turn(&self) {
         self.shared.turn(self.shared.waiting());
     }
 
-    /// Hands in a batch; all of it or nothing is kept. `done` is called from the journal's thread, in the order of
-    /// handing in. It must not wait for the journal.
+    /// Hands in a batch; all of it or nothing is kept. `done` is called from the journal's thread, or by
+    /// [`Journal::turn`] where there is none, in the order of handing in. It must not wait for the journal.
     pub fn submit(&self, batch: Vec<Vec<u8>>, room: Room, done: Done) {
         self.shared.submit(Job { batch, room, done });
     }
@@ -282,7 +283,7 @@ impl Journal {
         self.shared.grown.notify_all();
     }
 
-    /// Writes what waits and ends the thread. What is handed in later is refused.
+    /// Lets the thread write what waits, and ends it. What is handed in later is refused.
     pub fn close(&self) {
         lock(&self.shared.queue).close();
         self.shared.wake.notify_all();
