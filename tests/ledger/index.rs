@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cadenced::domain::DeliveryId;
 use cadenced::edge::store::{self, OpenError, Opened, Options, Progress, Store};
@@ -44,7 +45,10 @@ fn assert_all_found(store: &Store, records: &[Record]) {
 
 /// Changes the trees of a closed store.
 fn with_sled(dir: &Path, change: impl FnOnce(&sled::Db)) {
-    let db = sled::Config::new().path(dir.join("index")).flush_every_ms(None).open().unwrap();
+    let config = sled::Config::new().path(dir.join("index")).flush_every_ms(None);
+    // Sled's own threads may hold the lock for a moment after the last handle is gone.
+    let open = |_| config.open().map_err(|_| std::thread::park_timeout(Duration::from_millis(10))).ok();
+    let db = (0..500).find_map(open).unwrap_or_else(|| config.open().unwrap());
     change(&db);
     db.flush().unwrap();
 }

@@ -46,9 +46,11 @@ const ALL: &[Arrow] = &[
     // What the plan says may be on its way, or refused by the disk, when the next thing happens.
     ("held", "intent", "sending"),
     ("missed", "withdrawn", "withdrawn"),
+    ("expired", "withdrawn", "withdrawn"),
     ("withdrawn", "withdrawn", "withdrawn"),
     // A person puts a clock right.
     ("delivered", "delivery-set-back", "delivered"),
+    ("refused", "delivery-set-back", "refused"),
     ("retrying", "delivery-set-back", "retrying"),
     ("sending", "delivery-set-back", "sending"),
     ("uncertain", "delivery-set-back", "uncertain"),
@@ -67,9 +69,11 @@ const ALL: &[Arrow] = &[
 /// What takes two things within milliseconds, or three that are rare: nobody can count on it in ten minutes.
 const SELDOM: &[Arrow] = &[
     ("missed", "withdrawn", "withdrawn"),
+    ("expired", "withdrawn", "withdrawn"),
     ("withdrawn", "delivery-set-back", "withdrawn"),
     ("sending", "delivery-set-back", "sending"),
     ("uncertain", "delivery-set-back", "uncertain"),
+    ("refused", "delivery-set-back", "refused"),
 ];
 
 /// What was taken and how often, then what was not, then what should not exist.
