@@ -62,7 +62,7 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// handle, or a folder.
     fn place(&self) -> String;
 
-    /// The server, or the folder, that can be asked what became of an attempt: of [`Adapter::place`] what does not
+    /// The server, or the site, that can be asked what became of an attempt: of [`Adapter::place`] what does not
     /// change with another token.
     fn host(&self) -> String {
         self.place()

@@ -135,6 +135,11 @@ impl Adapter for Site {
         self.root.display().to_string()
     }
 
+    /// Where readers find it: a folder that was moved, with all that lies in it, is the same site.
+    fn host(&self) -> String {
+        self.about.base.clone()
+    }
+
     fn evidence(&self) -> Evidence {
         Evidence::Repeatable
     }
