@@ -526,3 +526,16 @@ fn one_folder_has_one_name() {
     assert_eq!(place("./x/../site/"), "/srv/web/site");
     assert_eq!(place("/srv/web/site"), "/srv/web/site");
 }
+
+#[test]
+fn a_folder_that_was_moved_is_the_same_site() {
+    let at = |key: &str, value: &str| {
+        let mut values = about("");
+        values.insert(key.into(), value.into());
+        built(values).unwrap()
+    };
+    let (here, moved) = (at("path", "site"), at("path", "elsewhere"));
+    assert_ne!(here.place(), moved.place());
+    assert_eq!(here.host(), moved.host());
+    assert_ne!(here.host(), at("base_url", "https://other.example/notes").host());
+}
