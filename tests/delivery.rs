@@ -458,7 +458,7 @@ fn tell(about: Delivering, lines: &[Line]) {
         retry: Retry { first: Duration::from_secs(30), max: Duration::from_secs(3_600), tries: 3 },
     };
     let thread = vec!["part".to_owned(); about.parts - 1];
-    let picture = MediaItem { file: "dot.png".into(), alt: "A dot".into(), sha256: Digest::of(b"dot") };
+    let picture = MediaItem { file: "dot.png".into(), alt: "A dot".into(), sha256: Digest::of(b"dot"), facts: None };
     let media = if about.unread_media { vec![picture] } else { Vec::new() };
     let content = Content { text: "part".into(), thread, media, ..Content::default() };
     let job = Job {

@@ -63,7 +63,7 @@ impl Edge {
     fn post_within(&self, url: &str, timeout: Duration) -> Result<HttpReply, Failure> {
         match self.call(Call::Http(post(url)), timeout) {
             Ok(Reply::Http(reply)) => Ok(reply),
-            Ok(Reply::File(_)) => panic!("a request was answered with files"),
+            Ok(_) => panic!("a request was answered with files"),
             Err(failure) => Err(failure),
         }
     }

@@ -187,7 +187,7 @@ fn all_requests() -> Vec<(String, Request)> {
 
 fn media(mime: &str) -> Media {
     let bytes: Arc<[u8]> = b"bytes".as_slice().into();
-    let item = MediaItem { file: "a.bin".into(), alt: "what it shows".into(), sha256: Digest::of(&bytes) };
+    let item = MediaItem { file: "a.bin".into(), alt: "what it shows".into(), sha256: Digest::of(&bytes), facts: None };
     Media { item, mime: mime.into(), size: None, bytes }
 }
 

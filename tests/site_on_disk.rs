@@ -61,7 +61,8 @@ fn files(root: &Path, below: &str, found: &mut BTreeMap<String, Vec<u8>>) {
 fn job(adapter: &dyn Adapter, id: &str) -> Job {
     let started: Timestamp = "2026-12-01T08:00:00Z".parse().expect("a moment");
     let picture = png::tiny(9);
-    let item = MediaItem { file: "a.png".into(), alt: "Twelve pixels".into(), sha256: Digest::of(&picture) };
+    let item =
+        MediaItem { file: "a.png".into(), alt: "Twelve pixels".into(), sha256: Digest::of(&picture), facts: None };
     let content = Content {
         text: format!("This is {id}"),
         thread: vec!["and more".into()],

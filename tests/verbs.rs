@@ -40,6 +40,7 @@ static WALL: Entry = Entry {
         Key { name: "place", kind: KeyKind::Text, required: true, doc: "Where." },
         Key { name: "token", kind: KeyKind::Secret, required: false, doc: "Secret." },
     ],
+    can: cadenced::platform::site::ENTRY.can,
     build: |table: &mut Table| {
         let place = table.required("place")?;
         if place == "nowhere" {

@@ -267,6 +267,7 @@ fn content(words: &[&str], address: &str) -> Content {
         file: format!("{name}.png"),
         alt: format!("Twelve pixels of {name}"),
         sha256: Digest::of(name.as_bytes()),
+        facts: None,
     };
     Content {
         text: "part 0 of <post> & \"more\"".into(),

@@ -1,5 +1,8 @@
 //! What is said: one post as one account publishes it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Digest, PostId};
@@ -48,6 +51,21 @@ pub struct MediaItem {
     pub alt: String,
     /// SHA-256 of the bytes that were approved.
     pub sha256: Digest,
+    /// What the bytes are, where somebody has looked; no part of what is approved.
+    #[serde(skip)]
+    pub facts: Option<Arc<MediaFacts>>,
+}
+
+/// What the bytes of a media file say of themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaFacts {
+    /// By content, not by name.
+    pub mime: &'static str,
+    pub bytes: u64,
+    /// Width and height in pixels, of an image or a video.
+    pub size: Option<(u32, u32)>,
+    /// How long a video or a sound plays.
+    pub duration: Option<Duration>,
 }
 
 /// A post as one account publishes it: its variant is applied, its defaults are filled in.

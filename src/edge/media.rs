@@ -180,7 +180,7 @@ mod tests {
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x03\0\0\0\x02\x08\x02\0\0\0";
 
     fn item(file: &str, bytes: &[u8]) -> MediaItem {
-        MediaItem { file: file.into(), alt: "a picture".into(), sha256: Digest::of(bytes) }
+        MediaItem { file: file.into(), alt: "a picture".into(), sha256: Digest::of(bytes), facts: None }
     }
 
     fn queue() -> (tempfile::TempDir, FolderPath) {

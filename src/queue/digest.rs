@@ -135,6 +135,7 @@ impl MediaBody<'_> {
             alt: self.alt.as_ref().map(owned).unwrap_or_default(),
             // No bytes have this digest, so nothing is ever sent for a file that was missing.
             sha256: sha256.unwrap_or(Digest([0; 32])),
+            facts: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use cadenced::ledger::record::{Decision, Fact};
 use cadenced::ledger::store::{CommitError, Room};
 use cadenced::ledger::{Record, View};
 use cadenced::parts::{Inbox, ShelfError};
-use cadenced::platform::contract::{Adapter, Call, Entry, Failure, HeaderValue, Media, Reply, Twin};
+use cadenced::platform::contract::{Adapter, Call, Entry, Failure, HeaderValue, Reply, Twin};
 use cadenced::queue::Approval;
 use cadenced::telemetry::events::Level;
 
@@ -642,23 +642,17 @@ impl World {
             }
             Command::Call { ticket, call, .. } => self.call(ticket, call)?,
             Command::Gather { ticket, items, .. } => {
-                let bytes: Arc<[u8]> = scenario::dot().into();
-                let media = |item: cadenced::domain::MediaItem| Media {
-                    item,
-                    mime: "image/png".into(),
-                    size: Some((1, 1)),
-                    bytes: bytes.clone(),
-                };
                 let calm = self.now >= self.faults_end;
                 let result = if !calm && self.chance.permille(self.weather.edits) {
                     self.report.count("media gone for a moment");
                     Err(ShelfError::Unreadable { file: "dot.png".into(), why: "gone for a moment".into() })
                 } else if !calm && self.chance.permille(self.weather.edits / 4) {
                     self.report.count("media changed");
-                    let (approved, found) = (Digest::of(&bytes), Digest::of(b"another dot"));
-                    Err(ShelfError::Changed { file: "dot.png".into(), approved, found })
+                    let item = items.first().expect("nothing is gathered for nothing");
+                    let found = Digest::of(b"another file");
+                    Err(ShelfError::Changed { file: item.file.clone(), approved: item.sha256, found })
                 } else {
-                    Ok(items.into_iter().map(media).collect())
+                    Ok(items.into_iter().map(scenario::media).collect())
                 };
                 let (life, span) = (self.life, self.millis(10));
                 self.later(span, Coming::Told { life, event: Event::Gathered { ticket, result } });

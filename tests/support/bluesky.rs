@@ -134,6 +134,7 @@ impl Scenario {
             file: format!("image-{place}.png"),
             alt: (*alt).into(),
             sha256: Digest::of(&png(place)),
+            facts: None,
         };
         Content {
             text: self.text.clone(),
@@ -355,7 +356,7 @@ impl<'a> Driver<'a> {
 pub fn request(step: &Step) -> &cadenced::platform::contract::Request {
     match &step.call {
         Call::Http(request) => request,
-        Call::File(_) => panic!("{}: not a request by HTTP", step.name),
+        _ => panic!("{}: not a request by HTTP", step.name),
     }
 }
 

@@ -3,4 +3,5 @@
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
 pub mod drive;
+pub mod mp4;
 pub mod png;

@@ -29,8 +29,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::contract::{
-    Adapter, Attempt, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key, KeyKind, Next, Pace, Purpose, Reading,
-    Reply, Session, Step, Table,
+    Abilities, Adapter, Answers, Attempt, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key, KeyKind, Next, Pace,
+    Purpose, Reading, Reply, Session, Step, Table,
 };
 use crate::domain::{Checkpoint, Content, Remote, ReplyTo, SecretRef, Timestamp, Visibility};
 use record::{Around, Frozen, Image, StrongRef};
@@ -64,6 +64,19 @@ pub static ENTRY: Entry = Entry {
             doc: "An app password, made in the account's settings",
         },
     ],
+    can: Abilities {
+        text_alone: true,
+        images: IMAGES,
+        videos: 0,
+        sounds: 0,
+        documents: 0,
+        mixed: false,
+        threads: true,
+        answers: Answers::Anything,
+        warnings: true,
+        unlisted: false,
+        followers: false,
+    },
     build,
     twin: || Box::new(twin::BlueskyTwin::new()),
 };
@@ -147,7 +160,7 @@ impl Adapter for Bluesky {
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {
         match reply {
             Reply::Http(reply) => wire::pace(reply, now),
-            Reply::File(_) => None,
+            _ => None,
         }
     }
 }
@@ -316,9 +329,7 @@ fn check(content: &Content) -> Vec<Complaint> {
             complaints.push(Complaint::new("tags", reason));
         }
     }
-    if content.media.len() > IMAGES {
-        complaints.push(Complaint::new("media", format!("{} images, bluesky takes {IMAGES}", content.media.len())));
-    }
+    complaints.extend(ENTRY.can.complaints(ENTRY.name, content));
     for item in &content.media {
         let ending = item.file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
         if NOT_IMAGES.contains(&ending.as_str()) {

@@ -230,7 +230,7 @@ mod tests {
     }
 
     fn image() -> MediaItem {
-        MediaItem { file: "a.png".into(), alt: "A desk".into(), sha256: Digest::of(b"") }
+        MediaItem { file: "a.png".into(), alt: "A desk".into(), sha256: Digest::of(b""), facts: None }
     }
 
     #[test]

@@ -419,7 +419,7 @@ fn media(item: &MediaItem, mime: &str, bytes: &[u8]) -> Media {
 }
 
 fn image(file: &str) -> MediaItem {
-    MediaItem { file: file.into(), alt: "A desk".into(), sha256: Digest::of(b"") }
+    MediaItem { file: file.into(), alt: "A desk".into(), sha256: Digest::of(b""), facts: None }
 }
 
 fn fixture(name: &str) -> HttpReply {

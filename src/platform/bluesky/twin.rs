@@ -475,7 +475,7 @@ impl Twin for BlueskyTwin {
     fn answer(&mut self, call: &Call, now: Timestamp) -> Reply {
         Reply::Http(match call {
             Call::Http(request) => self.dispatch(request, now),
-            Call::File(_) => error(400, "InvalidRequest", "not a request by HTTP"),
+            _ => error(400, "InvalidRequest", "not a request by HTTP"),
         })
     }
 

@@ -42,8 +42,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::contract::{
-    Adapter, Attempt, Call, Complaint, Effect, Entry, Evidence, Key, KeyKind, Next, Pace, Purpose, Reading, Reply,
-    Request, Session, Step, Table, Twin,
+    Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, Key, KeyKind, Next, Pace, Purpose,
+    Reading, Reply, Request, Session, Step, Table, Twin,
 };
 use crate::domain::{Content, Digest, ReplyTo, Secret, SecretRef, Timestamp, Visibility, time};
 
@@ -67,6 +67,20 @@ pub static ENTRY: Entry = Entry {
             doc: "Access token of the account, with the scopes `read` and `write`, or `read:accounts read:statuses read:search write:statuses write:media`.",
         },
     ],
+    // How many files a post may have, each server says for itself.
+    can: Abilities {
+        text_alone: true,
+        images: 4,
+        videos: 1,
+        sounds: 1,
+        documents: 0,
+        mixed: false,
+        threads: true,
+        answers: Answers::Anything,
+        warnings: true,
+        unlisted: true,
+        followers: true,
+    },
     build,
     twin: || Box::new(twin::MastodonTwin::mastodon()) as Box<dyn Twin>,
 };
@@ -176,7 +190,7 @@ impl Adapter for Mastodon {
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {
         match reply {
             Reply::Http(reply) => wire::pace(reply, now),
-            Reply::File(_) => None,
+            _ => None,
         }
     }
 }

@@ -25,7 +25,7 @@ fn content(text: &str) -> Content {
 
 fn media(mime: &str, alt: &str) -> Media {
     let bytes: Arc<[u8]> = b"bytes".as_slice().into();
-    let item = MediaItem { file: "a.bin".into(), alt: alt.into(), sha256: Digest::of(&bytes) };
+    let item = MediaItem { file: "a.bin".into(), alt: alt.into(), sha256: Digest::of(&bytes), facts: None };
     Media { item, mime: mime.into(), size: None, bytes }
 }
 
@@ -792,7 +792,7 @@ fn the_imitation_wants_a_user_agent_where_it_can_have_one() {
     let mut request = Wire { base: &base, token: &token }.verify_credentials();
     let mut status = |request: &Request| match twin.answer(&Call::Http(request.clone()), at(NOW)) {
         Reply::Http(reply) => reply.status,
-        Reply::File(_) => 0,
+        _ => 0,
     };
     assert_eq!(status(&request), 418);
     request.headers.push(("User-Agent", HeaderValue::Plain("cadenced".into())));

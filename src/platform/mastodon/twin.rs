@@ -603,7 +603,7 @@ impl Twin for MastodonTwin {
     fn answer(&mut self, call: &Call, now: Timestamp) -> Reply {
         Reply::Http(match call {
             Call::Http(request) => self.route(request, now),
-            Call::File(_) => self.error(400, "not a request"),
+            _ => self.error(400, "not a request"),
         })
     }
 

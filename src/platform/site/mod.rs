@@ -31,12 +31,27 @@ use serde_json::{Value, json};
 use crate::domain::{Content, JsonText, PostId, Remote, SecretRef, Timestamp, Visibility, time};
 
 use super::contract::{
-    Adapter, Attempt, Call, Complaint, Effect, Entry, Evidence, FileCall, FileWork, Job, Key, KeyKind, Next, Purpose,
-    Reading, Reply, Session, Step, Table,
+    Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, FileCall, FileWork, Job, Key,
+    KeyKind, Next, Purpose, Reading, Reply, Session, Step, Table,
 };
 use wire::{About, List};
 
-pub static ENTRY: Entry = Entry { name: "site", keys: KEYS, build, twin: || Box::new(twin::Folder::default()) };
+pub static ENTRY: Entry =
+    Entry { name: "site", keys: KEYS, can: CAN, build, twin: || Box::new(twin::Folder::default()) };
+
+const CAN: Abilities = Abilities {
+    text_alone: true,
+    images: usize::MAX,
+    videos: usize::MAX,
+    sounds: usize::MAX,
+    documents: usize::MAX,
+    mixed: true,
+    threads: true,
+    answers: Answers::Anything,
+    warnings: true,
+    unlisted: true,
+    followers: false,
+};
 
 const KEYS: &[Key] = &[
     key("path", KeyKind::Path, true, "Folder of the site, relative to this file; a web server serves it."),

@@ -44,7 +44,7 @@ fn media(item: &MediaItem) -> Media {
 }
 
 fn picture(file: &str, alt: &str) -> MediaItem {
-    MediaItem { file: file.into(), alt: alt.into(), sha256: Digest::of(file.as_bytes()) }
+    MediaItem { file: file.into(), alt: alt.into(), sha256: Digest::of(file.as_bytes()), facts: None }
 }
 
 fn said(text: &str) -> Content {

@@ -135,9 +135,7 @@ impl World {
             self.count("unreadable media");
             Err(ShelfError::Unreadable { file: "dot.png".into(), why: "gone for a moment".into() })
         } else {
-            let bytes: Arc<[u8]> = scenario::dot().into();
-            let media = |item| Media { item, mime: "image/png".into(), size: Some((1, 1)), bytes: bytes.clone() };
-            Ok(items.into_iter().map(media).collect())
+            Ok(items.into_iter().map(scenario::media).collect())
         };
         let (life, span) = (self.life, self.millis(10));
         self.later(span, Coming::Gathered { life, done, result });

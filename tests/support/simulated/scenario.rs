@@ -6,10 +6,12 @@ use std::time::Duration;
 use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
 };
-use cadenced::domain::{AccountId, Digest, PostId, Timestamp, time};
+use cadenced::domain::{AccountId, Digest, MediaItem, PostId, Timestamp, time};
+use cadenced::platform::contract::{Abilities, Media, MediaKind};
 use cadenced::queue::{Approval, Order, Post, parse};
 
 use super::chance::Chance;
+use super::twins;
 
 /// Which kind of life a run leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +72,7 @@ pub struct AccountPlan {
     pub id: String,
     /// Which twin, and which account of it.
     pub twin: usize,
+    pub can: Abilities,
     pub number: u32,
     pub schedule: Schedule,
     pub policy: Policy,
@@ -216,9 +219,21 @@ const STARTS: [&str; 6] = [
     "2026-04-03T00:00:00Z",
 ];
 
+/// Where a seed tells the number of twins.
+const TWINS_SHIFT: u32 = 56;
+
+/// The seed as it was drawn when there were so many twins.
+pub const fn of_so_many(twins: u64, seed: u64) -> u64 {
+    (twins << TWINS_SHIFT) | seed
+}
+
 impl Scenario {
+    /// The highest byte of a seed says how many of the twins its run may have; 0 is all of them.
     pub fn draw(family: Family, seed: u64) -> Self {
-        let mut chance = Chance::new(seed ^ if family == Family::Long { 0x6c6f_6e67 << 32 } else { 0 });
+        let all = twins::entries().len() as u64;
+        let (twins, drawn) = (seed >> TWINS_SHIFT, seed & ((1 << TWINS_SHIFT) - 1));
+        let twins = if twins == 0 { all } else { twins };
+        let mut chance = Chance::new(drawn ^ if family == Family::Long { 0x6c6f_6e67 << 32 } else { 0 });
         let (start, days, rhythm) = match family {
             Family::Dense | Family::Brief => {
                 let rhythm = Rhythm { trouble: (60, 3600), operator: (3600, 40_000), editor: None };
@@ -234,7 +249,6 @@ impl Scenario {
                 (start, *chance.pick(&[60, 90, 120, 180, 240, 365, 365, 730]), rhythm)
             }
         };
-        let twins = super::twins::count() as u64;
         // Most people have one.
         let how_many: &[u64] = if family == Family::Brief { &[1, 2, 3] } else { &[1, 1, 1, 2, 3] };
         let accounts: Vec<AccountPlan> =
@@ -301,9 +315,11 @@ fn account(chance: &mut Chance, family: Family, n: usize, twins: u64) -> Account
         settle: None,
         retry: Retry { first: Duration::from_secs(30), max: Duration::from_secs(3600), tries: 8 },
     };
+    let twin = chance.below(twins) as usize;
     AccountPlan {
         id: format!("a{n}"),
-        twin: chance.below(twins) as usize,
+        twin,
+        can: twins::entries()[twin].can,
         number: n as u32,
         schedule: Schedule { zone: jiff::tz::TimeZone::get(zone).unwrap(), slots },
         policy,
@@ -319,10 +335,9 @@ pub fn cron(text: &str) -> Cron {
 /// A new post. Its text tells post, version and part, so that the oracle knows it wherever it appears.
 pub fn post(chance: &mut Chance, family: Family, number: u64, start: Timestamp, accounts: &[AccountPlan]) -> PostPlan {
     let id = format!("p{number}");
-    let mut to: Vec<String> =
-        accounts.iter().filter(|_| chance.permille(600)).map(|account| format!("\"{}\"", account.id)).collect();
+    let mut to: Vec<&AccountPlan> = accounts.iter().filter(|_| chance.permille(600)).collect();
     if to.is_empty() {
-        to.push(format!("\"{}\"", chance.pick(accounts).id));
+        to.push(chance.pick(accounts));
     }
     let goal = if chance.permille(300) { "promotion" } else { "connection" };
     let mut keys = String::new();
@@ -346,19 +361,37 @@ pub fn post(chance: &mut Chance, family: Family, number: u64, start: Timestamp, 
         keys += &format!("priority = {}\n", chance.below(3));
     }
     let parts = if chance.permille(200) { 1 + chance.below(3) } else { 0 };
+    let parts = if to.iter().all(|account| account.can.threads) { parts } else { 0 };
     if parts > 0 {
         let parts: Vec<String> = (1..=parts).map(|part| format!("\"{}\"", marker(&id, 1, part))).collect();
         keys += &format!("thread = [{}]\n", parts.join(", "));
     }
-    if chance.permille(200) {
-        keys += "media = [{ file = \"dot.png\", alt = \"a dot\" }]\n";
+    if let Some(file) = file_for(&mut to, chance.permille(200)) {
+        keys += &format!("media = [{{ file = \"{file}\", alt = \"a dot\" }}]\n");
     }
+    let to: Vec<String> = to.iter().map(|account| format!("\"{}\"", account.id)).collect();
     let text = marker(&id, 1, 0);
     let toml = format!(
         "[[post]]\nid = \"{id}\"\nto = [{}]\naudience = \"all\"\ngoal = \"{goal}\"\ntext = \"{text}\"\n{keys}\n",
         to.join(", ")
     );
     PostPlan::new(toml, chance.permille(930))
+}
+
+/// A file that all these accounts take, where one of them needs it or somebody wants it. Where there is none for all,
+/// the post goes to the first account only.
+fn file_for(to: &mut Vec<&AccountPlan>, wanted: bool) -> Option<&'static str> {
+    let files = [(DOT, MediaKind::Image), (CLIP, MediaKind::Video)];
+    let for_all = |to: &[&AccountPlan]| {
+        files.iter().find(|(_, kind)| to.iter().all(|account| account.can.most(*kind) > 0)).map(|(file, _)| *file)
+    };
+    if !wanted && to.iter().all(|account| account.can.text_alone) {
+        return None;
+    }
+    for_all(to).or_else(|| {
+        to.truncate(1);
+        for_all(to)
+    })
 }
 
 /// What stands in the text of a part.
@@ -380,7 +413,7 @@ pub fn read(file: &Arc<str>, plans: &[PostPlan]) -> Vec<Post> {
 }
 
 fn read_one(toml: &str) -> Post {
-    let mut media = |_: &str| Ok(cadenced::domain::Digest::of(&dot()));
+    let mut media = |file: &str| Ok(cadenced::domain::Digest::of(&bytes_of(file)));
     let mut around = parse::Surroundings { approval: ApprovalMode::None, accounts: None, media: &mut media };
     let reading = parse::read(&"one.toml".into(), toml.as_bytes(), &mut around);
     let mut posts = reading.posts.unwrap_or_else(|| panic!("{toml}\n{:?}", reading.faults));
@@ -388,10 +421,25 @@ fn read_one(toml: &str) -> Post {
 }
 
 /// The bytes of the one image there is: a PNG of one pixel.
-pub fn dot() -> Vec<u8> {
+fn dot() -> Vec<u8> {
     vec![
         0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, b'I', b'H', b'D', b'R', 0, 0, 0, 1, 0, 0, 0, 1,
         8, 6, 0, 0, 0, 0x1f, 0x15, 0xc4, 0x89, 0, 0, 0, 0x0d, b'I', b'D', b'A', b'T', 0x78, 0x9c, 0x63, 0xf8, 0xcf,
         0xc0, 0, 0, 3, 1, 1, 0, 0xc9, 0xfe, 0x92, 0xef, 0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82,
     ]
+}
+
+/// The files that there are.
+const DOT: &str = "dot.png";
+const CLIP: &str = "clip.mp4";
+
+/// A file as the edge hands it out.
+pub fn media(item: MediaItem) -> Media {
+    let (mime, size) = if item.file == CLIP { ("video/mp4", (640, 480)) } else { ("image/png", (1, 1)) };
+    let bytes = bytes_of(&item.file).into();
+    Media { item, mime: mime.into(), size: Some(size), bytes }
+}
+
+fn bytes_of(file: &str) -> Vec<u8> {
+    if file == CLIP { b"a film that nobody has shot".to_vec() } else { dot() }
 }

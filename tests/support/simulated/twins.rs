@@ -16,22 +16,26 @@ pub const LATEST: Duration = Duration::from_secs(230);
 /// Where a twin can be reached: its port tells which one it is.
 const PORTS: u16 = 9_000;
 
-/// The twins of a run: every platform, and the servers that speak Mastodon's language otherwise.
+/// The twins of a run: every platform, and the servers that speak Mastodon's language otherwise. Those that have been
+/// here longest come first, so that a seed that is kept gives the run it gave when there were no others.
 pub fn all() -> Vec<(&'static Entry, Box<dyn Twin>)> {
-    let mut twins: Vec<(&'static Entry, Box<dyn Twin>)> =
-        platform::REGISTRY.iter().map(|entry| (*entry, (entry.twin)())).collect();
-    twins.extend(extra_twins());
-    twins
+    use platform::mastodon::twin::MastodonTwin;
+    let mut twins: Vec<Box<dyn Twin>> = entries().iter().map(|entry| (entry.twin)()).collect();
+    twins[GOTOSOCIAL] = Box::new(MastodonTwin::gotosocial());
+    twins[PLEROMA] = Box::new(MastodonTwin::pleroma());
+    entries().into_iter().zip(twins).collect()
 }
 
-fn extra_twins() -> Vec<(&'static Entry, Box<dyn Twin>)> {
-    use platform::mastodon::{ENTRY, twin::MastodonTwin};
-    vec![(&ENTRY, Box::new(MastodonTwin::gotosocial())), (&ENTRY, Box::new(MastodonTwin::pleroma()))]
+/// The platform of each twin.
+pub fn entries() -> Vec<&'static Entry> {
+    let (first, later) = platform::REGISTRY.split_at(GOTOSOCIAL);
+    let mastodon = &platform::mastodon::ENTRY;
+    [first, &[mastodon, mastodon], later].concat()
 }
 
-pub fn count() -> usize {
-    all().len()
-}
+/// The places of the servers that are no Mastodon; the registry's first three stand before them, the others behind.
+const GOTOSOCIAL: usize = 3;
+const PLEROMA: usize = 4;
 
 /// The adapter of an account that is number `number` of this twin.
 pub fn adapter(
