@@ -15,6 +15,7 @@
 //! there, or a list that cannot be read, stops the attempt with the name of the file, and is left as it is. An
 //! unlisted post has a page, and no other file names it.
 
+mod feeds;
 mod pages;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use super::contract::{
     Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, FileCall, FileWork, Job, Key,
     KeyKind, Next, Purpose, Reading, Reply, Session, Step, Table,
 };
+use feeds::Feed;
 use wire::{About, List};
 
 pub static ENTRY: Entry =
@@ -201,7 +203,7 @@ impl Adapter for Site {
         let job = attempt.job;
         match (step.name.as_str(), reply) {
             (READ, Reply::File(files)) => match self.learn(job, files) {
-                Ok(known) => Reading::Learned(known.into_scratch()),
+                Ok(scratch) => Reading::Learned(scratch),
                 Err(why) => Reading::Retry { after: None, why },
             },
             (PUBLISH, Reply::File(files)) if files.is_empty() => Reading::Checkpoint(json!(self.remote(job))),
@@ -227,13 +229,13 @@ struct Known {
 
 impl Known {
     fn from_scratch(scratch: &Value) -> Option<Self> {
-        use serde::Deserialize as _;
-        let list = List::deserialize(scratch.get("list")?).ok()?;
+        let list = List::decode(scratch.get("list")?.as_str()?.as_bytes()).ok()?;
         Some(Self { list, style: scratch.get("style")?.as_bool()? })
     }
 
-    fn into_scratch(self) -> Value {
-        json!({ "list": self.list, "style": self.style })
+    /// `list` is `posts.json` as it was read.
+    fn scratch(list: &str, style: bool) -> Value {
+        json!({ "list": list, "style": style })
     }
 }
 
@@ -271,8 +273,8 @@ impl Site {
         frozen.unwrap_or(job.started)
     }
 
-    /// Takes in the list; the error names the file that must not be written over.
-    fn learn(&self, job: &Job, files: &[Option<Vec<u8>>]) -> Result<Known, String> {
+    /// Takes in the list, as scratch; the error names the file that must not be written over.
+    fn learn(&self, job: &Job, files: &[Option<Vec<u8>>]) -> Result<Value, String> {
         let [list, style, old, marked @ ..] = files else { return Err("the folder was not read".into()) };
         if marked.len() != MARKS.len() {
             return Err("the folder was not read".into());
@@ -288,8 +290,11 @@ impl Site {
             }
         }
         let list = match list {
-            Some(bytes) => List::decode(bytes)
-                .map_err(|error| format!("{} {error}: mend it, or move it away with {}", at(LIST), at(INDEX)))?,
+            Some(bytes) => {
+                List::decode(bytes)
+                    .map_err(|error| format!("{} {error}: mend it, or move it away with {}", at(LIST), at(INDEX)))?;
+                String::from_utf8_lossy(bytes)
+            }
             // The list is written before the index: here it was lost, and all older posts would leave the index.
             None if marked.iter().flatten().any(|bytes| !bytes.is_empty()) => {
                 return Err(format!(
@@ -298,10 +303,10 @@ impl Site {
                     at(INDEX)
                 ));
             }
-            None => List::default(),
+            None => String::from_utf8_lossy(&List::default().encode()).into_owned().into(),
         };
         let style = style.as_ref().is_none_or(|bytes| bytes.is_empty() || bytes.starts_with(STYLE_MARK.as_bytes()));
-        Ok(Known { list, style })
+        Ok(Known::scratch(&list, style))
     }
 
     /// Everything that makes the post appear, each file behind those that it leads to. Only the very first page of a
@@ -328,8 +333,9 @@ impl Site {
         files.push((LIST.into(), list.encode().into()));
         files.push((ARCHIVE.into(), pages::archive(&self.about, &list).into_bytes().into()));
         files.push((INDEX.into(), pages::index(&self.about, &list).into_bytes().into()));
-        files.push((JSON_FEED.into(), wire::json_feed(&self.about, &list).into()));
-        files.push((ATOM.into(), wire::atom(&self.about, &list, at).into()));
+        let feed = Feed::new(&self.about, &list);
+        files.push((JSON_FEED.into(), feed.json().into()));
+        files.push((ATOM.into(), feed.atom(at).into()));
         files
     }
 }

@@ -13,23 +13,32 @@ const EXCERPT: usize = 240;
 /// Drops what no page and no feed may hold: control characters but tab and newline, and U+FFFE and U+FFFF, which make
 /// XML unreadable. Carriage returns go, so that there is one way to end a line.
 pub fn clean(text: &str) -> String {
-    let wanted = |c: &char| matches!(c, '\t' | '\n') || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'));
-    text.chars().filter(wanted).collect()
+    text.chars().filter(|c| is_kept(*c)).collect()
+}
+
+fn is_kept(c: char) -> bool {
+    matches!(c, '\t' | '\n') || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'))
 }
 
 /// Escapes text for element content and for attribute values in double quotes, in HTML and in XML.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
-    for c in clean(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
+    let mut from = 0;
+    for (place, c) in text.char_indices() {
+        let instead = match c {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            '"' => "&quot;",
+            '\'' => "&#39;",
+            c if is_kept(c) => continue,
+            _ => "",
+        };
+        out.push_str(&text[from..place]);
+        out.push_str(instead);
+        from = place + c.len_utf8();
     }
+    out.push_str(&text[from..]);
     out
 }
 

@@ -4,6 +4,7 @@
 //! see. There is nothing to throttle, to expire or to revoke: a folder takes what it is given.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::domain::Timestamp;
 use crate::platform::contract::{Call, FileWork, HttpReply, Published, Reply, Secrets, Twin};
@@ -11,7 +12,7 @@ use crate::platform::contract::{Call, FileWork, HttpReply, Published, Reply, Sec
 /// The folders of all accounts.
 #[derive(Debug, Default)]
 pub struct Folder {
-    files: BTreeMap<u32, BTreeMap<String, Vec<u8>>>,
+    files: BTreeMap<u32, BTreeMap<String, Arc<[u8]>>>,
     /// Account, post and moment of each page, in the order in which they appeared.
     appeared: Vec<(u32, String, Timestamp)>,
 }
@@ -19,7 +20,8 @@ pub struct Folder {
 impl Folder {
     /// The files of one account, by path.
     pub fn files(&self, account: u32) -> BTreeMap<String, Vec<u8>> {
-        self.files.get(&account).cloned().unwrap_or_default()
+        let files = self.files.get(&account).into_iter().flatten();
+        files.map(|(path, bytes)| (path.clone(), bytes.to_vec())).collect()
     }
 
     /// Puts a file there by another hand than ours; `None` takes it away.
@@ -70,10 +72,10 @@ impl Twin for Folder {
         let account = name.strip_prefix("site-").and_then(|number| number.parse().ok()).unwrap_or(0);
         let files = self.files.entry(account).or_default();
         match &call.work {
-            FileWork::Read(paths) => Reply::File(paths.iter().map(|path| files.get(path).cloned()).collect()),
+            FileWork::Read(paths) => Reply::File(paths.iter().map(|path| files.get(path).map(|bytes| bytes.to_vec())).collect()),
             FileWork::Write(all) => {
                 for (path, bytes) in all {
-                    let known = files.insert(path.clone(), bytes.to_vec()).is_some();
+                    let known = files.insert(path.clone(), bytes.clone()).is_some();
                     if let (false, Some(id)) = (known, id_of(path)) {
                         self.appeared.push((account, id.into(), now));
                     }

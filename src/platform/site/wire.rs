@@ -1,18 +1,15 @@
-//! The files that machines read: `posts.json`, our own list of what is there; `feed.json`, a JSON Feed 1.1
-//! (<https://www.jsonfeed.org/version/1.1/>); `atom.xml`, an Atom feed (RFC 4287).
+//! `posts.json`, our own list of what is there.
 //!
-//! `posts.json` is all that is needed to write index, archive and feeds anew. It lies in a public folder, so it holds
+//! It is all that is needed to write index, archive and feeds anew. It lies in a public folder, so it holds
 //! listed posts only, and of those only what their pages show. The newest carry their whole content, the others a
 //! title, so that it stays small over the years.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::domain::{PostId, ReplyTo, Timestamp, Visibility};
 use crate::platform::contract::{Job, Media};
 
-use super::pages;
-use super::text::{self, clean, escape, link_target};
+use super::text::{self, clean};
 
 /// Version of `posts.json` that this build writes. `fixtures/posts-1.json` is a sample of it that stays readable.
 const VERSION: u32 = 1;
@@ -47,48 +44,48 @@ pub struct List {
     pub posts: Vec<Entry>,
 }
 
-/// One post, as pages, feeds and the list know it.
+/// One post, as pages, feeds and the list know it. Keys are written in the order of their names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    pub id: PostId,
     /// When it was published, as shown.
     pub at: Timestamp,
-    pub title: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub excerpt: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lang: Option<String>,
     /// `None` once newer posts have pushed it out of the feeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Box<Body>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<String>,
+    pub id: PostId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lang: Option<String>,
+    pub title: String,
 }
 
 /// What a page shows of a post.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Body {
-    /// The text and the parts of its thread.
-    pub parts: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub media: Vec<File>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warning: Option<String>,
     /// The address of what it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<File>,
+    /// The text and the parts of its thread.
+    pub parts: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// One media file of the site.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct File {
-    /// Its name in the folder `media`.
-    pub name: String,
-    pub mime: String,
     pub alt: String,
     pub bytes: u64,
+    pub mime: String,
+    /// Its name in the folder `media`.
+    pub name: String,
     /// Width and height in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<(u32, u32)>,
@@ -186,18 +183,28 @@ impl List {
         struct Head {
             version: u32,
         }
-        let head: Head = serde_json::from_slice(bytes).map_err(ListError::Garbled)?;
-        if head.version > VERSION {
-            return Err(ListError::Newer);
+        let newer = |version: u32| version > VERSION;
+        match serde_json::from_slice::<Self>(bytes) {
+            Ok(list) if newer(list.version) => Err(ListError::Newer),
+            Ok(list) => Ok(Self { version: VERSION, ..list }),
+            // A later version may have any form beside its number.
+            Err(error) => match serde_json::from_slice::<Head>(bytes) {
+                Ok(head) if newer(head.version) => Err(ListError::Newer),
+                _ => Err(ListError::Garbled(error)),
+            },
         }
-        let list: Self = serde_json::from_slice(bytes).map_err(ListError::Garbled)?;
-        Ok(Self { version: VERSION, ..list })
     }
 
     /// The bytes that are kept: a line a post, for people who look.
     pub fn encode(&self) -> Vec<u8> {
-        let lines: Vec<String> = self.posts.iter().map(|entry| json!(entry).to_string()).collect();
-        format!("{{\"version\":{VERSION},\"posts\":[\n{}\n]}}\n", lines.join(",\n")).into_bytes()
+        let mut out = format!("{{\"version\":{VERSION},\"posts\":[\n").into_bytes();
+        for (place, entry) in self.posts.iter().enumerate() {
+            out.extend_from_slice(if place > 0 { b",\n" } else { b"" });
+            // Texts and numbers cannot fail to be written into memory.
+            let _ = serde_json::to_writer(&mut out, entry);
+        }
+        out.extend_from_slice(b"\n]}\n");
+        out
     }
 
     /// Adds a post, or puts it in place of the one with its id; thins out what feeds and index need no more.
@@ -213,7 +220,8 @@ impl List {
         }
     }
 
-    fn in_feeds(&self) -> impl Iterator<Item = (&Entry, &Body)> {
+    /// The posts of the feeds, with their content.
+    pub fn in_feeds(&self) -> impl Iterator<Item = (&Entry, &Body)> {
         self.posts.iter().take(FEED).filter_map(|entry| Some((entry, entry.body.as_deref()?)))
     }
 }
@@ -226,104 +234,4 @@ pub fn is_listed(visibility: Visibility) -> bool {
 /// A moment to the second, as feeds and pages write it.
 pub fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// `feed.json`.
-pub fn json_feed(about: &About, list: &List) -> Vec<u8> {
-    let items: Vec<Value> = list.in_feeds().map(|(entry, body)| json_item(about, entry, body)).collect();
-    let mut feed = json!({
-        "version": "https://jsonfeed.org/version/1.1",
-        "title": clean(&about.title),
-        "home_page_url": format!("{}/", about.base),
-        "feed_url": format!("{}/feed.json", about.base),
-        "language": clean(&about.lang),
-        "_cadenced": { "made_by": pages::MADE_BY },
-        "items": items,
-    });
-    put_some(&mut feed, "description", about.description.as_deref().map(clean));
-    put_some(&mut feed, "authors", about.author.as_deref().map(|name| json!([{ "name": clean(name) }])));
-    format!("{feed:#}\n").into_bytes()
-}
-
-fn json_item(about: &About, entry: &Entry, body: &Body) -> Value {
-    let url = about.post_url(&entry.id);
-    let media_url = |file: &File| format!("{}/{}", about.base, file.path());
-    let mut item = json!({
-        "id": url,
-        "url": url,
-        "content_html": pages::content(about, entry, body, &format!("{}/", about.base)),
-        "date_published": moment(entry.at),
-    });
-    let image = body.media.iter().find(|file| file.mime.starts_with("image/")).filter(|_| body.warning.is_none());
-    let attachments: Vec<Value> = body
-        .media
-        .iter()
-        .map(|file| json!({ "url": media_url(file), "mime_type": file.mime, "size_in_bytes": file.bytes }))
-        .collect();
-    put_some(&mut item, "summary", body.warning.clone());
-    put_some(&mut item, "language", entry.lang.clone());
-    put_some(&mut item, "external_url", body.link.as_deref().and_then(link_target));
-    put_some(&mut item, "image", image.map(media_url));
-    put_some(&mut item, "tags", Some(&body.tags).filter(|tags| !tags.is_empty()));
-    put_some(&mut item, "attachments", Some(attachments).filter(|all| !all.is_empty()));
-    item
-}
-
-fn put_some(object: &mut Value, key: &str, value: Option<impl Serialize>) {
-    if let Some(value) = value {
-        object[key] = json!(value);
-    }
-}
-
-/// `atom.xml`. `now` is when the list last changed, for a feed that is empty.
-pub fn atom(about: &About, list: &List, now: Timestamp) -> Vec<u8> {
-    let base = escape(&about.base);
-    let title = escape(&about.title);
-    let updated = moment(list.posts.first().map_or(now, |entry| entry.at));
-    let author = escape(about.author.as_deref().unwrap_or(&about.title));
-    let subtitle = about.description.as_ref().map(|text| format!("<subtitle>{}</subtitle>\n", escape(text)));
-    let entries: String = list.in_feeds().map(|(entry, body)| atom_entry(about, entry, body)).collect();
-    format!(
-        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n\
-         <feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"{lang}\">\n\
-         <id>{base}/</id>\n<title>{title}</title>\n{subtitle}<updated>{updated}</updated>\n\
-         <link rel=\"self\" type=\"application/atom+xml\" href=\"{base}/atom.xml\"/>\n\
-         <link rel=\"alternate\" type=\"text/html\" href=\"{base}/\"/>\n\
-         <generator>{made_by}</generator>\n<author><name>{author}</name></author>\n{entries}</feed>\n",
-        lang = escape(&about.lang),
-        subtitle = subtitle.unwrap_or_default(),
-        made_by = pages::MADE_BY,
-    )
-    .into_bytes()
-}
-
-fn atom_entry(about: &About, entry: &Entry, body: &Body) -> String {
-    let url = escape(&about.post_url(&entry.id));
-    let at = moment(entry.at);
-    let lang = entry.lang.as_deref().map(|lang| format!(" xml:lang=\"{}\"", escape(lang))).unwrap_or_default();
-    let mut extras = String::new();
-    for tag in &body.tags {
-        extras += &format!("<category term=\"{}\"/>\n", escape(tag));
-    }
-    if let Some(link) = body.link.as_deref().and_then(link_target) {
-        extras += &format!("<link rel=\"related\" href=\"{}\"/>\n", escape(link));
-    }
-    for file in &body.media {
-        let (base, path, mime) = (escape(&about.base), file.path(), escape(&file.mime));
-        let length = file.bytes;
-        extras += &format!(
-            "<link rel=\"enclosure\" type=\"{mime}\" length=\"{length}\" href=\"{base}/{}\"/>\n",
-            escape(&path)
-        );
-    }
-    if let Some(warning) = &body.warning {
-        extras += &format!("<summary>{}</summary>\n", escape(warning));
-    }
-    format!(
-        "<entry{lang}>\n<id>{url}</id>\n<title>{}</title>\n<published>{at}</published>\n<updated>{at}</updated>\n\
-         <link rel=\"alternate\" type=\"text/html\" href=\"{url}\"/>\n{extras}<content type=\"html\">{}</content>\n\
-         </entry>\n",
-        escape(&entry.title),
-        escape(&pages::content(about, entry, body, &format!("{}/", about.base))),
-    )
 }
