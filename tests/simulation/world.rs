@@ -1132,10 +1132,8 @@ impl World {
                 *self.report.happened.entry("post archived").or_default() += (before - plans.len()) as u64;
             }
         }
-        let a_day =
-            |seat: &Seat| seat.schedule.slots.iter().map(|cron| cron.text.matches(',').count() + 1).sum::<usize>();
-        let most = self.seats.iter().map(a_day).max().unwrap_or(1);
-        let wanted = 2 + most * (span as usize / 86_400 + 1) + self.chance.below(4) as usize;
+        let most = self.seats.iter().map(|seat| scenario::a_week(&seat.schedule.slots)).max().unwrap_or(7);
+        let wanted = 2 + most * (span as usize / 86_400 + 1) / 7 + self.chance.below(4) as usize;
         let held: usize = self.files.values().map(Vec::len).sum();
         let names: Vec<Arc<str>> = self.files.keys().cloned().collect();
         for _ in held..wanted {

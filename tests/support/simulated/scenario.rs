@@ -23,14 +23,23 @@ pub enum Family {
     /// Months and years as people have them: one to three slots a day, somebody who fills the queue every few days, and
     /// trouble every other day, all through, beside what happens to calls and commands.
     Long,
+    /// Two to ten years of somebody who says little and steadily: one to four posts a week, a queue that is filled
+    /// every week or two, trouble as seldom.
+    Years,
 }
 
 impl Family {
+    /// Those in which people fill the queue.
+    pub fn is_of_people(self) -> bool {
+        matches!(self, Self::Long | Self::Years)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Dense => "dense",
             Self::Brief => "brief",
             Self::Long => "long",
+            Self::Years => "years",
         }
     }
 
@@ -38,6 +47,7 @@ impl Family {
     fn ahead(self) -> u64 {
         match self {
             Self::Dense | Self::Long => 6,
+            Self::Years => 20,
             Self::Brief => BRIEF_DAYS,
         }
     }
@@ -161,7 +171,7 @@ impl Weather {
         // Each kind of trouble is absent in some runs, so that one does not always hide another.
         let mut sometimes = |most: u64| if chance.permille(350) { 0 } else { chance.below(most + 1) };
         // People's networks are bad, and not that bad.
-        let part = if family == Family::Long { 4 } else { 1 };
+        let part = if family.is_of_people() { 4 } else { 1 };
         Self {
             crash: sometimes(60 / part),
             never_left: sometimes(100 / part),
@@ -206,6 +216,15 @@ const SLOTS_OF_PEOPLE: [&[&str]; 6] = [
     &["0 9 * * *", "30 17 * * *"],
     &["0 8,12,18 * * *"],
 ];
+/// One to four a week.
+const SLOTS_OF_A_WEEK: [&[&str]; 6] = [
+    &["0 9 * * MON,WED,FRI"],
+    &["30 2 * * TUE,SUN"],
+    &["0 10 * * TUE", "30 17 * * FRI"],
+    &["0 12 * * WED"],
+    &["15 1 * * MON,TUE,THU,SUN"],
+    &["0 8,18 * * SAT"],
+];
 /// Days of a dense run, and of a brief one, in which faults happen.
 const DENSE_DAYS: u64 = 6;
 const BRIEF_DAYS: u64 = 2;
@@ -233,24 +252,39 @@ impl Scenario {
         let all = twins::entries().len() as u64;
         let (twins, drawn) = (seed >> TWINS_SHIFT, seed & ((1 << TWINS_SHIFT) - 1));
         let twins = if twins == 0 { all } else { twins };
-        let mut chance = Chance::new(drawn ^ if family == Family::Long { 0x6c6f_6e67 << 32 } else { 0 });
+        let stream = match family {
+            Family::Dense | Family::Brief => 0,
+            Family::Long => 0x6c6f_6e67 << 32,
+            Family::Years => 0x7965_6172 << 32,
+        };
+        let mut chance = Chance::new(drawn ^ stream);
         let (start, days, rhythm) = match family {
             Family::Dense | Family::Brief => {
                 let rhythm = Rhythm { trouble: (60, 3600), operator: (3600, 40_000), editor: None };
                 let days = if family == Family::Dense { DENSE_DAYS } else { BRIEF_DAYS };
                 (chance.pick(&STARTS).parse().unwrap(), days, rhythm)
             }
-            Family::Long => {
+            Family::Long | Family::Years => {
                 let new_year: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
                 let start = time::after(new_year, Duration::from_secs(chance.below(6 * 366) * 86_400));
                 let day = 86_400;
-                let rhythm =
-                    Rhythm { trouble: (3600, 4 * day), operator: (day / 2, day), editor: Some((day, 6 * day)) };
-                (start, *chance.pick(&[60, 90, 120, 180, 240, 365, 365, 730]), rhythm)
+                if family == Family::Long {
+                    let rhythm =
+                        Rhythm { trouble: (3600, 4 * day), operator: (day / 2, day), editor: Some((day, 6 * day)) };
+                    (start, *chance.pick(&[60, 90, 120, 180, 240, 365, 365, 730]), rhythm)
+                } else {
+                    let rhythm =
+                        Rhythm { trouble: (day, 14 * day), operator: (day, 5 * day), editor: Some((5 * day, 9 * day)) };
+                    (start, *chance.pick(&[730, 1095, 1461, 1826, 3652]), rhythm)
+                }
             }
         };
         // Most people have one.
-        let how_many: &[u64] = if family == Family::Brief { &[1, 2, 3] } else { &[1, 1, 1, 2, 3] };
+        let how_many: &[u64] = match family {
+            Family::Brief => &[1, 2, 3],
+            Family::Dense | Family::Long => &[1, 1, 1, 2, 3],
+            Family::Years => &[1, 1, 1, 1, 2],
+        };
         let accounts: Vec<AccountPlan> =
             (0..*chance.pick(how_many)).map(|n| account(&mut chance, family, n as usize, twins)).collect();
         let mut files = Vec::new();
@@ -275,6 +309,7 @@ pub fn slots(chance: &mut Chance, family: Family) -> Vec<Cron> {
         Family::Dense if chance.permille(60) => &SLOT_A_SECOND,
         Family::Dense | Family::Brief => *chance.pick(&SLOTS),
         Family::Long => *chance.pick(&SLOTS_OF_PEOPLE),
+        Family::Years => *chance.pick(&SLOTS_OF_A_WEEK),
     };
     texts.iter().map(|text| cron(text)).collect()
 }
@@ -282,7 +317,7 @@ pub fn slots(chance: &mut Chance, family: Family) -> Vec<Cron> {
 /// Whether slots of people who mean what they write: one that always lies in quiet hours is never kept.
 pub fn may_be_kept(family: Family, slots: &[Cron], policy: &Policy) -> bool {
     let by_night = |cron: &Cron| ["30 2", "15 1"].iter().any(|night| cron.text.starts_with(night));
-    family != Family::Long || policy.quiet.is_empty() || !slots.iter().any(by_night)
+    !family.is_of_people() || policy.quiet.is_empty() || !slots.iter().any(by_night)
 }
 
 fn account(chance: &mut Chance, family: Family, n: usize, twins: u64) -> AccountPlan {
@@ -325,6 +360,21 @@ fn account(chance: &mut Chance, family: Family, n: usize, twins: u64) -> Account
         policy,
         rules,
     }
+}
+
+/// How many slots of people there are in a week.
+pub fn a_week(slots: &[Cron]) -> usize {
+    let of = |cron: &Cron| {
+        let mut fields = cron.text.split(' ').skip(1);
+        let hours = fields.next().map_or(1, |hours| hours.split(',').count());
+        let days = match fields.nth(2) {
+            Some("*") | None => 7,
+            Some("MON-FRI") => 5,
+            Some(days) => days.split(',').count(),
+        };
+        hours * days
+    };
+    slots.iter().map(of).sum()
 }
 
 pub fn cron(text: &str) -> Cron {
@@ -413,7 +463,7 @@ pub fn read(file: &Arc<str>, plans: &[PostPlan]) -> Vec<Post> {
 }
 
 fn read_one(toml: &str) -> Post {
-    let mut media = |file: &str| Ok(cadenced::domain::Digest::of(&bytes_of(file)));
+    let mut media = |file: &str| Ok(cadenced::domain::Digest::of(&bytes_of(file)).into());
     let mut around = parse::Surroundings { approval: ApprovalMode::None, accounts: None, media: &mut media };
     let reading = parse::read(&"one.toml".into(), toml.as_bytes(), &mut around);
     let mut posts = reading.posts.unwrap_or_else(|| panic!("{toml}\n{:?}", reading.faults));
