@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use cadenced::cli::check::{CLEAN, Check, Format, QueueFiles, QueueFolder, check};
 use cadenced::cli::faults::Look;
-use cadenced::domain::Digest;
+use cadenced::domain::FoundMedia;
 use cadenced::platform::REGISTRY;
 
 use support::{config, file, median, say, size, ticks, wall};
@@ -28,7 +28,7 @@ impl QueueFolder for Memory {
         let found = self.0.iter().find(|(name, _)| **name == *file);
         found.map(|(_, text)| text.clone().into_bytes()).ok_or_else(|| "there is none".into())
     }
-    fn media(&self, _: &Path, _: &str, _: &str) -> Result<Digest, String> {
+    fn media(&self, _: &Path, _: &str, _: &str) -> Result<FoundMedia, String> {
         Err("there is none".into())
     }
     fn media_size(&self, _: &Path, _: &str, _: &str) -> Option<u64> {

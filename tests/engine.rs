@@ -172,7 +172,7 @@ fn post(id: &str, text: &str, more: &str) -> String {
 }
 
 fn posts(file: &str, toml: &str) -> Vec<Post> {
-    let mut media = |_: &str| Ok(Digest::of(b"dot"));
+    let mut media = |_: &str| Ok(Digest::of(b"dot").into());
     let mut around = parse::Surroundings { approval: ApprovalMode::None, accounts: None, media: &mut media };
     let reading = parse::read(&file.into(), toml.as_bytes(), &mut around);
     reading.posts.unwrap_or_else(|| panic!("{:?}", reading.faults))

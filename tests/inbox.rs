@@ -28,7 +28,7 @@ fn reader() -> Reader {
         let mut about = String::new();
         for path in text.lines().filter_map(|line| line.strip_prefix("media ")) {
             match digest_of(path) {
-                Ok(digest) => about += &digest.to_string(),
+                Ok(found) => about += &found.sha256.to_string(),
                 Err(why) => about += &why,
             }
         }

@@ -9,7 +9,7 @@ use cadenced::cli::approve::{Approve, QueueDesk, approve};
 use cadenced::cli::check::{Check, Format, QueueFiles, QueueFolder, check, platform_keys};
 use cadenced::cli::faults::Look;
 use cadenced::config::{self, ConfigEnv, Settings};
-use cadenced::domain::{Content, DeliveryId, Digest, SecretRef, Timestamp};
+use cadenced::domain::{Content, DeliveryId, Digest, FoundMedia, SecretRef, Timestamp};
 use cadenced::platform::contract::{
     Adapter, Attempt, Complaint, Entry, Evidence, Key, KeyKind, Next, Reading, Reply, Session, Step, Table,
 };
@@ -116,8 +116,12 @@ impl QueueFolder for Folder {
         self.files.borrow().get(file).cloned().ok_or_else(|| "it is gone".into())
     }
 
-    fn media(&self, _: &Path, _: &str, path: &str) -> Result<Digest, String> {
-        self.media.borrow().get(path).map(|bytes| Digest::of(bytes)).ok_or_else(|| "there is no such file".into())
+    fn media(&self, _: &Path, _: &str, path: &str) -> Result<FoundMedia, String> {
+        self.media
+            .borrow()
+            .get(path)
+            .map(|bytes| Digest::of(bytes).into())
+            .ok_or_else(|| "there is no such file".into())
     }
 
     fn media_size(&self, _: &Path, _: &str, path: &str) -> Option<u64> {

@@ -52,7 +52,7 @@ pub fn read(bytes: &[u8]) -> Draft {
     let accounts: BTreeSet<_> = ["fedi", "bsky", "site"].into_iter().filter_map(|id| AccountId::new(id).ok()).collect();
     let mut media = |path: &str| match path.contains("gone") {
         true => Err("there is no such file".to_owned()),
-        false => Ok(Digest::of(path.as_bytes())),
+        false => Ok(Digest::of(path.as_bytes()).into()),
     };
     let approval = ApprovalMode::Digest;
     let mut around = Surroundings { approval, accounts: Some(&accounts), media: &mut media };

@@ -254,7 +254,9 @@ pub fn reader(loaded: &Loaded) -> Reader {
     let accounts: BTreeSet<AccountId> = loaded.settings.accounts.keys().cloned().collect();
     let approval = loaded.settings.queue.approval;
     Box::new(
-        move |file: &Arc<str>, bytes: &[u8], media: &mut dyn FnMut(&str) -> Result<crate::domain::Digest, String>| {
+        move |file: &Arc<str>,
+              bytes: &[u8],
+              media: &mut dyn FnMut(&str) -> Result<crate::domain::FoundMedia, String>| {
             let mut around = parse::Surroundings { approval, accounts: Some(&accounts), media };
             parse::read(file, bytes, &mut around)
         },

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cli::approve::QueueDesk;
 use crate::cli::check::{QueueFiles, QueueFolder};
 use crate::domain::path::shown;
-use crate::domain::{Digest, limits};
+use crate::domain::{FoundMedia, limits};
 use crate::edge::beneath::{self, FolderPath};
 use crate::edge::inbox::{Entry, scan};
 use crate::edge::media;
@@ -88,8 +88,8 @@ impl QueueFolder for Folder {
         read(folder, file)
     }
 
-    fn media(&self, folder: &Path, file: &str, path: &str) -> Result<Digest, String> {
-        media::hash(folder, file, path)
+    fn media(&self, folder: &Path, file: &str, path: &str) -> Result<FoundMedia, String> {
+        media::look(folder, file, path)
     }
 
     fn media_size(&self, folder: &Path, file: &str, path: &str) -> Option<u64> {

@@ -18,7 +18,7 @@ use crate::domain::document::{Text, nearest};
 use crate::domain::fault::Severity;
 use crate::domain::path::shown;
 use crate::domain::time::{after, since};
-use crate::domain::{AccountId, Content, DeliveryId, Digest, Fault, Place, PostId, Timestamp};
+use crate::domain::{AccountId, Content, DeliveryId, Digest, Fault, FoundMedia, Place, PostId, Timestamp};
 use crate::platform::contract::{Adapter, Complaint, Entry, Session, Table};
 use crate::queue::digest::Body;
 use crate::queue::parse::{self, Surroundings};
@@ -55,7 +55,7 @@ pub trait QueueFolder {
     ///
     /// # Errors
     /// It cannot be used.
-    fn media(&self, folder: &Path, file: &str, path: &str) -> Result<Digest, String>;
+    fn media(&self, folder: &Path, file: &str, path: &str) -> Result<FoundMedia, String>;
 
     /// Length of a media file in bytes, where it can be told.
     fn media_size(&self, folder: &Path, file: &str, path: &str) -> Option<u64>;

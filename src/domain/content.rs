@@ -68,6 +68,19 @@ pub struct MediaFacts {
     pub duration: Option<Duration>,
 }
 
+/// A media file as somebody has found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundMedia {
+    pub sha256: Digest,
+    pub facts: Option<Arc<MediaFacts>>,
+}
+
+impl From<Digest> for FoundMedia {
+    fn from(sha256: Digest) -> Self {
+        Self { sha256, facts: None }
+    }
+}
+
 /// A post as one account publishes it: its variant is applied, its defaults are filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Content {

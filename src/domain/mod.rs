@@ -16,7 +16,7 @@ pub mod sorted;
 pub mod state;
 pub mod time;
 
-pub use content::{Content, Goal, MediaFacts, MediaItem, ReplyTo, Visibility};
+pub use content::{Content, FoundMedia, Goal, MediaFacts, MediaItem, ReplyTo, Visibility};
 pub use fault::{Fault, Place};
 pub use ids::{AccountId, DeliveryId, Digest, IdError, PostId};
 pub use secret::{Secret, SecretRef};

@@ -4,35 +4,40 @@
 //! the same. [`MediaShelf`] opens a file once, reads it whole, hashes those bytes and hands out those very bytes, so
 //! that what was approved is what leaves, whatever happens to the file meanwhile.
 //!
-//! Nothing is decoded: kind and dimensions are read from the first bytes.
+//! Nothing is decoded: kind, dimensions and duration are read from the headers.
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::Digest as _;
 use tokio::runtime::Handle;
 
 use super::beneath::{self, Folder, FolderPath, Stamp};
-use crate::domain::{Digest, MediaItem, limits};
+use crate::domain::{Digest, FoundMedia, MediaFacts, MediaItem, limits};
 use crate::parts::{Done, Shelf, ShelfError};
 use crate::platform::contract::Media;
 
 /// How much of a file is held while its digest is taken.
 const PIECE: usize = 64 * 1024;
+/// As much of a file's beginning tells its kind.
+const HEAD: u64 = 8 * 1024;
+/// The kind of what has none that we know.
+const UNKNOWN: &str = "application/octet-stream";
 
-/// Digests of media files, kept until a file changes.
+/// Digests of media files and what their headers say, kept until a file changes.
 #[derive(Debug, Default)]
 pub struct Hasher {
-    known: HashMap<String, (Stamp, Digest)>,
+    known: HashMap<String, (Stamp, FoundMedia)>,
 }
 
 impl Hasher {
-    /// The digest of what `queue_file` (relative to `folder`) calls `path`, and the stamp it holds for. `settled` says
-    /// whether a file with that stamp can be told from a later version of itself by the stamp; digests of files that
-    /// cannot are not kept.
+    /// What the file is that `queue_file` (relative to `folder`) calls `path`, and the stamp for which that holds.
+    /// `settled` says whether a file with that stamp can be told from a later version of itself by the stamp; of files
+    /// that cannot, nothing is kept.
     ///
     /// # Errors
     /// A lower-case reason why the file cannot be used.
@@ -42,20 +47,22 @@ impl Hasher {
         queue_file: &str,
         path: &str,
         settled: impl Fn(&Stamp) -> bool,
-    ) -> Result<(Stamp, Digest), String> {
+    ) -> Result<(Stamp, FoundMedia), String> {
         let path = beneath::beside(queue_file, path)?;
         let stamp = folder.look(&path).map_err(|error| beneath::reason(&error))?;
         if let Some(known) = self.known.get(&path).filter(|known| known.0 == stamp) {
-            return Ok(*known);
+            return Ok(known.clone());
         }
         self.known.remove(&path);
         let (mut file, stamp) = folder.file(&path).map_err(|error| beneath::reason(&error))?;
         too_large(&stamp)?;
-        let digest = digest_of(&mut file).map_err(|error| beneath::reason(&error))?;
+        let sha256 = digest_of(&mut file).map_err(|error| beneath::reason(&error))?;
+        let facts = file.rewind().ok().and_then(|()| facts_of(BufReader::new(file), stamp.size)).map(Arc::new);
+        let found = FoundMedia { sha256, facts };
         if settled(&stamp) {
-            self.known.insert(path, (stamp, digest));
+            self.known.insert(path, (stamp, found.clone()));
         }
-        Ok((stamp, digest))
+        Ok((stamp, found))
     }
 
     /// How many digests are kept.
@@ -68,13 +75,13 @@ impl Hasher {
     }
 }
 
-/// The digest of a media file, for commands that read the queue once.
+/// What a media file is, for commands that read the queue once.
 ///
 /// # Errors
 /// A lower-case reason why the file cannot be used.
-pub fn hash(queue: &std::path::Path, queue_file: &str, path: &str) -> Result<Digest, String> {
+pub fn look(queue: &std::path::Path, queue_file: &str, path: &str) -> Result<FoundMedia, String> {
     let folder = Folder::open(queue).map_err(|error| beneath::reason(&error))?;
-    Hasher::default().hash(&folder, queue_file, path, |_| false).map(|(_, digest)| digest)
+    Hasher::default().hash(&folder, queue_file, path, |_| false).map(|(_, found)| found)
 }
 
 /// Reads media from the queue folder, on the runtime's threads for blocking work.
@@ -137,11 +144,47 @@ fn read(folder: &Folder, queue_file: &str, path: &str) -> Result<Arc<[u8]>, Stri
 }
 
 fn media(item: MediaItem, bytes: Arc<[u8]>) -> Media {
-    let mime = infer::get(&bytes).map_or("application/octet-stream", |kind| kind.mime_type());
-    let size = imagesize::blob_size(&bytes).ok();
-    let side = |pixels: usize| u32::try_from(pixels).ok();
-    let size = size.and_then(|size| Some((side(size.width)?, side(size.height)?)));
-    Media { item, mime: mime.into(), size, bytes }
+    let facts = facts_of(Cursor::new(&bytes), bytes.len() as u64).map(Arc::new);
+    let mime = facts.as_ref().map_or(UNKNOWN, |facts| facts.mime).into();
+    let size = facts.as_ref().and_then(|facts| facts.size);
+    Media { item: MediaItem { facts, ..item }, mime, size, bytes }
+}
+
+/// What the headers of a file say; `None` where reading them makes the reader stumble, which only hostile bytes do.
+fn facts_of(mut file: impl BufRead + Seek, bytes: u64) -> Option<MediaFacts> {
+    let look = std::panic::AssertUnwindSafe(|| {
+        let mut head = Vec::new();
+        file.by_ref().take(HEAD).read_to_end(&mut head).ok()?;
+        let mime = infer::get(&head).map_or(UNKNOWN, |kind| kind.mime_type());
+        file.rewind().ok()?;
+        let (size, duration) = match mime.split_once('/').map_or("", |(family, _)| family) {
+            "image" => (imagesize::reader_size(file).ok().and_then(|size| in_pixels(size.width, size.height)), None),
+            "video" | "audio" => film(file),
+            _ => (None, None),
+        };
+        Some(MediaFacts { mime, bytes, size, duration })
+    });
+    std::panic::catch_unwind(look).ok().flatten()
+}
+
+/// Size and duration of what is kept in boxes as MP4 and QuickTime keep it; of other containers nothing is known.
+fn film(mut file: impl Read) -> (Option<(u32, u32)>, Option<Duration>) {
+    let Ok(film) = mp4parse::read_mp4(&mut file) else { return (None, None) };
+    let pictures = film.tracks.iter().filter(|track| track.track_type == mp4parse::TrackType::Video);
+    let size = pictures.filter_map(|track| track.tkhd.as_ref()).find_map(|head| {
+        // In the upper half of each word; what is below the point is of no use here.
+        in_pixels((head.width >> 16) as usize, (head.height >> 16) as usize)
+    });
+    let lasts = |track: &mp4parse::Track| {
+        let (duration, scale) = (track.duration?.0, track.timescale?.0);
+        (scale > 0).then(|| Duration::from_millis(duration.saturating_mul(1000) / scale))
+    };
+    (size, film.tracks.iter().filter_map(lasts).max())
+}
+
+fn in_pixels(width: usize, height: usize) -> Option<(u32, u32)> {
+    let side = |pixels: usize| u32::try_from(pixels).ok().filter(|side| *side > 0);
+    Some((side(width)?, side(height)?))
 }
 
 fn too_large(stamp: &Stamp) -> Result<(), String> {
@@ -171,6 +214,11 @@ fn digest_of(file: &mut File) -> io::Result<Digest> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/support/mp4.rs"]
+#[expect(dead_code, reason = "other tests take the smallest film")]
+mod mp4;
 
 #[cfg(test)]
 mod tests {
@@ -204,6 +252,26 @@ mod tests {
     }
 
     #[test]
+    fn headers_tell_kind_size_and_duration_at_intake_and_at_the_time_of_sending() {
+        let (dir, queue) = queue();
+        let film = mp4::film(640, 480, 2_500, &[0; 20_000]);
+        std::fs::write(dir.path().join("film.jpg"), &film).unwrap();
+        std::fs::write(dir.path().join("half.mp4"), &film[..60]).unwrap();
+        let facts = |file: &str| {
+            let found = look(&queue.0, "a.toml", file).unwrap();
+            let sent = gather(&queue, "a.toml", vec![item(file, &std::fs::read(dir.path().join(file)).unwrap())]);
+            assert_eq!(sent.unwrap()[0].item.facts, found.facts, "{file}");
+            let facts = found.facts.unwrap();
+            (facts.mime, facts.bytes, facts.size, facts.duration.map(|span| span.as_millis()))
+        };
+        let length = film.len() as u64;
+        assert_eq!(facts("film.jpg"), ("video/mp4", length, Some((640, 480)), Some(2_500)));
+        assert_eq!(facts("half.mp4"), ("video/mp4", 60, None, None));
+        assert_eq!(facts("week/img/desk.jpg"), ("image/png", PNG.len() as u64, Some((3, 2)), None));
+        assert_eq!(facts("drawing.svg").0, UNKNOWN);
+    }
+
+    #[test]
     fn bytes_that_were_not_approved_are_not_handed_out() {
         let (_dir, queue) = queue();
         let error = gather(&queue, "week/a.toml", vec![item("img/desk.jpg", b"other")]).unwrap_err();
@@ -223,12 +291,12 @@ mod tests {
         let mut hasher = Hasher::default();
         let mut hash = |settled: bool| hasher.hash(&folder, "week/a.toml", "img/desk.jpg", |_| settled);
         let first = hash(true).unwrap();
-        assert_eq!(first.1, Digest::of(PNG));
-        assert_eq!(hash(true), Ok(first));
+        assert_eq!(first.1.sha256, Digest::of(PNG));
+        assert_eq!(hash(true), Ok(first.clone()));
         // A new file under the old name: another inode, so another stamp whatever the clock says.
         std::fs::write(dir.path().join("new"), b"other").unwrap();
         std::fs::rename(dir.path().join("new"), dir.path().join("week/img/desk.jpg")).unwrap();
-        assert_eq!(hash(false).unwrap().1, Digest::of(b"other"));
+        assert_eq!(hash(false).unwrap().1.sha256, Digest::of(b"other"));
         std::fs::remove_file(dir.path().join("week/img/desk.jpg")).unwrap();
         assert_eq!(hash(true), Err("there is no such file".into()));
     }
@@ -238,8 +306,8 @@ mod tests {
         let (dir, queue) = queue();
         File::create(dir.path().join("huge")).unwrap().set_len(limits::MEDIA_BYTES + 1).unwrap();
         File::create(dir.path().join("empty")).unwrap();
-        assert!(hash(&queue.0, "a.toml", "huge").unwrap_err().contains("more than 100 MiB"));
-        assert_eq!(hash(&queue.0, "a.toml", "empty"), Err("the file is empty".into()));
+        assert!(look(&queue.0, "a.toml", "huge").unwrap_err().contains("more than 100 MiB"));
+        assert_eq!(look(&queue.0, "a.toml", "empty"), Err("the file is empty".into()));
         assert!(gather(&queue, "a.toml", vec![item("huge", b"")]).is_err());
     }
 }

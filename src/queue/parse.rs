@@ -14,7 +14,7 @@ use toml::Spanned;
 
 use crate::domain::document::{DeTable, DeValue, Faults, Pieces, Text, Value, nearest, parse_piece, quoted};
 use crate::domain::policy::ApprovalMode;
-use crate::domain::{AccountId, Digest, Fault, Goal, Place, PostId, Timestamp, Visibility, limits};
+use crate::domain::{AccountId, Digest, Fault, FoundMedia, Goal, Place, PostId, Timestamp, Visibility, limits};
 
 use super::digest::{self, Body, MediaBody, VariantBody, Words};
 use super::packed::Packer;
@@ -25,8 +25,8 @@ pub struct Surroundings<'a> {
     pub approval: ApprovalMode,
     /// The configured accounts; `None` when nobody has looked (then any name is taken).
     pub accounts: Option<&'a BTreeSet<AccountId>>,
-    /// SHA-256 of a media file by its path as written, or why it cannot be used. The edge looks.
-    pub media: &'a mut dyn FnMut(&str) -> Result<Digest, String>,
+    /// What a media file is, by its path as written, or why it cannot be used. The edge looks.
+    pub media: &'a mut dyn FnMut(&str) -> Result<FoundMedia, String>,
 }
 
 /// What a file says.
@@ -217,11 +217,13 @@ struct Reader<'r, 'a, 't> {
     /// Ids of the file so far, with their places.
     ids: BTreeMap<PostId, Range<usize>>,
     /// Media of the file so far; one file may go with many posts.
-    hashes: BTreeMap<String, Result<Digest, String>>,
+    hashes: BTreeMap<String, Result<FoundMedia, String>>,
     /// Lists of accounts of the file so far; most posts have one that others have too.
     lists: BTreeSet<Arc<[AccountId]>>,
     /// What stands against the entry that is being read.
     trouble: Option<Trouble>,
+    /// The media of the entry that is being read.
+    media: Vec<FoundMedia>,
 }
 
 /// The lists of a queue file, in the order in which their entries count.
@@ -232,9 +234,18 @@ impl<'r, 'a, 't> Reader<'r, 'a, 't> {
         faults: Faults<'t>,
         around: &'r mut Surroundings<'a>,
         file: &'r Arc<str>,
-        hashes: BTreeMap<String, Result<Digest, String>>,
+        hashes: BTreeMap<String, Result<FoundMedia, String>>,
     ) -> Self {
-        Self { faults, around, file, ids: BTreeMap::new(), hashes, lists: BTreeSet::new(), trouble: None }
+        Self {
+            faults,
+            around,
+            file,
+            ids: BTreeMap::new(),
+            hashes,
+            lists: BTreeSet::new(),
+            trouble: None,
+            media: Vec::new(),
+        }
     }
 
     /// The posts of a file in which nothing is wrong.
@@ -330,6 +341,7 @@ impl<'r, 'a, 't> Reader<'r, 'a, 't> {
         defaults: &Defaults<'v>,
     ) -> Option<(Post, String)> {
         self.trouble = None;
+        self.media.clear();
         let (keys, whose) = match kind {
             Kind::Post => (POST_KEYS, "for a post"),
             Kind::Reply => (REPLY_KEYS, "for a reply"),
@@ -410,6 +422,7 @@ impl<'r, 'a, 't> Reader<'r, 'a, 't> {
             not_before: body.not_before,
             expires: body.expires,
             trouble: self.trouble.take(),
+            media: std::mem::take(&mut self.media).into_iter().filter(|found| found.facts.is_some()).collect(),
         };
         let post = Post {
             id,
@@ -637,18 +650,19 @@ impl<'r, 'a, 't> Reader<'r, 'a, 't> {
         }
         let trouble = match (self.hashes.get(&**file), declared) {
             (Some(Err(why)), _) => Some((format!("the media file {} cannot be used: {why}", quoted(file)), None)),
-            (Some(Ok(found)), Some(declared)) if *found != declared => Some((
+            (Some(Ok(found)), Some(declared)) if found.sha256 != declared => Some((
                 format!("the media file {} is not the one that \"sha256\" names", quoted(file)),
-                Some(format!("it is {}", found.hex())),
+                Some(format!("it is {}", found.sha256.hex())),
             )),
             _ => None,
         };
-        let found = self.hashes.get(&**file).and_then(|found| found.as_ref().ok()).copied();
+        let found = self.hashes.get(&**file).and_then(|found| found.as_ref().ok()).cloned();
+        self.media.extend(found.clone());
         if let Some((reason, hint)) = trouble {
             self.trouble.get_or_insert(Trouble::Media(reason.as_str().into()));
             self.faults.trouble(value.span(), reason, hint);
         }
-        let sha256 = declared.or(found).map(|digest| Cow::Owned(digest.hex()));
+        let sha256 = declared.or(found.map(|found| found.sha256)).map(|digest| Cow::Owned(digest.hex()));
         Some(MediaBody { alt, file: Cow::Borrowed(&**file), sha256 })
     }
 
@@ -886,13 +900,14 @@ pub fn place(text: &Text<'_>, places: &[Places], order: &Order, key: &str, accou
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::MediaFacts;
 
     use proptest::prelude::*;
 
     /// What a text says, read in both ways: entry by entry if that can be done, and as a whole if nothing is wrong.
     fn both(text: &str) -> (Option<Vec<Post>>, Option<Vec<Post>>) {
         let file: Arc<str> = "a.toml".into();
-        let mut media = |_: &str| Ok(Digest([7; 32]));
+        let mut media = |_: &str| Ok(Digest([7; 32]).into());
         let mut around = Surroundings { approval: ApprovalMode::Digest, accounts: None, media: &mut media };
         let text = Text::new(&file, text.as_bytes(), &mut Vec::new()).unwrap();
         let mut reader = Reader::new(Faults::new(&text, Vec::new()), &mut around, &file, BTreeMap::new());
@@ -905,6 +920,24 @@ mod tests {
 
     const POST: &str = "to = ['a']\naudience = 'x'\ngoal = 'change'\ntext = 't'\n";
     const REPLY: &str = "to = 'a'\nconversation = 'https://x.example/1'\ntext = 't'\n";
+
+    #[test]
+    fn what_a_media_file_is_goes_with_the_post_and_not_into_what_is_approved() {
+        let text =
+            format!("[[post]]\nid = 'p'\n{POST}media = [{{ file = 'one', alt = '' }}, {{ file = 'two', alt = '' }}]\n");
+        let read = |look: &dyn Fn(&str) -> FoundMedia| {
+            let mut media = |file: &str| Ok(look(file));
+            let mut around = Surroundings { approval: ApprovalMode::Digest, accounts: None, media: &mut media };
+            read(&"a.toml".into(), text.as_bytes(), &mut around).posts.unwrap().remove(0)
+        };
+        let digest = |file: &str| Digest::of(file.as_bytes());
+        let facts = Arc::new(MediaFacts { mime: "video/mp4", bytes: 7, size: None, duration: None });
+        let seen = read(&|file| FoundMedia { sha256: digest(file), facts: (file == "two").then(|| facts.clone()) });
+        let items = seen.content(&AccountId::new("a").unwrap()).media;
+        assert_eq!(items.iter().map(|item| item.facts.clone()).collect::<Vec<_>>(), [None, Some(facts.clone())]);
+        let unseen = read(&|file| digest(file).into());
+        assert_eq!((unseen.digest, unseen.body.read()), (seen.digest, seen.body.read()));
+    }
 
     #[test]
     fn a_good_file_is_read_entry_by_entry() {

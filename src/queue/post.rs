@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::domain::{AccountId, Content, Digest, Goal, PostId, Timestamp};
+use crate::domain::{AccountId, Content, Digest, FoundMedia, Goal, PostId, Timestamp};
 
 use super::Packed;
 
@@ -36,6 +36,8 @@ pub struct Rare {
     pub expires: Option<Timestamp>,
     /// Something about it that a person has to mend before it can go out (a media file that is not there).
     pub trouble: Option<Trouble>,
+    /// What its media files are, where somebody has looked into them.
+    pub media: Vec<FoundMedia>,
 }
 
 /// [`Rare`], for which only those posts pay that have some of it.
@@ -52,7 +54,8 @@ impl Deref for Rarely {
     type Target = Rare;
 
     fn deref(&self) -> &Rare {
-        static NOTHING: Rare = Rare { series: None, at: None, not_before: None, expires: None, trouble: None };
+        static NOTHING: Rare =
+            Rare { series: None, at: None, not_before: None, expires: None, trouble: None, media: Vec::new() };
         self.0.as_deref().unwrap_or(&NOTHING)
     }
 }
@@ -104,7 +107,12 @@ pub enum Trouble {
 impl Post {
     /// What `account` would publish: the variant applied over the post.
     pub fn content(&self, account: &AccountId) -> Content {
-        super::digest::content(&self.body.read(), account)
+        let mut content = super::digest::content(&self.body.read(), account);
+        for item in &mut content.media {
+            let found = self.rare.media.iter().find(|found| found.sha256 == item.sha256);
+            item.facts = found.and_then(|found| found.facts.clone());
+        }
+        content
     }
 }
 

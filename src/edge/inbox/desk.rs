@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::scan::{Entry, Scan, scan};
 use super::{Keep, Reader};
-use crate::domain::{Digest, Fault, Place, Timestamp, limits};
+use crate::domain::{Digest, Fault, FoundMedia, Place, Timestamp, limits};
 use crate::edge::beneath::{self, Folder, FolderPath, Stamp};
 use crate::edge::clock::SystemClock;
 use crate::edge::media::Hasher;
@@ -272,7 +272,7 @@ impl Desk {
             Err(why) => return self.fault(folder, file, &why, NOT_READ),
         };
         let mut asked = Asked::new(folder, file, now);
-        let mut reading = (self.reader)(file, &bytes, &mut |path| asked.digest(&mut self.hasher, path));
+        let mut reading = (self.reader)(file, &bytes, &mut |path| asked.look(&mut self.hasher, path));
         let known = self.files.entry(file.clone()).or_default();
         let makes_sense = reading.posts.is_some() && !bytes.is_empty();
         if fresh && !makes_sense && waiting.tries < TRIES {
@@ -319,7 +319,7 @@ impl Desk {
         let bytes = self.keep.as_ref()?.load(file)?;
         let mut asked = Asked::new(folder, file, self.clock.now());
         // Its faults have been told when it was new, and its places are those of another text.
-        let posts = (self.reader)(file, &bytes, &mut |path| asked.digest(&mut self.hasher, path)).posts?;
+        let posts = (self.reader)(file, &bytes, &mut |path| asked.look(&mut self.hasher, path)).posts?;
         known.in_force = true;
         known.kept = Some(Digest::of(&bytes));
         known.media = known.media.iter().cloned().chain(asked.media).collect();
@@ -374,15 +374,16 @@ impl<'a> Asked<'a> {
         Self { folder, file, now, media: Vec::new(), answers: String::new() }
     }
 
-    fn digest(&mut self, hasher: &mut Hasher, path: &str) -> Result<Digest, String> {
+    fn look(&mut self, hasher: &mut Hasher, path: &str) -> Result<FoundMedia, String> {
         let result = hasher.hash(self.folder, self.file, path, |stamp| !is_fresh(stamp, self.now));
         let seen = match &result {
             Ok((stamp, _)) if is_fresh(stamp, self.now) => Seen::Fresh,
             Ok((stamp, _)) => Seen::At(*stamp),
             Err(_) => see(self.folder, self.file, path),
         };
-        let result = result.map(|(_, digest)| digest);
-        self.answers += &format!("{path}\0{result:?}\0");
+        let result = result.map(|(_, found)| found);
+        let digest = result.as_ref().map(|found| found.sha256);
+        self.answers += &format!("{path}\0{digest:?}\0");
         self.media.push((path.into(), seen));
         result
     }

@@ -24,9 +24,10 @@ pub use keep::Keep;
 pub use scan::{Entry, Scan, scan};
 pub use watcher::{Watch, Watcher};
 
-use crate::domain::Digest;
+use crate::domain::FoundMedia;
 use crate::queue::parse::Reading;
 
 /// Makes posts of a queue file: its path relative to the queue folder, its bytes, and a way to ask for the digest of a
 /// media file by the path that stands in it.
-pub type Reader = Box<dyn FnMut(&Arc<str>, &[u8], &mut dyn FnMut(&str) -> Result<Digest, String>) -> Reading + Send>;
+pub type Reader =
+    Box<dyn FnMut(&Arc<str>, &[u8], &mut dyn FnMut(&str) -> Result<FoundMedia, String>) -> Reading + Send>;

@@ -156,6 +156,7 @@ impl Judge {
                 let moment = |minutes: i64| self.now.checked_add(jiff::SignedDuration::from_mins(minutes)).unwrap();
                 let name = format!("p{which:02}");
                 let rare = Rare {
+                    media: Vec::new(),
                     series: draft.series.map(|series| format!("s{series}").into()),
                     at: draft.at.filter(|_| draft.kind == Kind::Post).map(moment),
                     not_before: draft.not_before.map(moment),

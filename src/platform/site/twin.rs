@@ -72,7 +72,9 @@ impl Twin for Folder {
         let account = name.strip_prefix("site-").and_then(|number| number.parse().ok()).unwrap_or(0);
         let files = self.files.entry(account).or_default();
         match &call.work {
-            FileWork::Read(paths) => Reply::File(paths.iter().map(|path| files.get(path).map(|bytes| bytes.to_vec())).collect()),
+            FileWork::Read(paths) => {
+                Reply::File(paths.iter().map(|path| files.get(path).map(|bytes| bytes.to_vec())).collect())
+            }
             FileWork::Write(all) => {
                 for (path, bytes) in all {
                     let known = files.insert(path.clone(), bytes.clone()).is_some();
