@@ -36,7 +36,7 @@ fn accounts() -> BTreeSet<AccountId> {
 
 fn read_queue(bytes: &[u8]) -> Reading {
     let mut media = |path: &str| match path {
-        "img/desk.jpg" => Ok(Digest::of(b"desk")),
+        "img/desk.jpg" => Ok(Digest::of(b"desk").into()),
         _ => Err("there is no such file".to_owned()),
     };
     let accounts = accounts();
