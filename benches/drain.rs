@@ -129,7 +129,7 @@ fn built(request: &Request) -> reqwest::Request {
         Method::Put => reqwest::Method::PUT,
         Method::Delete => reqwest::Method::DELETE,
     };
-    let mut built = reqwest::Request::new(method, request.url.clone());
+    let mut built = reqwest::Request::new(method, request.exposed_url().expect("an address"));
     for (name, value) in &request.headers {
         let name = reqwest::header::HeaderName::from_bytes(name.as_bytes()).expect("a name");
         built.headers_mut().append(name, value.expose().parse().expect("a value"));

@@ -105,7 +105,8 @@ impl Adapter for Plain {
 impl Plain {
     fn call(&self, name: &str, effect: Effect) -> Next {
         let url = format!("https://{}/{name}", self.place).parse().unwrap();
-        let request = Request { method: Method::Get, url, headers: Vec::new(), body: Body::default() };
+        let request =
+            Request { method: Method::Get, url, secret_path: None, headers: Vec::new(), body: Body::default() };
         Next::Call(Step { name: name.into(), effect, call: Call::Http(request) })
     }
 }

@@ -90,6 +90,7 @@ fn post(url: &str) -> Request {
     Request {
         method: Method::Post,
         url: Url::parse(url).unwrap(),
+        secret_path: None,
         headers: vec![
             ("authorization", HeaderValue::Secret { prefix: "Bearer ", secret: Secret::new(CANARY) }),
             ("idempotency-key", HeaderValue::Plain(CANARY.into())),
@@ -148,6 +149,19 @@ fn a_large_body_of_many_chunks_arrives_as_it_is() {
     let call = Call::Http(Request { body, ..post(&server.url("/path")) });
     assert!(edge.call(call, LONG).is_ok());
     assert!(server.seen()[0].body == whole, "the body that arrived is another one");
+}
+
+#[test]
+fn a_secret_in_the_path_arrives_there() {
+    let edge = edge();
+    let server = Server::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let call = Call::Http(Request {
+        secret_path: Some(Secret::new("1:a-token")),
+        ..post(&server.url("/bot[secret]/send?wait=true"))
+    });
+    assert!(edge.call(call, LONG).is_ok());
+    let head = &server.seen()[0].head;
+    assert!(head.starts_with("POST /bot1:a-token/send?wait=true HTTP/1.1"), "{head}");
 }
 
 #[test]

@@ -82,7 +82,8 @@ impl Live {
         let mut url = Url::parse(self.told("/service")).expect("a URL");
         url.set_path(&format!("/xrpc/{method}"));
         url.query_pairs_mut().extend_pairs(query);
-        let reply = exchange(&Request { method: Method::Get, url, headers: vec![], body: Body::default() });
+        let reply =
+            exchange(&Request { method: Method::Get, url, secret_path: None, headers: vec![], body: Body::default() });
         assert_eq!(reply.status, 200, "{method}: {}", String::from_utf8_lossy(&reply.body));
         reply.value().expect("replies are JSON")
     }
@@ -177,7 +178,7 @@ impl Network for Live {
 
 /// One request over a connection of its own.
 fn exchange(request: &Request) -> HttpReply {
-    let Request { method, url, headers, body } = request;
+    let Request { method, url, headers, body, .. } = request;
     let host = format!("{}:{}", url.host_str().expect("a host"), url.port_or_known_default().expect("a port"));
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let mut head = format!("{} {}{query} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n", method.name(), url.path());

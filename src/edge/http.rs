@@ -229,7 +229,8 @@ fn failure(never_left: bool, why: String) -> Failure {
 
 /// Translates a request, and refuses what must not leave.
 fn build(request: Request, taken: &Arc<AtomicBool>) -> Result<reqwest::Request, String> {
-    let Request { method, url, headers, body } = request;
+    let url = request.exposed_url()?;
+    let Request { method, headers, body, .. } = request;
     match url.scheme() {
         "https" => {}
         "http" if is_loopback(&url) => {}
@@ -359,7 +360,8 @@ mod tests {
     use crate::domain::Secret;
 
     fn request(url: &str) -> Request {
-        Request { method: Method::Post, url: Url::parse(url).unwrap(), headers: Vec::new(), body: Body::default() }
+        let url = Url::parse(url).unwrap();
+        Request { method: Method::Post, url, secret_path: None, headers: Vec::new(), body: Body::default() }
     }
 
     #[test]
@@ -388,6 +390,18 @@ mod tests {
         request.headers = vec![("authorization", HeaderValue::Secret { prefix: "Bearer ", secret })];
         let why = build(request, &Arc::default()).unwrap_err();
         assert!(why.contains("authorization") && !why.contains("canary"), "{why}");
+    }
+
+    #[test]
+    fn a_secret_in_the_path_is_put_in_and_an_unfit_one_is_not_shown() {
+        let with = |secret: &str| {
+            let mut request = request("https://api.example/bot[secret]/send");
+            request.secret_path = Some(Secret::new(secret));
+            build(request, &Arc::default())
+        };
+        assert_eq!(with("1:canary").unwrap().url().as_str(), "https://api.example/bot1:canary/send");
+        let why = with("canary/../..").unwrap_err();
+        assert!(why.contains("secret") && !why.contains("canary"), "{why}");
     }
 
     #[test]

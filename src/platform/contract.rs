@@ -4,7 +4,7 @@
 //! - `next` and `read` are pure: the same arguments give the same answer.
 //! - Of the steps of one attempt, only those marked [`Effect::Publishes`] can make a post appear.
 //! - Everything a repeat must send unchanged comes from [`Job::frozen`] and [`Attempt::done`], never from `now`.
-//! - A secret enters a request only as [`HeaderValue::Secret`] or inside a [`Body`] that is marked `secret`.
+//! - A secret enters a request only as [`HeaderValue::Secret`], as [`Request::secret_path`], or inside a [`Body`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -378,9 +378,35 @@ pub enum Call {
 #[derive(Debug, Clone)]
 pub struct Request {
     pub method: Method,
+    /// Holds no secret, so that it can be shown.
     pub url: Url,
+    /// Where a platform wants its token in the address: what stands there in place of [`SECRET_IN_PATH`].
+    pub secret_path: Option<Secret>,
     pub headers: Vec<(&'static str, HeaderValue)>,
     pub body: Body,
+}
+
+/// Marks the place of a secret in the path of a URL. It stands there exactly once where there is a secret.
+pub const SECRET_IN_PATH: &str = "[secret]";
+
+impl Request {
+    /// The address with its secret in it, for the edge, which sends it, and for imitations. It must not be shown.
+    ///
+    /// # Errors
+    /// A secret that would not stay where it is put, or has no place; the reason does not tell it.
+    pub fn exposed_url(&self) -> Result<Url, &'static str> {
+        let mut url = self.url.clone();
+        let Some(secret) = self.secret_path.as_ref().map(Secret::expose) else { return Ok(url) };
+        let stays = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | ':');
+        if secret.chars().all(|c| c == '.') || !secret.chars().all(stays) {
+            return Err("the secret holds what cannot stand in an address");
+        }
+        if url.path().matches(SECRET_IN_PATH).count() != 1 {
+            return Err("the address has no single place for the secret");
+        }
+        url.set_path(&url.path().replace(SECRET_IN_PATH, secret));
+        Ok(url)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -789,4 +815,43 @@ pub struct Published {
     pub at: Timestamp,
     /// The id of the post that it answers.
     pub answers: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(url: &str, secret: Option<&str>) -> Request {
+        let url = Url::parse(url).unwrap();
+        Request {
+            method: Method::Get,
+            url,
+            secret_path: secret.map(Secret::new),
+            headers: Vec::new(),
+            body: Body::default(),
+        }
+    }
+
+    #[test]
+    fn a_secret_in_the_path_is_shown_to_nobody_but_the_edge() {
+        let request = request("https://api.example/bot[secret]/send?a=1", Some("12:ca-nary_"));
+        assert_eq!(request.exposed_url().unwrap().as_str(), "https://api.example/bot12:ca-nary_/send?a=1");
+        let shown = format!("{request:?} {}", request.url);
+        assert!(!shown.contains("ca-nary"), "{shown}");
+        assert!(request.url.as_str().contains("/bot[secret]/send"), "the place is there to be read");
+    }
+
+    #[test]
+    fn a_secret_that_would_lead_elsewhere_goes_nowhere() {
+        for secret in ["", ".", "..", "a/b", "a?b", "a#b", "a%2fb", "a b", "a\\b", "@other.example", "\u{e4}"] {
+            let why = request("https://api.example/bot[secret]/send", Some(secret)).exposed_url().unwrap_err();
+            assert!(secret.len() < 3 || !why.contains(secret), "{why}");
+        }
+        for url in
+            ["https://api.example/send", "https://api.example/[secret]/[secret]", "https://api.example/?[secret]"]
+        {
+            assert!(request(url, Some("canary")).exposed_url().is_err(), "{url}");
+        }
+        assert_eq!(request("https://api.example/a", None).exposed_url().unwrap().path(), "/a");
+    }
 }

@@ -767,8 +767,11 @@ impl World {
         let twin =
             twins::reached(call, &self.entries).ok_or_else(|| format!("a call to nobody: {}", call_text(call)))?;
         let Call::Http(request) = call else { return Ok(twin) };
-        for (_, value) in &request.headers {
-            let HeaderValue::Secret { secret, .. } = value else { continue };
+        let in_headers = request.headers.iter().filter_map(|(_, value)| match value {
+            HeaderValue::Secret { secret, .. } => Some(secret),
+            HeaderValue::Plain(_) => None,
+        });
+        for secret in in_headers.chain(&request.secret_path) {
             if self.tokens.get(secret.expose()).is_some_and(|twins| !twins.contains(&twin)) {
                 return Err(format!("I6: a secret of another host goes to {}", request.url));
             }

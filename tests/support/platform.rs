@@ -396,7 +396,7 @@ fn request(seen: &Seen) -> Request {
         mime: seen.header("content-type").map(Into::into),
         chunks: if seen.body.is_empty() { Vec::new() } else { vec![seen.body.clone().into()] },
     };
-    Request { method, url, headers, body }
+    Request { method, url, secret_path: None, headers, body }
 }
 
 /// A reply on the wire.

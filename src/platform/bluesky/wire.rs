@@ -80,11 +80,18 @@ impl Wire {
     fn get(&self, method: &str, token: Option<Secret>, query: &[(&str, &str)]) -> Call {
         let mut url = self.endpoint(method);
         url.query_pairs_mut().extend_pairs(query);
-        Call::Http(Request { method: Method::Get, url, headers: headers(token), body: Body::default() })
+        Call::Http(Request {
+            method: Method::Get,
+            url,
+            secret_path: None,
+            headers: headers(token),
+            body: Body::default(),
+        })
     }
 
     fn post(&self, method: &str, token: Option<Secret>, body: Body) -> Call {
-        Call::Http(Request { method: Method::Post, url: self.endpoint(method), headers: headers(token), body })
+        let url = self.endpoint(method);
+        Call::Http(Request { method: Method::Post, url, secret_path: None, headers: headers(token), body })
     }
 
     fn endpoint(&self, method: &str) -> Url {

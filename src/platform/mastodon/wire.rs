@@ -133,7 +133,7 @@ impl Wire<'_> {
             // Error texts follow it, and two of them have to be told apart.
             ("Accept-Language", plain("en")),
         ];
-        Request { method: Method::Get, url, headers, body: Body::default() }
+        Request { method: Method::Get, url, secret_path: None, headers, body: Body::default() }
     }
 }
 
