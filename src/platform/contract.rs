@@ -14,6 +14,14 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
+#[cfg(test)]
+pub mod cases;
+mod multipart;
+mod words;
+
+pub use multipart::Part;
+pub use words::{LONGEST_WAIT, holds, quoted, wait};
+
 pub use crate::domain::secret::secret_ref;
 use crate::domain::{
     AccountId, Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, ReplyTo, Secret, SecretRef, Timestamp, time,
@@ -469,29 +477,6 @@ impl Body {
 
     pub fn bytes(mime: &str, bytes: Arc<[u8]>) -> Self {
         Self { mime: Some(mime.into()), chunks: vec![bytes] }
-    }
-
-    /// `multipart/form-data` with text fields and one file. `boundary` must not occur in the parts; a delivery
-    /// key does.
-    pub fn multipart(boundary: &str, fields: &[(&str, &str)], file: (&str, &Media)) -> Self {
-        let mut head = String::new();
-        for (name, value) in fields {
-            head += &format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-        }
-        let (name, media) = file;
-        // The name that a person gave the file is not sent: it may tell what nobody approved.
-        let extension =
-            media.mime.split_once('/').map_or("bin", |(_, kind)| kind.split(['+', ';']).next().unwrap_or("bin"));
-        head += &format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"media.{extension}\"\r\n\
-             Content-Type: {}\r\n\r\n",
-            media.mime
-        );
-        let tail = format!("\r\n--{boundary}--\r\n");
-        Self {
-            mime: Some(format!("multipart/form-data; boundary={boundary}")),
-            chunks: vec![head.into_bytes().into(), media.bytes.clone(), tail.into_bytes().into()],
-        }
     }
 
     pub fn len(&self) -> usize {

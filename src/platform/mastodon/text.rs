@@ -13,6 +13,7 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::domain::Content;
+use crate::platform::contract::holds;
 
 /// Characters that Mastodon counts for a URL (`characters_reserved_per_url`), when the server has not told.
 pub const URL_CHARACTERS: u64 = 23;
@@ -46,19 +47,6 @@ fn add_line(text: &mut String, line: &str) {
         text.push('\n');
     }
     text.push_str(line);
-}
-
-/// Whether `text` holds `word` (a link or a hashtag) as a whole, letter case aside.
-fn holds(text: &str, word: &str) -> bool {
-    let (text, word) = (text.to_lowercase(), word.to_lowercase());
-    text.match_indices(&word).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let starts = before.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '#' | '/' | '&' | '_'));
-        // Punctuation may end a sentence; behind it a link or tag that goes on would be another one.
-        let after = text[at + word.len()..].trim_start_matches(['.', ',', ';', ':', '!', '?', ')', ']', '"', '\'']);
-        let ends = after.chars().next().is_none_or(|c| c.is_whitespace() || (!c.is_alphanumeric() && !c.is_ascii()));
-        starts && ends
-    })
 }
 
 /// How a server counts.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::domain::{Secret, Timestamp, time};
-use crate::platform::contract::{Call, HttpReply, Method, Published, Reply, Request, Secrets, Twin};
+use crate::platform::contract::{Call, HttpReply, Method, Part, Published, Reply, Request, Secrets, Twin};
 
 use super::text::{self, Counting};
 
@@ -695,22 +695,9 @@ struct Form {
 
 impl Form {
     fn read(request: &Request) -> Option<Self> {
-        let boundary = request.body.mime.as_ref()?.strip_prefix("multipart/form-data; boundary=")?;
-        let body = request.body.concat();
-        // Latin-1 keeps bytes and characters alike, so that places in one are places in the other.
-        let text: String = body.iter().copied().map(char::from).collect();
-        let utf8 = |part: &str| String::from_utf8(part.chars().map(|c| c as u8).collect()).ok();
-        let (mut mime, mut description) = (None, None);
-        for part in text.split(&format!("--{boundary}")) {
-            let Some((head, value)) = part.split_once("\r\n\r\n") else { continue };
-            let value = value.strip_suffix("\r\n").unwrap_or(value);
-            if head.contains("name=\"file\"") {
-                let line = head.lines().find_map(|line| line.strip_prefix("Content-Type: "));
-                mime = line.filter(|_| !value.is_empty()).map(Into::into);
-            } else if head.contains("name=\"description\"") {
-                description = utf8(value);
-            }
-        }
-        Some(Self { mime: mime?, description })
+        let parts = request.body.parts()?;
+        let named = |name: &str| parts.iter().find(|part| part.name == name);
+        let file = named("file").filter(|file| !file.bytes.is_empty())?;
+        Some(Self { mime: file.mime.clone()?, description: named("description").map(Part::text) })
     }
 }

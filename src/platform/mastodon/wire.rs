@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::domain::{Secret, Timestamp, limits, time};
-use crate::platform::contract::{Body, HeaderValue, HttpReply, Media, Method, Pace, Request};
+use crate::domain::{Secret, Timestamp, time};
+use crate::platform::contract::{Body, HeaderValue, HttpReply, Media, Method, Pace, Request, quoted};
 
 /// Builds the requests of one account.
 #[derive(Debug, Clone, Copy)]
@@ -189,33 +189,20 @@ fn web_address(text: &str) -> Option<String> {
 /// What an error reply says, for people: status and text, on one line, cut, and without `token` should the server
 /// have echoed it. What is cut first could end in the middle of the token.
 pub fn complaint(reply: &HttpReply, token: Option<&Secret>) -> String {
-    let text = error_words(reply);
-    let text = match token.map(Secret::expose).filter(|token| !token.is_empty()) {
-        Some(token) => text.replace(token, "[secret]"),
-        None => text,
-    };
-    let text: String = text.chars().take(limits::QUOTED_CHARS).collect();
+    let text = quoted(&error_words(reply), &[token.map_or("", Secret::expose)]);
     if text.is_empty() { format!("status {}", reply.status) } else { format!("status {}: {text}", reply.status) }
 }
 
 /// The text of an error reply, cut; empty where it has none of the form that the API gives. It may hold a token: for
 /// decisions, not for people.
 pub fn error_text(reply: &HttpReply) -> String {
-    error_words(reply).chars().take(limits::QUOTED_CHARS).collect()
+    quoted(&error_words(reply), &[])
 }
 
 fn error_words(reply: &HttpReply) -> String {
     let Some(value) = reply.value() else { return String::new() };
     let text = |key: &str| value[key].as_str().unwrap_or_default();
-    let words = [text("error"), text("error_description")].join(" ");
-    let shown = words.chars().map(|c| if is_shown(c) { c } else { ' ' });
-    shown.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Neither a control nor a direction mark, which could make a line read as something else.
-fn is_shown(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+    [text("error"), text("error_description")].join(" ")
 }
 
 /// Whether the reply is the API speaking, and not a proxy before it.
@@ -235,16 +222,9 @@ pub fn limited_until(reply: &HttpReply, now: Timestamp) -> Timestamp {
     time::after(now, wait)
 }
 
-/// How long `Retry-After` asks to wait: seconds, or a date of the server's clock, held within [`WAIT`].
+/// How long `Retry-After` asks to wait, held within [`WAIT`].
 pub fn retry_after(reply: &HttpReply, now: Timestamp) -> Option<Duration> {
-    let text = reply.header("retry-after")?.trim();
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds.is_nan() => None,
-        Ok(seconds) => {
-            Some(Duration::from_secs_f64(seconds.clamp(WAIT.start().as_secs_f64(), WAIT.end().as_secs_f64())))
-        }
-        Err(_) => Some(clamped(reply.until(reply.date("retry-after")?, now))),
-    }
+    reply.retry_after(now).map(clamped)
 }
 
 fn clamped(wait: Duration) -> Duration {
