@@ -11,11 +11,12 @@ pub mod contract;
 pub mod bluesky;
 pub mod mastodon;
 pub mod site;
+pub mod telegram;
 
 use contract::Entry;
 
 /// Every platform this build knows.
-pub static REGISTRY: &[&Entry] = &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY];
+pub static REGISTRY: &[&Entry] = &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY];
 
 /// The entry of the platform called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {

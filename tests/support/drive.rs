@@ -56,13 +56,15 @@ pub struct Drive<'a> {
     pub now: Timestamp,
     /// All that went out, by [`bytes_of`].
     pub sent: Vec<(Effect, Vec<u8>)>,
+    /// The same as steps.
+    pub steps: Vec<Step>,
 }
 
 impl<'a> Drive<'a> {
     pub fn new(adapter: &'a dyn Adapter, twin: &'a mut dyn Twin, job: &'a Job) -> Self {
         let secrets = twin.secrets(0);
         let (session, now) = (Session::default(), job.started);
-        Self { adapter, twin, job, secrets, session, done: Vec::new(), now, sent: Vec::new() }
+        Self { adapter, twin, job, secrets, session, done: Vec::new(), now, sent: Vec::new(), steps: Vec::new() }
     }
 
     /// The process has died and is back: only what was durable is left.
@@ -104,6 +106,7 @@ impl<'a> Drive<'a> {
                 assert_eq!(step.effect, Effect::Harmless, "looking back changes nothing: {step:?}");
             }
             self.sent.push((step.effect, bytes_of(&step)));
+            self.steps.push(step.clone());
 
             let wire = weather(&step, self.twin);
             let genuine = matches!(wire, Wire::Whole);
