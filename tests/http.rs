@@ -13,7 +13,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use cadenced::domain::{Secret, limits};
-use cadenced::edge::http::HttpCaller;
+use cadenced::edge::caller::Dispatcher;
+use cadenced::edge::http::Http;
 use cadenced::parts::Caller;
 use cadenced::platform::contract::{
     Body, Call, Failure, FileCall, FileWork, HeaderValue, HttpReply, Method, Reply, Request,
@@ -30,7 +31,7 @@ const SHORT: Duration = Duration::from_millis(300);
 
 struct Edge {
     runtime: tokio::runtime::Runtime,
-    caller: HttpCaller,
+    caller: Dispatcher,
 }
 
 fn edge() -> Edge {
@@ -43,7 +44,7 @@ fn edge_trusting(authorities: &[&[u8]]) -> Edge {
         FileWork::Read(paths) => Ok(Reply::File(vec![None; paths.len()])),
         FileWork::Write(_) => panic!("a file call that panics"),
     });
-    let caller = HttpCaller::trusting(runtime.handle().clone(), "cadenced/test", files, authorities).unwrap();
+    let caller = Dispatcher::new(runtime.handle().clone(), Http::new("cadenced/test", authorities).unwrap(), files);
     Edge { runtime, caller }
 }
 
@@ -536,7 +537,7 @@ fn a_folder_that_a_given_up_write_may_still_change_is_left_alone() {
             .map(|()| Reply::File(Vec::new()))
             .map_err(|_| Failure::MayHaveArrived("the gate is gone".into())),
     });
-    let caller = HttpCaller::trusting(runtime.handle().clone(), "cadenced/test", files, &[]).unwrap();
+    let caller = Dispatcher::new(runtime.handle().clone(), Http::new("cadenced/test", &[]).unwrap(), files);
     let edge = Edge { runtime, caller };
     let write = |root: &str| Call::File(FileCall { root: root.into(), work: FileWork::Write(Vec::new()) });
     let read = |root: &str| Call::File(FileCall { root: root.into(), work: FileWork::Read(vec!["a".into()]) });

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use cadenced::control::protocol::DaemonReport;
 use cadenced::daemon::{self, Ended, Handle, Parts, Until};
 use cadenced::domain::MediaItem;
+use cadenced::edge::caller::Dispatcher;
 use cadenced::edge::clock::SystemClock;
-use cadenced::edge::http::HttpCaller;
+use cadenced::edge::http::Http;
 use cadenced::edge::store::{self, Store};
 use cadenced::engine::{AccountSetup, Engine, Event, Mode};
 use cadenced::ledger::store::Ledger;
@@ -31,7 +32,7 @@ pub fn runtime() -> tokio::runtime::Runtime {
 
 /// Notes the requests that pass.
 pub struct Tap {
-    inner: HttpCaller,
+    inner: Dispatcher,
     pub requests: Mutex<Vec<Request>>,
 }
 
@@ -85,9 +86,9 @@ pub fn drain(dir: &Path, setups: Vec<AccountSetup>, queue: Vec<Inbox>, keep_requ
     let (store, view, opened) = store::open(dir, &store::Options::default(), &mut |_| {}).expect("a store");
     let mut engine = Engine::new(opened.seed, view, Mode::Publish);
     engine.handle(Event::Configured(setups), SystemClock.now());
-    let http = HttpCaller::new(runtime.handle().clone(), "cadenced-bench", Arc::new(cadenced::edge::files::carry_out));
-    let http = http.expect("HTTP");
-    let tap = Arc::new(Tap { inner: http.clone(), requests: Mutex::default() });
+    let http = Http::new("cadenced-bench", &[]).expect("HTTP");
+    let caller = Dispatcher::new(runtime.handle().clone(), http, Arc::new(cadenced::edge::files::carry_out));
+    let tap = Arc::new(Tap { inner: caller.clone(), requests: Mutex::default() });
     let bytes = Sink::default();
     let printer =
         Printer::new(Format::Json, Colour::Never, Level::Info, Box::new(|| SystemClock.now()), Box::new(bytes.clone()));
@@ -99,7 +100,7 @@ pub fn drain(dir: &Path, setups: Vec<AccountSetup>, queue: Vec<Inbox>, keep_requ
     let ledger: Arc<Store> = store.clone();
     let parts = Parts {
         clock: Arc::new(SystemClock),
-        caller: if keep_requests { tap.clone() } else { Arc::new(http) },
+        caller: if keep_requests { tap.clone() } else { Arc::new(caller) },
         shelf: Arc::new(NoShelf),
         ledger,
         log: Box::new(move |at, event| {

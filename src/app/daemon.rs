@@ -15,9 +15,10 @@ use crate::control::protocol::{Answer, DaemonReport, ErrorKind, Line, PORTION, P
 use crate::daemon::{self, Ended, Handle, Input, Parts, Stage, Until};
 use crate::domain::path::shown;
 use crate::domain::{DeliveryId, Fault, time};
+use crate::edge::caller::{Dispatcher, Files};
 use crate::edge::chores::{Chore as Timed, Chores};
 use crate::edge::clock::SystemClock;
-use crate::edge::http::HttpCaller;
+use crate::edge::http::Http;
 use crate::edge::inbox::{Watch, Watcher};
 use crate::edge::media::MediaShelf;
 use crate::edge::signals::{self, Wish};
@@ -98,13 +99,13 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     }
     engine.handle(Event::Configured(setups), clock.now());
 
-    let carry_out: crate::edge::http::Files = Arc::new(files::carry_out);
     let agent = concat!("cadenced/", env!("CARGO_PKG_VERSION"));
-    let caller =
-        HttpCaller::new(runtime.handle().clone(), agent, carry_out).map_err(|error| internal("set up HTTP", &error))?;
-    if let Some(why) = caller.distrust() {
+    let http = Http::new(agent, &[]).map_err(|error| internal("set up HTTP", &error))?;
+    if let Some(why) = http.distrust() {
         warn(&printer, "certificate authorities", &format!("no https server will be trusted: {why}"));
     }
+    let carry_out: Files = Arc::new(files::carry_out);
+    let caller = Dispatcher::new(runtime.handle().clone(), http, carry_out);
     let report =
         DaemonReport { running: true, pid: Some(std::process::id()), version: env!("CARGO_PKG_VERSION").into() };
     let _server = serve(&loaded.settings, runtime.handle(), &handle, &store, &printer)?;

@@ -9,29 +9,23 @@
 //! Invariants:
 //! - A token goes to the host of the request's URL and to no other, by `https`, or to a loopback address.
 //! - No error text holds a URL, a header or a body.
-//! - A folder into which an earlier write has not come to its end, though it was given up, is neither read nor written.
 //! - Memory for one answer is bounded by [`limits::ANSWER_BYTES`]; bodies are never decompressed.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
-use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::domain::limits;
-use crate::parts::{Caller, Done};
-use crate::platform::contract::{
-    Body, Call, Failure, FileCall, FileWork, HeaderValue, HttpReply, Method, Reply, Request, is_loopback,
-};
+use crate::platform::contract::{Body, Failure, HeaderValue, HttpReply, Method, Request, is_loopback};
 
 /// For address, connection and TLS together. Past it nobody is there; the total may be shorter.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -43,44 +37,25 @@ const IDLE_PER_HOST: usize = 256;
 /// A body is handed to the connection in pieces of this size, so that what it copies into its buffers stays small.
 const PIECE: usize = 64 * 1024;
 
-/// Carries out calls on the site's files; blocking.
-pub type Files = Arc<dyn Fn(&FileCall) -> Result<Reply, Failure> + Send + Sync>;
-
 /// Why HTTP cannot be used at all.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to set up HTTP: {0}")]
 pub struct SetUpError(String);
 
-/// The caller for the network and the site's files.
+/// HTTP, with connections that are kept for the next request.
 #[derive(Clone)]
-pub struct HttpCaller {
-    runtime: Handle,
+pub struct Http {
     client: reqwest::Client,
-    files: Files,
-    writing: Writing,
     distrust: Option<Arc<str>>,
 }
 
-impl HttpCaller {
-    /// Trusts the certificate authorities of the system (`$SSL_CERT_FILE` and `$SSL_CERT_DIR` name others). Where
-    /// there are none, every `https` call will fail; [`HttpCaller::distrust`] says so.
-    ///
-    /// # Errors
-    /// When `user_agent` cannot be sent.
-    pub fn new(runtime: Handle, user_agent: &str, files: Files) -> Result<Self, SetUpError> {
-        Self::trusting(runtime, user_agent, files, &[])
-    }
-
-    /// As [`HttpCaller::new`], with further authorities in PEM, each of which is trusted like the system's.
+impl Http {
+    /// Trusts the certificate authorities of the system (`$SSL_CERT_FILE` and `$SSL_CERT_DIR` name others), and each of
+    /// `authorities`, in PEM, like them. Where there are none, every `https` call will fail; [`Http::distrust`] says so.
     ///
     /// # Errors
     /// When `user_agent` cannot be sent, or one of `authorities` is none.
-    pub fn trusting(
-        runtime: Handle,
-        user_agent: &str,
-        files: Files,
-        authorities: &[&[u8]],
-    ) -> Result<Self, SetUpError> {
+    pub fn new(user_agent: &str, authorities: &[&[u8]]) -> Result<Self, SetUpError> {
         // Fails when somebody was first, who has then installed the only provider this build has.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let wrong = |error: reqwest::Error| SetUpError(chain(&error.without_url()));
@@ -106,103 +81,24 @@ impl HttpCaller {
             // A machine without authorities may still have a site to write and loopback to talk to.
             Err(error) => (settings().tls_certs_only(roots).build().map_err(wrong)?, Some(chain(&error.without_url()))),
         };
-        Ok(Self { runtime, client, files, writing: Writing::default(), distrust: distrust.map(Into::into) })
+        Ok(Self { client, distrust: distrust.map(Into::into) })
     }
 
     /// Why no certificate will be trusted, if so.
     pub fn distrust(&self) -> Option<&str> {
         self.distrust.as_deref()
     }
-}
 
-impl Caller for HttpCaller {
-    fn call(&self, call: Call, timeout: Duration, done: Done<Result<Reply, Failure>>) {
-        let answer = Answer(Some(done));
-        match call {
-            Call::Http(request) => {
-                let client = self.client.clone();
-                self.runtime.spawn(async move { answer.give(send(&client, request, timeout).await) });
-            }
-            Call::File(call) => {
-                let Ok(claim) = self.writing.claim(&call) else {
-                    let why = "an earlier write to this folder has not come to its end";
-                    return answer.give(Err(Failure::NeverLeft(why.into())));
-                };
-                let files = self.files.clone();
-                let work = self.runtime.spawn_blocking(move || {
-                    let _held = claim;
-                    files(&call)
-                });
-                self.runtime.spawn(async move {
-                    answer.give(match tokio::time::timeout(timeout, work).await {
-                        Ok(Ok(result)) => result,
-                        Ok(Err(_)) => Err(Failure::MayHaveArrived("the work on files was broken off".into())),
-                        Err(_) => Err(Failure::MayHaveArrived(format!("the files took longer than {timeout:?}"))),
-                    });
-                });
-            }
-        }
+    /// One request and its answer, within `timeout`.
+    ///
+    /// # Errors
+    /// When there is no answer; the failure says whether the request can have arrived.
+    pub async fn send(&self, request: Request, timeout: Duration) -> Result<HttpReply, Failure> {
+        send(&self.client, request, timeout).await
     }
 }
 
-/// Folders that are being written. A write that takes too long is given up, but nothing can take it back: it may still
-/// put its own list of posts in the place of a later one.
-#[derive(Clone, Default)]
-struct Writing(Arc<Mutex<BTreeSet<PathBuf>>>);
-
-/// Held until a write has come to its end.
-struct Claim {
-    writing: Writing,
-    root: PathBuf,
-}
-
-/// Somebody writes there.
-struct Busy;
-
-impl Writing {
-    /// What a call must hold while it works: nothing, if it only reads.
-    fn claim(&self, call: &FileCall) -> Result<Option<Claim>, Busy> {
-        let mut roots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if roots.contains(&call.root) {
-            return Err(Busy);
-        }
-        Ok(match &call.work {
-            FileWork::Read(_) => None,
-            FileWork::Write(_) => {
-                roots.insert(call.root.clone());
-                Some(Claim { writing: self.clone(), root: call.root.clone() })
-            }
-        })
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.writing.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.root);
-    }
-}
-
-/// Sees to it that the result is given exactly once, also when the task is dropped or panics: an attempt without
-/// an outcome would hold its account for ever.
-struct Answer(Option<Done<Result<Reply, Failure>>>);
-
-impl Answer {
-    fn give(mut self, result: Result<Reply, Failure>) {
-        if let Some(done) = self.0.take() {
-            done(result);
-        }
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        if let Some(done) = self.0.take() {
-            done(Err(Failure::MayHaveArrived("the request was broken off".into())));
-        }
-    }
-}
-
-async fn send(client: &reqwest::Client, request: Request, timeout: Duration) -> Result<Reply, Failure> {
+async fn send(client: &reqwest::Client, request: Request, timeout: Duration) -> Result<HttpReply, Failure> {
     let deadline = Instant::now() + timeout;
     let taken = Arc::new(AtomicBool::new(false));
     let has_body = !request.body.is_empty();
@@ -220,7 +116,7 @@ async fn send(client: &reqwest::Client, request: Request, timeout: Duration) -> 
         }
         Err(_) => return Err(failure(!left, format!("no answer within {timeout:?}"))),
     };
-    Ok(Reply::Http(read(response, deadline).await))
+    Ok(read(response, deadline).await)
 }
 
 fn failure(never_left: bool, why: String) -> Failure {

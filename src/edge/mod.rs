@@ -6,6 +6,7 @@
 //! measured: sizes, times and kinds are bounded here, contents are judged further in.
 
 pub mod beneath;
+pub mod caller;
 pub mod chores;
 pub mod clock;
 pub mod disk;
