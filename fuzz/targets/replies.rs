@@ -16,6 +16,8 @@
 //! | `unsent` | it is not carried out, and no reply comes |
 //! | `never` | it does not leave |
 //!
+//! A program's reply is its output, and its code is 0 where the status is a success.
+//!
 //! All else, and each call that no piece is left for, is carried out and answered by the imitation. A byte 1 in a body or
 //! a header stands for the account's secret.
 
@@ -30,7 +32,8 @@ use cadenced::domain::time::after;
 use cadenced::domain::{AccountId, Content, DeliveryId, Digest, MediaItem, PostId, ReplyTo, Timestamp, Visibility};
 use cadenced::ledger::Outcome;
 use cadenced::platform::contract::{
-    Adapter, Effect, Entry, Evidence, Failure, HttpReply, Job, Media, Reply, Secrets, Session, Step, Table, Twin,
+    Adapter, Call, Effect, Entry, Evidence, ExecReply, Failure, HttpReply, Job, Media, Reply, Secrets, Session, Step,
+    Table, Twin,
 };
 
 /// More steps than any delivery takes: one call has a limit, and each doubt, wait and retry of a look another.
@@ -199,8 +202,16 @@ impl Run<'_> {
             Some((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
         };
         let headers = headers.split('|').filter_map(header).collect();
-        self.believed(step, !(200..300).contains(&status));
-        Reply::Http(HttpReply { status, headers, body, cut })
+        let is_failure = !(200..300).contains(&status);
+        self.believed(step, is_failure);
+        match step.call {
+            Call::Exec(_) => {
+                let said = String::from_utf8_lossy(&body).lines().next().unwrap_or_default().to_owned();
+                let code = if is_failure { i32::from(status) } else { 0 };
+                Reply::Exec(ExecReply { code, output: body, cut, said })
+            }
+            Call::Http(_) | Call::File(_) => Reply::Http(HttpReply { status, headers, body, cut }),
+        }
     }
 
     /// Notes that the reply to a step is not the platform's own.
@@ -237,10 +248,12 @@ impl Run<'_> {
 fn bent(reply: Reply, word: &str, place: usize, body: Vec<u8>) -> Reply {
     match (reply, word) {
         (Reply::Http(mut reply), _) => {
-            let place = place.min(reply.body.len());
-            let end = (place + body.len()).min(reply.body.len());
-            reply.body.splice(place..end, body);
+            write_over(&mut reply.body, place, body);
             Reply::Http(reply)
+        }
+        (Reply::Exec(mut reply), _) => {
+            write_over(&mut reply.output, place, body);
+            Reply::Exec(reply)
         }
         (Reply::File(mut files), _) => {
             let count = files.len();
@@ -253,6 +266,12 @@ fn bent(reply: Reply, word: &str, place: usize, body: Vec<u8>) -> Reply {
             Reply::File(files)
         }
     }
+}
+
+fn write_over(bytes: &mut Vec<u8>, place: usize, with: Vec<u8>) {
+    let place = place.min(bytes.len());
+    let end = (place + with.len()).min(bytes.len());
+    bytes.splice(place..end, with);
 }
 
 fn adapter(entry: &Entry, twin: &dyn Twin) -> Arc<dyn Adapter> {

@@ -179,6 +179,7 @@ fn account(entry: &Entry) -> Value {
             KeyKind::Secret => json!({ "allOf": [{ "$ref": "#/definitions/secret" }] }),
             KeyKind::Integer => json!({ "type": "integer" }),
             KeyKind::Bool => json!({ "type": "boolean" }),
+            KeyKind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
         };
         value["description"] = key.doc.into();
         account["properties"][key.name] = value;

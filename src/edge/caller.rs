@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use super::exec;
 use super::http::Http;
 use crate::parts::{Caller, Done};
 use crate::platform::contract::{Call, Failure, FileCall, FileWork, Reply};
@@ -18,7 +19,7 @@ use crate::platform::contract::{Call, Failure, FileCall, FileWork, Reply};
 /// Carries out calls on the site's files; blocking.
 pub type Files = Arc<dyn Fn(&FileCall) -> Result<Reply, Failure> + Send + Sync>;
 
-/// The caller for the network and the site's files.
+/// The caller for the network, the site's files and programs.
 #[derive(Clone)]
 pub struct Dispatcher {
     runtime: Handle,
@@ -61,6 +62,9 @@ impl Caller for Dispatcher {
                 self.runtime.spawn(async move { answer.give(http.send(request, timeout).await.map(Reply::Http)) });
             }
             Call::File(call) => self.work_on_files(call, timeout, answer),
+            Call::Exec(call) => {
+                self.runtime.spawn(async move { answer.give(exec::run(call, timeout).await.map(Reply::Exec)) });
+            }
         }
     }
 }

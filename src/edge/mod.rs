@@ -10,6 +10,7 @@ pub mod caller;
 pub mod chores;
 pub mod clock;
 pub mod disk;
+pub mod exec;
 pub mod files;
 pub mod http;
 pub mod inbox;

@@ -61,6 +61,8 @@ pub enum KeyKind {
     Secret,
     Integer,
     Bool,
+    /// A list of texts.
+    Texts,
 }
 
 /// What a platform can show. The rest is refused in the same words for all of them, and the documents list it.
@@ -380,6 +382,7 @@ pub enum Effect {
 pub enum Call {
     Http(Request),
     File(FileCall),
+    Exec(Exec),
 }
 
 /// An HTTP request, complete but for `User-Agent`, `Host` and `Content-Length`, which the edge adds.
@@ -508,12 +511,43 @@ pub enum FileWork {
     Write(Vec<(String, Arc<[u8]>)>),
 }
 
+/// A program that is run once: it gets one request on its standard input and gives one reply on its standard output.
+#[derive(Clone)]
+pub struct Exec {
+    pub program: PathBuf,
+    /// Anybody on the machine can read these.
+    pub args: Vec<String>,
+    /// Where it runs.
+    pub folder: PathBuf,
+    /// May hold a secret.
+    pub input: Arc<[u8]>,
+}
+
+impl std::fmt::Debug for Exec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Exec({}, {:?}, {} bytes)", self.program.display(), self.args, self.input.len())
+    }
+}
+
 /// What came back.
 #[derive(Debug, Clone)]
 pub enum Reply {
     Http(HttpReply),
     /// In the order of [`FileWork::Read`]; empty after a write.
     File(Vec<Option<Vec<u8>>>),
+    Exec(ExecReply),
+}
+
+/// What a program left that came to its end by itself.
+#[derive(Debug, Clone, Default)]
+pub struct ExecReply {
+    pub code: i32,
+    /// What it wrote to its standard output, cut at [`crate::domain::limits::ANSWER_BYTES`].
+    pub output: Vec<u8>,
+    /// It wrote more than we read.
+    pub cut: bool,
+    /// The first line that it wrote to its standard error, harmless for a terminal.
+    pub said: String,
 }
 
 /// An HTTP reply, its body cut at [`crate::domain::limits::ANSWER_BYTES`].
@@ -682,6 +716,23 @@ impl Table {
         }
     }
 
+    /// A list of texts that may be left out.
+    pub fn texts(&mut self, key: &str) -> Option<Vec<String>> {
+        const WANTED: &str = "a list of texts";
+        let list = match self.values.get(key)? {
+            toml::Value::Array(list) => list,
+            other => return self.wrong(key, WANTED, other.type_str()),
+        };
+        let texts: Result<Vec<_>, _> =
+            list.iter().map(|item| item.as_str().map(str::to_owned).ok_or(item.type_str())).collect();
+        texts.map_or_else(|found| self.wrong(key, WANTED, &format!("one that holds a {found}")), Some)
+    }
+
+    /// The folder of the file it stands in.
+    pub fn folder(&self) -> PathBuf {
+        self.base.clone()
+    }
+
     /// A path that must be there; a relative one is relative to the file it stands in.
     pub fn path(&mut self, key: &str) -> Option<PathBuf> {
         self.required(key).map(|text| self.base.join(text))
@@ -725,6 +776,11 @@ impl Table {
     /// A secret by reference that must be there.
     pub fn secret(&mut self, key: &str) -> Option<SecretRef> {
         self.demand(key);
+        self.optional_secret(key)
+    }
+
+    /// A secret by reference that may be left out.
+    pub fn optional_secret(&mut self, key: &str) -> Option<SecretRef> {
         let base = self.base.clone();
         match secret_ref(self.values.get(key)?, &base) {
             Ok(reference) => Some(reference),

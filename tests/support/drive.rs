@@ -237,6 +237,7 @@ pub fn bytes_of(step: &Step) -> Vec<u8> {
                 files.iter().for_each(|(_, content)| bytes.extend(content.iter()));
             }
         }
+        Call::Exec(call) => bytes.extend(call.input.iter()),
     }
     bytes
 }

@@ -61,10 +61,8 @@ impl World {
 
     pub fn calls(&mut self, call: Call, timeout: Duration, done: Done<Result<Reply, Failure>>) {
         self.count("calls");
-        if let Call::Http(request) = &call {
-            let result = self.watch.sends(&String::from_utf8_lossy(&request.body.concat()));
-            self.check(result);
-        }
+        let result = self.watch.sends(&twins::handed_over(&call));
+        self.check(result);
         match self.strikes() {
             Some(false) => return self.crash(),
             Some(true) => self.crash(),

@@ -54,9 +54,20 @@ pub fn adapter(
 
 /// The twin that a call reaches.
 pub fn reached(call: &Call, entries: &[&'static Entry]) -> Option<usize> {
+    let named = |name: &str| entries.iter().position(|entry| entry.name == name);
     match call {
         Call::Http(request) => request.url.port()?.checked_sub(PORTS).map(usize::from),
-        Call::File(_) => entries.iter().position(|entry| entry.name == "site"),
+        Call::File(_) => named("site"),
+        Call::Exec(_) => named("exec"),
+    }
+}
+
+/// What a call hands over, where it is text.
+pub fn handed_over(call: &Call) -> String {
+    match call {
+        Call::Http(request) => String::from_utf8_lossy(&request.body.concat()).into_owned(),
+        Call::File(_) => String::new(),
+        Call::Exec(call) => String::from_utf8_lossy(&call.input).into_owned(),
     }
 }
 
@@ -87,10 +98,14 @@ pub fn broken_reply(chance: &mut Chance, gone: Failure, carried_out: bool) -> (&
 pub fn call_text(call: &Call) -> String {
     match call {
         Call::Http(request) => {
-            let body = String::from_utf8_lossy(&request.body.concat()).chars().take(300).collect::<String>();
+            let body = handed_over(call).chars().take(300).collect::<String>();
             format!("{} {} {body:?}", request.method.name(), request.url.as_str())
         }
         Call::File(file) => format!("{:?}", file.work).chars().take(200).collect(),
+        Call::Exec(exec) => {
+            let input = handed_over(call).chars().take(300).collect::<String>();
+            format!("{exec:?} {input:?}")
+        }
     }
 }
 
@@ -101,5 +116,6 @@ pub fn reply_text(reply: &Reply) -> String {
             format!("{} {body}", reply.status)
         }
         Reply::File(files) => format!("{} files", files.len()),
+        Reply::Exec(reply) => format!("{} {}", reply.code, String::from_utf8_lossy(&reply.output)),
     }
 }
