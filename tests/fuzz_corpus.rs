@@ -24,6 +24,7 @@ const REACHED: &[(&str, &[&str])] = &[
     ("config", &["accounts", "no accounts", "refused", "not looked at"]),
     ("control", &["question", "answer", "neither"]),
     ("cron", &["slots", "no expression", "no zone"]),
+    ("exec", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("journal", &["clean", "torn", "damaged"]),
     ("mastodon", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("queue", &["good", "good, with something to say", "refused", "empty"]),

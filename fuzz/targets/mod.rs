@@ -12,6 +12,7 @@ pub mod bluesky;
 pub mod config;
 pub mod control;
 pub mod cron;
+pub mod exec;
 pub mod journal;
 pub mod mastodon;
 pub mod queue;
@@ -30,6 +31,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("config", config::run),
     ("control", control::run),
     ("cron", cron::run),
+    ("exec", exec::run),
     ("journal", journal::run),
     ("mastodon", mastodon::run),
     ("queue", queue::run),

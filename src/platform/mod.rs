@@ -10,6 +10,7 @@ pub mod contract;
 
 pub mod bluesky;
 pub mod discord;
+pub mod exec;
 pub mod mastodon;
 pub mod site;
 pub mod telegram;
@@ -17,7 +18,7 @@ pub mod telegram;
 use contract::Entry;
 
 /// Every platform this build knows.
-pub static REGISTRY: &[&Entry] = &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY];
+pub static REGISTRY: &[&Entry] = &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY];
 
 /// The entry of the platform called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {
