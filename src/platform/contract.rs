@@ -282,6 +282,35 @@ pub struct Media {
     pub bytes: Arc<[u8]>,
 }
 
+impl Media {
+    /// The name under which a public folder holds it, ours among them: what its bytes are, and an ending by which a web
+    /// server tells the type. The name that a person gave the file is told to nobody.
+    pub fn public_name(&self) -> String {
+        format!("{}.{}", self.item.sha256.hex(), extension(&self.mime))
+    }
+}
+
+/// What we do not know is served as plain bytes, so that nothing can be smuggled in that a browser would run.
+fn extension(mime: &str) -> &'static str {
+    match mime {
+        "image/jpeg" => "jpg",
+        "image/png" => "png",
+        "image/gif" => "gif",
+        "image/webp" => "webp",
+        "image/avif" => "avif",
+        "video/mp4" => "mp4",
+        "video/webm" => "webm",
+        "video/quicktime" => "mov",
+        "audio/mpeg" => "mp3",
+        "audio/ogg" | "application/ogg" => "ogg",
+        "audio/x-flac" | "audio/flac" => "flac",
+        "audio/m4a" | "audio/mp4" | "audio/x-m4a" => "m4a",
+        "audio/x-wav" | "audio/wav" => "wav",
+        "application/pdf" => "pdf",
+        _ => "bin",
+    }
+}
+
 impl std::fmt::Debug for Media {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Media({}, {}, {} bytes)", self.item.file, self.mime, self.bytes.len())

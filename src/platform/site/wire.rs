@@ -125,7 +125,7 @@ impl Entry {
 impl File {
     fn new(media: &Media) -> Self {
         Self {
-            name: format!("{}.{}", media.item.sha256.hex(), extension(&media.mime)),
+            name: media.public_name(),
             mime: media.mime.clone(),
             alt: clean(&media.item.alt),
             bytes: media.bytes.len() as u64,
@@ -136,28 +136,6 @@ impl File {
     /// Its path in the folder of the site.
     pub fn path(&self) -> String {
         format!("media/{}", self.name)
-    }
-}
-
-/// The extension by which a web server tells the type. What we do not know is served as plain bytes, so that nothing
-/// can be smuggled in that a browser would run.
-fn extension(mime: &str) -> &'static str {
-    match mime {
-        "image/jpeg" => "jpg",
-        "image/png" => "png",
-        "image/gif" => "gif",
-        "image/webp" => "webp",
-        "image/avif" => "avif",
-        "video/mp4" => "mp4",
-        "video/webm" => "webm",
-        "video/quicktime" => "mov",
-        "audio/mpeg" => "mp3",
-        "audio/ogg" | "application/ogg" => "ogg",
-        "audio/x-flac" | "audio/flac" => "flac",
-        "audio/m4a" | "audio/mp4" | "audio/x-m4a" => "m4a",
-        "audio/x-wav" | "audio/wav" => "wav",
-        "application/pdf" => "pdf",
-        _ => "bin",
     }
 }
 
