@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use cadenced::domain::{Secret, limits};
+use cadenced::domain::{Digest, Secret, limits};
 use cadenced::edge::caller::Dispatcher;
 use cadenced::edge::http::Http;
 use cadenced::parts::Caller;
 use cadenced::platform::contract::{
-    Body, Call, Failure, FileCall, FileWork, HeaderValue, HttpReply, Method, Reply, Request,
+    Body, Call, Failure, Fetch, FileCall, FileWork, HeaderValue, HttpReply, Method, Reply, Request,
 };
 use support::server::{Claim, Identity, Server};
 use url::Url;
@@ -518,6 +518,73 @@ fn odd_header_values_come_through_without_harm() {
     let reply = reply.unwrap();
     assert_eq!(reply.header("retry-after"), Some("-1"));
     assert_eq!(reply.header("x-raw"), Some("a\u{fffd}\u{fffd}b"));
+}
+
+// Files that are read to know what they are.
+
+fn fetch(url: &str, most: u64) -> Call {
+    Call::Fetch(Fetch { url: Url::parse(url).unwrap(), most })
+}
+
+#[test]
+fn a_fetched_file_is_told_by_its_status_length_and_digest() {
+    let edge = edge();
+    let there = Server::start(|wire| {
+        wire.request();
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n");
+        wire.send(b"3\r\nthe\r\n8\r\n picture\r\n0\r\n\r\n");
+    });
+    let reply = edge.call(fetch(&there.url("/media/a.png"), 11), LONG).unwrap();
+    let Reply::Fetched { status, bytes, digest } = reply else { panic!("{reply:?}") };
+    assert_eq!((status, bytes, digest), (200, 11, Digest::of(b"the picture")));
+    let seen = &there.seen()[0];
+    assert!(seen.header("authorization").is_none() && seen.header("user-agent").is_some(), "{seen:?}");
+
+    let elsewhere = Server::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let target = elsewhere.url("/media/a.png");
+    let moved = Server::start(move |wire| {
+        wire.request();
+        wire.send(format!("HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n").as_bytes());
+    });
+    let reply = edge.call(fetch(&moved.url("/media/a.png"), 11), LONG).unwrap();
+    assert!(matches!(reply, Reply::Fetched { status: 302, bytes: 0, .. }), "{reply:?}");
+    assert_eq!(elsewhere.connections(), 0);
+}
+
+#[test]
+fn a_fetched_file_that_does_not_end_is_left_where_it_is_too_long() {
+    let reply = {
+        let server = Server::start(|wire| {
+            wire.request();
+            wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n");
+            wire.send_for_ever(&[b'a'; 65536]);
+        });
+        edge().call(fetch(&server.url("/media/a.png"), 1000), LONG).unwrap()
+    };
+    assert!(matches!(reply, Reply::Fetched { status: 200, bytes, .. } if bytes > 1000), "{reply:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_fetched_is_named() {
+    let edge = edge();
+    let broken = Server::start(|wire| {
+        wire.request();
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
+    });
+    let slow = Server::start(|wire| {
+        wire.request();
+        wire.hang();
+    });
+    for (server, within) in [(&broken, LONG), (&slow, SHORT)] {
+        let result = edge.call(fetch(&server.url("/media/a.png"), 100), within);
+        let Err(Failure::MayHaveArrived(why)) = result else { panic!("{result:?}") };
+        assert!(why.contains("/media/a.png"), "{why}");
+    }
+    for url in ["http://media.example/media/a.png", "http://127.0.0.1:1/media/a.png"] {
+        let result = edge.call(fetch(url, 100), LONG);
+        let Err(Failure::NeverLeft(why)) = result else { panic!("{result:?}") };
+        assert!(why.contains(url), "{why}");
+    }
 }
 
 // What is not HTTP.

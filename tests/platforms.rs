@@ -33,7 +33,8 @@ fn row(name: &str, can: &Abilities) -> String {
         .filter(|(_, can)| *can)
         .map(|(visibility, _)| format!("{visibility:?}").to_lowercase())
         .collect();
-    let visibility = if kept_back.is_empty() { "public only".into() } else { format!("public, {}", kept_back.join(", ")) };
+    let visibility =
+        if kept_back.is_empty() { "public only".into() } else { format!("public, {}", kept_back.join(", ")) };
     format!(
         "| [`{name}`](platforms/{name}.md) | {} | {} | {} | {} | {} | {} | {} | {answers} | {} | {visibility} |",
         if can.text_alone { "yes" } else { "needs media" },

@@ -210,6 +210,7 @@ impl Run<'_> {
                 let code = if is_failure { i32::from(status) } else { 0 };
                 Reply::Exec(ExecReply { code, output: body, cut, said })
             }
+            Call::Fetch(_) => Reply::Fetched { status, bytes: body.len() as u64, digest: Digest::of(&body) },
             Call::Http(_) | Call::File(_) => Reply::Http(HttpReply { status, headers, body, cut }),
         }
     }
@@ -255,6 +256,7 @@ fn bent(reply: Reply, word: &str, place: usize, body: Vec<u8>) -> Reply {
             write_over(&mut reply.output, place, body);
             Reply::Exec(reply)
         }
+        (Reply::Fetched { status, bytes, .. }, _) => Reply::Fetched { status, bytes, digest: Digest::of(&body) },
         (Reply::File(mut files), _) => {
             let count = files.len();
             match (files.get_mut(place), word) {

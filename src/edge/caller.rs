@@ -61,6 +61,10 @@ impl Caller for Dispatcher {
                 let http = self.http.clone();
                 self.runtime.spawn(async move { answer.give(http.send(request, timeout).await.map(Reply::Http)) });
             }
+            Call::Fetch(file) => {
+                let http = self.http.clone();
+                self.runtime.spawn(async move { answer.give(http.fetch(file, timeout).await) });
+            }
             Call::File(call) => self.work_on_files(call, timeout, answer),
             Call::Exec(call) => {
                 self.runtime.spawn(async move { answer.give(exec::run(call, timeout).await.map(Reply::Exec)) });

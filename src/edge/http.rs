@@ -8,7 +8,7 @@
 //!
 //! Invariants:
 //! - A token goes to the host of the request's URL and to no other, by `https`, or to a loopback address.
-//! - No error text holds a URL, a header or a body.
+//! - No error text holds a URL, a header or a body, but for the public address that a [`Fetch`] asks for.
 //! - Memory for one answer is bounded by [`limits::ANSWER_BYTES`]; bodies are never decompressed.
 
 use std::collections::VecDeque;
@@ -22,10 +22,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
+use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use crate::domain::limits;
-use crate::platform::contract::{Body, Failure, HeaderValue, HttpReply, Method, Request, is_loopback};
+use crate::domain::{Digest, limits};
+use crate::platform::contract::{Body, Failure, Fetch, HeaderValue, HttpReply, Method, Reply, Request, is_loopback};
 
 /// For address, connection and TLS together. Past it nobody is there; the total may be shorter.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -96,6 +97,14 @@ impl Http {
     pub async fn send(&self, request: Request, timeout: Duration) -> Result<HttpReply, Failure> {
         send(&self.client, request, timeout).await
     }
+
+    /// Reads a public file through and tells what it is, within `timeout`.
+    ///
+    /// # Errors
+    /// When it did not come whole.
+    pub async fn fetch(&self, file: Fetch, timeout: Duration) -> Result<Reply, Failure> {
+        fetch(&self.client, file, timeout).await
+    }
 }
 
 async fn send(client: &reqwest::Client, request: Request, timeout: Duration) -> Result<HttpReply, Failure> {
@@ -117,6 +126,44 @@ async fn send(client: &reqwest::Client, request: Request, timeout: Duration) -> 
         Err(_) => return Err(failure(!left, format!("no answer within {timeout:?}"))),
     };
     Ok(read(response, deadline).await)
+}
+
+/// Reads a public file through, as far as it is wanted, and keeps nothing of it. The rules for requests hold for it as
+/// well: `https` or loopback, no redirect is followed. A file that breaks off is none.
+async fn fetch(client: &reqwest::Client, file: Fetch, timeout: Duration) -> Result<Reply, Failure> {
+    let deadline = Instant::now() + timeout;
+    let shown = crate::telemetry::events::quote(file.url.as_str());
+    let gone = |never_left, why: String| failure(never_left, format!("failed to fetch {shown}: {why}"));
+    let asked = Request {
+        method: Method::Get,
+        url: file.url.clone(),
+        headers: Vec::new(),
+        body: Body::default(),
+        secret_path: None,
+    };
+    let request = build(asked, &Arc::default()).map_err(|why| gone(true, why))?;
+    let read = async {
+        let mut response = client.execute(request).await?;
+        let (mut hash, mut bytes) = (Sha256::new(), 0);
+        while let Some(chunk) = response.chunk().await? {
+            hash.update(&chunk);
+            bytes += chunk.len() as u64;
+            if bytes > file.most {
+                break;
+            }
+        }
+        let digest = Digest(hash.finalize().into());
+        Ok(Reply::Fetched { status: response.status().as_u16(), bytes, digest })
+    };
+    match tokio::time::timeout_at(deadline, read).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(error)) => {
+            let error: reqwest::Error = error;
+            let error = error.without_url();
+            Err(gone(error.is_connect(), chain(&error)))
+        }
+        Err(_) => Err(gone(false, format!("it is not here within {timeout:?}"))),
+    }
 }
 
 fn failure(never_left: bool, why: String) -> Failure {

@@ -412,6 +412,16 @@ pub enum Call {
     Http(Request),
     File(FileCall),
     Exec(Exec),
+    Fetch(Fetch),
+}
+
+/// Reads a public file and tells what it is, without keeping it: platforms that fetch media themselves are given an
+/// address, and what they would find there must be what was approved. No secret goes along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    pub url: Url,
+    /// No more bytes than that are wanted: behind it the file is another one anyway.
+    pub most: u64,
 }
 
 /// An HTTP request, complete but for `User-Agent`, `Host` and `Content-Length`, which the edge adds.
@@ -565,6 +575,13 @@ pub enum Reply {
     /// In the order of [`FileWork::Read`]; empty after a write.
     File(Vec<Option<Vec<u8>>>),
     Exec(ExecReply),
+    /// To a [`Fetch`]: the status as it came, redirects too. More `bytes` than were wanted say that there are more,
+    /// and then `digest` is that of a part.
+    Fetched {
+        status: u16,
+        bytes: u64,
+        digest: Digest,
+    },
 }
 
 /// What a program left that came to its end by itself.

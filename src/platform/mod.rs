@@ -18,7 +18,8 @@ pub mod telegram;
 use contract::Entry;
 
 /// Every platform this build knows.
-pub static REGISTRY: &[&Entry] = &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY];
+pub static REGISTRY: &[&Entry] =
+    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY];
 
 /// The entry of the platform called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -232,6 +232,7 @@ pub fn bytes_of(step: &Step) -> Vec<u8> {
     let mut bytes = format!("{step:?}").into_bytes();
     match &step.call {
         Call::Http(request) => bytes.extend(request.body.concat()),
+        Call::Fetch(_) => {}
         Call::File(call) => {
             if let FileWork::Write(files) = &call.work {
                 files.iter().for_each(|(_, content)| bytes.extend(content.iter()));

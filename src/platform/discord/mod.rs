@@ -226,7 +226,7 @@ impl Adapter for Discord {
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {
         match reply {
             Reply::Http(reply) => wire::pace(reply, now),
-            Reply::File(_) => None,
+            _ => None,
         }
     }
 }

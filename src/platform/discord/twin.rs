@@ -150,7 +150,7 @@ impl Twin for DiscordTwin {
     fn answer(&mut self, call: &Call, now: Timestamp) -> Reply {
         Reply::Http(match call {
             Call::Http(request) => self.route(request, now),
-            Call::File(_) => error(400, 0, "not a request"),
+            _ => error(400, 0, "not a request"),
         })
     }
 

@@ -234,7 +234,7 @@ impl Twin for TelegramTwin {
     fn answer(&mut self, call: &Call, now: Timestamp) -> Reply {
         Reply::Http(match call {
             Call::Http(request) => self.route(request, now),
-            Call::File(_) => error(400, "Bad Request: not a request", Value::Null),
+            _ => error(400, "Bad Request: not a request", Value::Null),
         })
     }
 

@@ -57,6 +57,7 @@ pub fn reached(call: &Call, entries: &[&'static Entry]) -> Option<usize> {
     let named = |name: &str| entries.iter().position(|entry| entry.name == name);
     match call {
         Call::Http(request) => request.url.port()?.checked_sub(PORTS).map(usize::from),
+        Call::Fetch(file) => file.url.port()?.checked_sub(PORTS).map(usize::from),
         Call::File(_) => named("site"),
         Call::Exec(_) => named("exec"),
     }
@@ -66,7 +67,7 @@ pub fn reached(call: &Call, entries: &[&'static Entry]) -> Option<usize> {
 pub fn handed_over(call: &Call) -> String {
     match call {
         Call::Http(request) => String::from_utf8_lossy(&request.body.concat()).into_owned(),
-        Call::File(_) => String::new(),
+        Call::Fetch(_) | Call::File(_) => String::new(),
         Call::Exec(call) => String::from_utf8_lossy(&call.input).into_owned(),
     }
 }
@@ -101,6 +102,7 @@ pub fn call_text(call: &Call) -> String {
             let body = handed_over(call).chars().take(300).collect::<String>();
             format!("{} {} {body:?}", request.method.name(), request.url.as_str())
         }
+        Call::Fetch(file) => format!("fetch {}", file.url),
         Call::File(file) => format!("{:?}", file.work).chars().take(200).collect(),
         Call::Exec(exec) => {
             let input = handed_over(call).chars().take(300).collect::<String>();
@@ -115,6 +117,7 @@ pub fn reply_text(reply: &Reply) -> String {
             let body = String::from_utf8_lossy(&reply.body).chars().take(300).collect::<String>();
             format!("{} {body}", reply.status)
         }
+        Reply::Fetched { status, bytes, digest } => format!("{status} {bytes} bytes, {digest}"),
         Reply::File(files) => format!("{} files", files.len()),
         Reply::Exec(reply) => format!("{} {}", reply.code, String::from_utf8_lossy(&reply.output)),
     }
