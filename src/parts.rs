@@ -35,6 +35,16 @@ pub trait Shelf: Send + Sync {
     fn gather(&self, queue_file: Arc<str>, items: Vec<MediaItem>, done: Done<Result<Vec<Media>, ShelfError>>);
 }
 
+/// Chance that nobody can foretell, for nonces and one-time codes. What must be the same after a restart is drawn
+/// elsewhere.
+pub trait Chance: Send + Sync {
+    /// Fills all of `bytes`.
+    ///
+    /// # Errors
+    /// The operating system gives none; nothing may be made of `bytes` then.
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), String>;
+}
+
 /// Why media cannot be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShelfError {

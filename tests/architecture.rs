@@ -57,6 +57,7 @@ const CORNERS: &[(&str, &[&str])] = &[
     ("notify", &["edge/"]),
     ("sd_notify", &["edge/"]),
     ("rustix", &["edge/"]),
+    ("chacha20poly1305", &["domain/seal"]),
     ("clap", &["cli/", "main.rs"]),
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),

@@ -13,6 +13,8 @@ pub const TEXT_BYTES: usize = 64 * 1024;
 pub const MEDIA_BYTES: u64 = 100 * 1024 * 1024;
 /// Longest answer body that is read from a platform, in bytes after decoding.
 pub const ANSWER_BYTES: usize = 1024 * 1024;
+/// Largest tokens of one account that are kept, in bytes. Sealed they must fit into one value of the index.
+pub const TOKENS_BYTES: usize = 4 * 1024;
 /// Deepest nesting of tables and arrays that a file may have. The parser recurses; real files need five.
 pub const NESTING: usize = 40;
 /// Longest text from outside that a log field or a recorded reason keeps, in characters.

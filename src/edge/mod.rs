@@ -7,6 +7,7 @@
 
 pub mod beneath;
 pub mod caller;
+pub mod chance;
 pub mod chores;
 pub mod clock;
 pub mod disk;

@@ -341,10 +341,12 @@ fn unreadable(item: &Item<'_>, error: &DecodeError) -> ReadError {
 
 /// 16 random bytes.
 fn random(dir: &Path) -> Result<StoreId, OpenError> {
-    use std::io::Read as _;
     let mut bytes = [0u8; 16];
-    let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
-    read.map_err(|source| OpenError::Io { what: "draw a name for", path: dir.into(), source })?;
+    super::chance::fill(&mut bytes).map_err(|source| OpenError::Io {
+        what: "draw a name for",
+        path: dir.into(),
+        source,
+    })?;
     Ok(StoreId(bytes))
 }
 
