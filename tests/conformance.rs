@@ -39,16 +39,18 @@ fn a_probe_tells_whether_the_token_is_accepted() {
         let id = AccountId::new("a0").expect("an id");
         let mut accepted = |revoked| {
             twin.set_revoked(revoked);
-            let (secrets, mut probe) = (twin.secrets(0), Probe::new(adapter.clone(), &id, now()));
+            let (secrets, mut probe) = (twin.secrets(0), Probe::new(adapter.clone(), &id, None, now()));
             let mut verdict = probe.proceed(&secrets, now());
-            while let Verdict::Call(step) = verdict {
-                let reply = twin.answer(&step.call, now());
-                verdict = probe.answered(Ok(reply), &secrets, now());
-            }
-            match verdict {
-                Verdict::Accepted(session) => Ok(session.identity),
-                Verdict::NotYet(why) => Err(why),
-                Verdict::Call(_) => unreachable!("calls are carried out"),
+            loop {
+                verdict = match verdict {
+                    Verdict::Call(step) => {
+                        let reply = twin.answer(&step.call, now());
+                        probe.answered(Ok(reply), &secrets, now())
+                    }
+                    Verdict::Keep(_) => probe.proceed(&secrets, now()),
+                    Verdict::Accepted(session) => break Ok(session.identity),
+                    Verdict::NotYet(why) => break Err(why),
+                };
             }
         };
         assert!(accepted(true).is_err());

@@ -162,6 +162,7 @@ fn setup(name: &str, slots: &[&str]) -> AccountSetup {
         },
         paused: false,
         identity: None,
+        seal: None,
     }
 }
 

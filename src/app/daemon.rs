@@ -378,7 +378,7 @@ fn reply(question: Value, handle: &Handle, store: &dyn Ledger, answer: &socket::
 fn export(store: &dyn Ledger, send: &dyn Fn(Answer, bool) -> bool) {
     let mut portion = Vec::with_capacity(PORTION);
     let result = store.replay(&mut |record| {
-        portion.extend(serde_json::to_value(&record).ok());
+        portion.extend(serde_json::to_value(record.shown()).ok());
         portion.len() < PORTION || send(Answer::Records(std::mem::take(&mut portion)), true)
     });
     match result {

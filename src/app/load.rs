@@ -12,10 +12,11 @@ use crate::cli::output::Page;
 use crate::config::read::ConfigEnv;
 use crate::config::{self, Settings};
 use crate::domain::fault::Severity;
-use crate::domain::{AccountId, Fault, limits, path};
+use crate::domain::{AccountId, Fault, SealKey, limits, path};
 use crate::edge::beneath;
+use crate::edge::chance::SystemChance;
 use crate::edge::secrets::Vault;
-use crate::engine::AccountSetup;
+use crate::engine::{AccountSetup, Seal};
 use crate::platform::REGISTRY;
 use crate::platform::contract::{Adapter, Secrets};
 
@@ -93,7 +94,24 @@ pub fn armed(loaded: &Loaded) -> Result<Vec<AccountSetup>, Vec<Fault>> {
     let vault = Vault::new(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from));
     let mut faults = Vec::new();
     let mut setups = Vec::new();
+    let seal = loaded.settings.seal.as_ref().and_then(|seal| match vault.resolve("seal", &seal.secret) {
+        Ok(secret) => SealKey::new(&secret)
+            .inspect_err(|error| {
+                let hint = "head -c 32 /dev/urandom | base64 makes one";
+                let reason = format!("the secret of \"seal\" cannot be used: {error}");
+                faults.push(Fault::error(seal.place.clone(), reason).with_hint(hint));
+            })
+            .map(|key| Seal { key, chance: Arc::new(SystemChance) })
+            .ok(),
+        Err(error) => {
+            let mut fault = Fault::error(seal.place.clone(), format!("store: {error}"));
+            fault.hint = error.hint.map(ToOwned::to_owned);
+            faults.push(fault);
+            None
+        }
+    });
     for mut setup in unarmed(loaded) {
+        setup.seal.clone_from(&seal);
         let account = &loaded.settings.accounts[&setup.id];
         for (key, reference) in setup.adapter.secrets() {
             match vault.resolve(key, &reference) {
@@ -126,6 +144,7 @@ pub fn unarmed(loaded: &Loaded) -> Vec<AccountSetup> {
                 rules: account.rules,
                 paused: account.paused,
                 identity: account.identity.clone(),
+                seal: None,
             })
         })
         .collect()

@@ -177,6 +177,14 @@ pub fn build(settings: &Settings, registry: &[&'static Entry]) -> (BTreeMap<Acco
             table.into_complaints().into_iter().map(|complaint| fault(account.place(&complaint.key), complaint)),
         );
         let Some(adapter) = adapter else { continue };
+        if adapter.keeps_tokens() && settings.seal.is_none() {
+            let reason = format!(
+                "a refresh on {} uses up the token of the account {id}, and the store has no key to seal the new one with",
+                entry.name
+            );
+            let hint = "add to [store]: seal = { credential = \"NAME\" }, a secret of 32 characters or more";
+            faults.push(Fault::error(account.place("platform"), reason).with_hint(hint));
+        }
         if let Some(other) = places.insert((entry.name, adapter.place()), id) {
             let reason = format!("the account {id} publishes to the same place as {other}: {}", adapter.place());
             faults.push(Fault::error(account.place(""), reason).with_hint("remove one of them"));

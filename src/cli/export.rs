@@ -84,7 +84,7 @@ struct AttemptRow<'a> {
     what: &'static str,
     attempt: Option<u32>,
     detail: Option<String>,
-    /// The record as the ledger keeps it.
+    /// The record as the ledger keeps it, without tokens.
     record: &'a Record,
 }
 
@@ -121,6 +121,7 @@ impl<'a> Exporter<'a> {
         }
         if let ExportWhat::Attempts | ExportWhat::All = self.what {
             let account = delivery.map(|delivery| &delivery.account).or(record.fact.account());
+            let shown = record.shown();
             let row = AttemptRow {
                 table: "attempts",
                 at: record.at,
@@ -130,7 +131,7 @@ impl<'a> Exporter<'a> {
                 what: record.fact.name(),
                 attempt: record.fact.attempt(),
                 detail: record.fact.detail(),
-                record,
+                record: &shown,
             };
             write_row(&row, self.format, self.out)?;
         }

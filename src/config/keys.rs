@@ -59,6 +59,7 @@ keys! {
         "allowed_signers" = Holds::Path, "Signers in OpenSSH format, for \"signed\". Has no effect in this version.";
     STORE:
         "path" = Holds::Path, "Folder of the ledger. Default: $STATE_DIRECTORY/store, else /var/lib/cadenced/store.";
+        "seal" = Holds::Secret, "Secret of 32 characters or more, with which tokens that must outlive the daemon are sealed. Needed by platforms whose refresh uses up the token it is made with.";
     LOG:
         "format" = Holds::OneOf(&["json", "journald", "pretty"]), "Default: pretty on a terminal, else json.";
         "level" = Holds::OneOf(&["error", "warn", "info", "debug", "trace"]), "Least important lines that are written. Default: info.";

@@ -21,7 +21,8 @@ use crate::domain::{AccountId, Fault, SecretRef};
 
 use super::keys::{self, Key, names};
 use super::settings::{
-    AccountSettings, ChoreSettings, ControlSettings, LogFormat, LogLevel, LogSettings, QueueSettings, Settings,
+    AccountSettings, ChoreSettings, ControlSettings, LogFormat, LogLevel, LogSettings, QueueSettings, SealSettings,
+    Settings,
 };
 use super::values::{self, Refused};
 
@@ -130,6 +131,7 @@ impl<'t> Reader<'_, 't> {
             file: file.to_owned(),
             queue: self.queue(root),
             store: self.store(root),
+            seal: self.seal(root),
             log: self.log(root),
             control: self.control(root),
             stop_timeout,
@@ -189,6 +191,12 @@ impl<'t> Reader<'_, 't> {
             Some(folder) => folder.join("store"),
             None => PathBuf::from(STORE),
         })
+    }
+
+    fn seal(&mut self, root: &DeTable<'t>) -> Option<SealSettings> {
+        let DeValue::Table(table) = root.get("store")?.get_ref() else { return None };
+        let value = table.get("seal")?;
+        Some(SealSettings { secret: self.secret(value)?, place: self.faults.place(value.span()) })
     }
 
     fn log(&mut self, root: &DeTable<'t>) -> LogSettings {

@@ -16,6 +16,7 @@ pub struct Settings {
     pub queue: QueueSettings,
     /// Folder of `journal/` and `index/`.
     pub store: PathBuf,
+    pub seal: Option<SealSettings>,
     pub log: LogSettings,
     pub control: ControlSettings,
     /// How long SIGTERM waits for what is in flight.
@@ -28,6 +29,13 @@ pub struct Settings {
 pub struct QueueSettings {
     pub path: PathBuf,
     pub approval: ApprovalMode,
+}
+
+/// The secret that tokens in the store are sealed with.
+#[derive(Debug, Clone)]
+pub struct SealSettings {
+    pub secret: SecretRef,
+    pub place: Place,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -287,7 +287,7 @@ impl Driver {
                     resolved.after = entry.map_or(resolved.before, |entry| StateName::from(&entry.state));
                     Answer::Resolved(resolved)
                 }
-                Err(error) => refused(&error),
+                Err(error) => refused(&ResolveError::Commit(error)),
             });
         }
     }

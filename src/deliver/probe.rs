@@ -15,7 +15,7 @@ use crate::platform::contract::{
 /// Most calls of one probe: log in, read limits, look who we are.
 const CALLS: u32 = 8;
 
-/// One probe of one account. It starts with an empty session and makes harmless calls only.
+/// One probe of one account. It starts with the tokens that were kept and nothing else, and makes harmless calls only.
 #[derive(Debug)]
 pub struct Probe {
     adapter: Arc<dyn Adapter>,
@@ -27,10 +27,12 @@ pub struct Probe {
 }
 
 /// What a probe has found.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Verdict {
     /// Make the call and hand what comes back to [`Probe::answered`].
     Call(Step),
+    /// Make these tokens durable, then [`Probe::proceed`].
+    Keep(Value),
     /// The token is accepted; the session is as good as new.
     Accepted(Session),
     /// It is not, or nobody answered.
@@ -39,7 +41,7 @@ pub enum Verdict {
 
 impl Probe {
     /// Nothing of a post is sent: the job stands for one without content.
-    pub fn new(adapter: Arc<dyn Adapter>, account: &AccountId, now: Timestamp) -> Self {
+    pub fn new(adapter: Arc<dyn Adapter>, account: &AccountId, kept: Option<Value>, now: Timestamp) -> Self {
         let post = PostId::new("probe").unwrap_or_else(|_| unreachable!("a plain word is an id"));
         let content = Content::default();
         let job = Job {
@@ -54,7 +56,8 @@ impl Probe {
             answers: None,
             taken: Arc::default(),
         };
-        Self { adapter, job, session: Session::default(), scratch: Value::Null, calling: None, calls: 0 }
+        let session = Session { kept, ..Session::default() };
+        Self { adapter, job, session, scratch: Value::Null, calling: None, calls: 0 }
     }
 
     /// What to do next.
@@ -90,9 +93,14 @@ impl Probe {
             return Verdict::NotYet("nobody answered".into());
         };
         match self.adapter.read(&self.attempt(secrets, now), &step, &reply) {
-            Reading::Session(session) => {
+            Reading::Session(mut session) => {
+                let before = self.session.kept.take();
+                session.kept = session.kept.or_else(|| before.clone());
                 self.session = session;
-                self.proceed(secrets, now)
+                match &self.session.kept {
+                    Some(tokens) if self.session.kept != before => Verdict::Keep(tokens.clone()),
+                    _ => self.proceed(secrets, now),
+                }
             }
             Reading::Learned(scratch) => {
                 self.scratch = scratch;

@@ -69,6 +69,9 @@ impl Engine {
             Fact::AccountResumed { account } => {
                 Some(LogEvent::AccountAuthRefreshed { account: account.clone(), platform: self.platform(account) })
             }
+            Fact::TokensKept { account, .. } => {
+                Some(LogEvent::AccountTokensKept { account: account.clone(), platform: self.platform(account) })
+            }
             Fact::Pinned { account, identity } => Some(LogEvent::AccountPinned {
                 account: account.clone(),
                 platform: self.platform(account),

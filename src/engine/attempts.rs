@@ -6,14 +6,14 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::deliver::delivery::AccountState;
-use crate::deliver::{Act, Delivery, Probe, Progress, probe};
+use crate::deliver::{Act, Delivery, Progress};
 use crate::domain::{AccountId, Content, DeliveryId, Digest, Held, ReplyTo, State, Timestamp, time};
 use crate::ledger::record::{Fact, Intent, Outcome};
 use crate::ledger::store::Room;
 use crate::ledger::{Record, View};
 use crate::parts::ShelfError;
 use crate::plan::{Choice, draw};
-use crate::platform::contract::{Adapter, Failure, Job, Media, Reply, Session};
+use crate::platform::contract::{Adapter, Failure, Job, Media, Reply};
 use crate::queue::digest::{Body, content};
 use crate::queue::{Approval, Kind, Post};
 use crate::telemetry::events::{Event as LogEvent, quote};
@@ -65,7 +65,8 @@ impl Engine {
                     desk.work = Work::Idle;
                     // With the token and the name of today it is looked for like one that was found at start: all that
                     // this needs is on record.
-                    desk.set_up(later);
+                    desk.set_up(later, self.view.account(account).map(|account| &account.head));
+                    self.stop_locked(account, now);
                     if let Some(why) = why {
                         let fact = Fact::Outcome { delivery, attempt, outcome: Outcome::Uncertain { why } };
                         self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Concluded(account.clone()));
@@ -73,11 +74,11 @@ impl Engine {
                     }
                     return None;
                 }
-                let stopped = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
-                if !stopped
-                    && !self.stops.contains(account)
-                    && let Work::Parked { mut delivery } = std::mem::replace(&mut desk.work, Work::Idle)
-                {
+                if self.is_shut(account) {
+                    return None;
+                }
+                let desk = self.desks.get_mut(account)?;
+                if let Work::Parked { mut delivery } = std::mem::replace(&mut desk.work, Work::Idle) {
                     delivery.let_in_again(now);
                     desk.work = Work::Delivering { delivery, ticket: None, keeping: false };
                     return self.carry_on(account, now);
@@ -115,16 +116,16 @@ impl Engine {
             }
         }
         let (at, delivery) = due?;
-        let stopped = held.head.stopped.is_some() || self.stops.contains(account);
+        let shut = self.is_shut(account);
         if at == Timestamp::MIN {
             // Looking for it sends nothing; it needs only an account that is let in.
-            if !stopped && self.folder != Folder::Reading {
+            if !shut && self.folder != Folder::Reading {
                 self.find_out(&delivery, now);
             }
             return None;
         }
         let waits_for_clock = self.clock_behind || desk.clock_set;
-        if stopped || desk.setup.paused || waits_for_clock || self.full || self.folder != Folder::Known {
+        if shut || desk.setup.paused || waits_for_clock || self.full || self.folder != Folder::Known {
             return None;
         }
         if at > now {
@@ -547,7 +548,7 @@ impl Engine {
                         reason: quote(why),
                     }));
                 }
-                Outcome::Auth { .. } => desk.session = Session::default(),
+                Outcome::Auth { .. } => desk.log_out(),
                 _ => {}
             }
         }
@@ -563,7 +564,7 @@ impl Engine {
 
     fn stop_account(&mut self, account: &AccountId, why: &str, now: Timestamp) {
         if let Some(desk) = self.desks.get_mut(account) {
-            desk.session = Session::default();
+            desk.log_out();
         }
         if let Some(fact) = self.stopped(account, why)
             && self.stops.insert(account.clone())
@@ -579,7 +580,7 @@ impl Engine {
     }
 
     /// Does what an attempt wants.
-    fn act(&mut self, account: &AccountId, act: Act, now: Timestamp) {
+    pub(super) fn act(&mut self, account: &AccountId, act: Act, now: Timestamp) {
         let Some(desk) = self.desks.get_mut(account) else { return };
         let Work::Delivering { delivery, ticket, keeping } = &mut desk.work else { return };
         let (id, attempt) = (delivery.id().clone(), delivery.attempt());
@@ -595,6 +596,7 @@ impl Engine {
             Act::Call(step) => {
                 self.next_ticket += 1;
                 *ticket = Some(Ticket(self.next_ticket));
+                desk.asked_by.clone_from(&desk.origin);
                 let (ticket, timeout) = (Ticket(self.next_ticket), desk.setup.rules.timeout);
                 self.callers.insert(ticket, account.clone());
                 self.commands.push_back(Command::Call { ticket, account: account.clone(), call: step.call, timeout });
@@ -627,33 +629,6 @@ impl Engine {
         }
     }
 
-    /// The account's session is this now, if it is that of the right account.
-    fn take_session(&mut self, account: &AccountId, session: Session, now: Timestamp) {
-        let pinned = self.view.account(account).and_then(|account| account.head.pinned.clone());
-        let Some(desk) = self.desks.get_mut(account) else { return };
-        let expected = desk.setup.identity.clone().or(pinned.clone());
-        let Work::Delivering { delivery, keeping, .. } = &mut desk.work else { return };
-        match (&session.identity, expected) {
-            (Some(found), Some(expected)) if *found != expected => {
-                let why = format!("the token is that of account {}, not of {expected}", quote(found));
-                let act = delivery.not_let_in(why);
-                self.act(account, act, now);
-            }
-            (Some(found), _) if pinned.as_ref() != Some(found) => {
-                *keeping = true;
-                let fact = Fact::Pinned { account: account.clone(), identity: found.clone() };
-                desk.session = session;
-                self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Pinned(account.clone()));
-            }
-            _ => {
-                desk.session = session;
-                let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets };
-                let act = delivery.proceed(state, now);
-                self.act(account, act, now);
-            }
-        }
-    }
-
     pub(super) fn replied(&mut self, ticket: Ticket, result: Result<Reply, Failure>, now: Timestamp) {
         let calling = |work: &Work| matches!(work, Work::Delivering { ticket: Some(waited), .. } if *waited == ticket);
         let Some(account) = self.caller(ticket) else { return };
@@ -677,61 +652,6 @@ impl Engine {
         let act = delivery.answered(result, state, now);
         self.act(&account, act, now);
         self.advance(&account, now);
-    }
-
-    /// Asks every account whose token was not accepted once more.
-    pub(super) fn probe_accounts(&mut self, now: Timestamp) {
-        let stopped = |id: &&AccountId| self.view.account(id).is_some_and(|account| account.head.stopped.is_some());
-        let accounts: Vec<AccountId> = self.desks.keys().filter(stopped).cloned().collect();
-        for account in accounts {
-            let Some(desk) = self.desks.get_mut(&account) else { continue };
-            if desk.probe.is_some() || self.stopping {
-                continue;
-            }
-            let mut probe = Probe::new(desk.setup.adapter.clone(), &account, now);
-            let verdict = probe.proceed(&desk.setup.secrets, now);
-            desk.probe = Some((Ticket(0), probe));
-            self.follow_probe(&account, verdict, now);
-        }
-    }
-
-    fn probed(&mut self, account: &AccountId, result: Result<Reply, Failure>, now: Timestamp) {
-        let Some(desk) = self.desks.get_mut(account) else { return };
-        let Some((_, probe)) = &mut desk.probe else { return };
-        let verdict = probe.answered(result, &desk.setup.secrets, now);
-        self.follow_probe(account, verdict, now);
-    }
-
-    fn follow_probe(&mut self, account: &AccountId, verdict: probe::Verdict, now: Timestamp) {
-        let pinned = self.view.account(account).and_then(|account| account.head.pinned.clone());
-        let Some(desk) = self.desks.get_mut(account) else { return };
-        match verdict {
-            probe::Verdict::Call(step) => {
-                let timeout = desk.setup.rules.timeout;
-                self.next_ticket += 1;
-                let ticket = Ticket(self.next_ticket);
-                if let Some((waited, _)) = &mut desk.probe {
-                    *waited = ticket;
-                }
-                self.callers.insert(ticket, account.clone());
-                self.commands.push_back(Command::Call { ticket, account: account.clone(), call: step.call, timeout });
-            }
-            probe::Verdict::Accepted(session) => {
-                desk.probe = None;
-                let expected = desk.setup.identity.clone().or(pinned.clone());
-                if session.identity.is_some() && expected.is_some() && session.identity != expected {
-                    return;
-                }
-                // With this session no attempt asks again whose account it is.
-                let found = session.identity.clone().filter(|found| pinned.as_ref() != Some(found));
-                let pin = found.map(|identity| Fact::Pinned { account: account.clone(), identity });
-                desk.session = session;
-                let facts = [pin, Some(Fact::AccountResumed { account: account.clone() })];
-                let records = facts.into_iter().flatten().map(|fact| Record::new(now, fact)).collect();
-                self.commit(records, Room::Reserve, Then::Changed(account.clone()));
-            }
-            probe::Verdict::NotYet(_) => desk.probe = None,
-        }
     }
 }
 

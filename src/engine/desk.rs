@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::deliver::{Delivery, Probe};
-use crate::domain::{Content, Timestamp};
-use crate::ledger::view::Open;
+use crate::domain::{Content, Origin, Timestamp};
+use crate::ledger::view::{Head, Open};
 use crate::plan::Lane;
 use crate::platform::contract::Session;
 use crate::queue::Post;
 
 use super::empties::Empties;
-use super::{AccountSetup, Ticket};
+use super::{AccountSetup, Ticket, tokens};
 
 /// One account at work: its plan, its session, and the one thing it does.
 #[derive(Debug)]
@@ -21,6 +21,11 @@ pub(super) struct Desk {
     pub later: Option<AccountSetup>,
     pub lane: Lane,
     pub session: Session,
+    /// What its tokens are got by, and what those were got by with which the last call was made.
+    pub origin: Origin,
+    pub asked_by: Origin,
+    /// Why its tokens cannot be opened.
+    pub locked: Option<&'static str>,
     pub work: Work,
     /// Verdicts of the plan are on their way into the ledger.
     pub planning: bool,
@@ -95,12 +100,16 @@ pub(super) struct Beginning {
 }
 
 impl Desk {
-    pub fn new(setup: AccountSetup) -> Self {
-        Self {
+    pub fn new(setup: AccountSetup, head: Option<&Head>) -> Self {
+        let origin = tokens::origin(&setup);
+        let mut desk = Self {
             lane: Lane::new(setup.schedule.clone(), setup.policy.clone()),
             setup,
             later: None,
             session: Session::default(),
+            asked_by: origin.clone(),
+            origin,
+            locked: None,
             work: Work::Idle,
             planning: false,
             empties: Empties::default(),
@@ -112,7 +121,9 @@ impl Desk {
             pause_until: None,
             clock_set: false,
             low: false,
-        }
+        };
+        desk.take_tokens(head);
+        desk
     }
 
     /// The wall clock was set ahead by `step`: what may still arrive comes no sooner for that.
@@ -123,14 +134,20 @@ impl Desk {
     }
 
     /// The account is this from now on.
-    pub fn set_up(&mut self, setup: AccountSetup) {
+    pub fn set_up(&mut self, setup: AccountSetup, head: Option<&Head>) {
         self.lane.set_rules(setup.schedule.clone(), setup.policy.clone());
-        // Limits and tokens may be those of another server or secret now, and whoever is being asked about the token is
-        // not the one to show the new one to.
-        self.session = Session::default();
-        self.probe = None;
+        let origin = tokens::origin(&setup);
+        if origin != self.origin || setup.adapter.place() != self.setup.adapter.place() {
+            // Whoever is being asked about the token is not the one to show the new one to. Else the answer is waited
+            // for: it may hold tokens that nobody is given twice.
+            self.probe = None;
+        }
         self.setup = setup;
+        self.origin = origin;
         self.later = None;
+        // Limits and tokens may be those of another server or secret now.
+        self.session = Session::default();
+        self.take_tokens(head);
     }
 
     /// Whether something is under way that a stop should wait for.

@@ -14,6 +14,7 @@ use crate::telemetry::events::Event as LogEvent;
 
 use super::desk::{Desk, Work};
 use super::empties::HOLD;
+use super::tokens::is_stopped;
 use super::{AccountSetup, Chore, Command, Event, Ticket};
 
 /// How far the wall clock may be behind the highest recorded one before nothing is sent. Clocks are set back by
@@ -68,12 +69,14 @@ pub struct Engine {
     pub(super) now: Timestamp,
     /// Accounts whose stop is on its way into the ledger.
     pub(super) stops: BTreeSet<AccountId>,
+    /// Accounts whose new tokens are. Nothing is asked with them before.
+    pub(super) keeps: BTreeSet<AccountId>,
     /// Queue files that cannot be used, and the first thing that is wrong with each.
     pub(super) broken: BTreeMap<Arc<str>, String>,
     pending: BTreeMap<Ticket, Pending>,
     again: BTreeMap<Timestamp, Vec<Ticket>>,
     resolving: BTreeSet<DeliveryId>,
-    resolved: Vec<(Ticket, Result<(), ResolveError>)>,
+    resolved: Vec<(Ticket, Result<(), CommitError>)>,
     /// Whose call a ticket is.
     pub(super) callers: BTreeMap<Ticket, AccountId>,
     pub(super) next_ticket: u64,
@@ -113,8 +116,12 @@ pub(super) enum Then {
     Kept(AccountId),
     /// An attempt is over, or in doubt.
     Concluded(AccountId),
-    /// The remote account is pinned: its session may be used.
-    Pinned(AccountId),
+    /// An attempt has turned out to be with the token of another account.
+    WrongAccount(AccountId, String),
+    /// A probe may go on.
+    Probe(AccountId),
+    /// The tokens that a person has obtained are kept.
+    Authorised(AccountId),
     /// A person's decision is in force.
     Resolved(DeliveryId),
 }
@@ -139,6 +146,7 @@ impl Engine {
             ready: false,
             now: Timestamp::MIN,
             stops: BTreeSet::new(),
+            keeps: BTreeSet::new(),
             broken: BTreeMap::new(),
             pending: BTreeMap::new(),
             again: BTreeMap::new(),
@@ -320,8 +328,8 @@ impl Engine {
         Ok(self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Resolved(delivery.clone())))
     }
 
-    /// A decision that has been recorded, or could not be.
-    pub fn next_resolved(&mut self) -> Option<(Ticket, Result<(), ResolveError>)> {
+    /// What a person has given that has been recorded, or could not be.
+    pub fn next_resolved(&mut self) -> Option<(Ticket, Result<(), CommitError>)> {
         self.resolved.pop()
     }
 
@@ -364,6 +372,9 @@ impl Engine {
                     if let Fact::AccountStopped { account, .. } = &record.fact {
                         self.stops.remove(account);
                     }
+                    if let Fact::TokensKept { account, .. } = &record.fact {
+                        self.tokens_are_durable(account);
+                    }
                     if let Fact::SlotEmpty { account, slot, reason, .. } = &record.fact
                         && let Some(desk) = self.desks.get_mut(account)
                     {
@@ -402,7 +413,12 @@ impl Engine {
             Then::Intended(account) => self.intended(&account, ticket, now),
             Then::Kept(account) => self.kept(&account, now),
             Then::Concluded(account) => self.concluded(&account, &pending.records, now),
-            Then::Pinned(account) => self.kept(&account, now),
+            Then::WrongAccount(account, why) => self.wrong_account(&account, why, now),
+            Then::Probe(account) => self.carry_on_probe(&account, now),
+            Then::Authorised(account) => {
+                self.resolved.push((ticket, Ok(())));
+                self.authorised(&account, now);
+            }
             Then::Resolved(delivery) => {
                 self.resolving.remove(&delivery);
                 self.resolved.push((ticket, Ok(())));
@@ -443,14 +459,20 @@ impl Engine {
             }
             Then::Resolved(delivery) => {
                 self.resolving.remove(&delivery);
-                self.resolved.push((ticket, Err(ResolveError::Commit(error.clone()))));
+                self.resolved.push((ticket, Err(error.clone())));
+            }
+            Then::Authorised(account) => {
+                self.keeps.remove(&account);
+                self.resolved.push((ticket, Err(error.clone())));
+                self.advance(&account, now);
             }
             Then::ClockRight
             | Then::Changed(_)
             | Then::Withdrawn(_)
             | Then::Kept(_)
             | Then::Concluded(_)
-            | Then::Pinned(_) => {
+            | Then::WrongAccount(..)
+            | Then::Probe(_) => {
                 self.pending.insert(ticket, pending);
                 self.again.entry(later).or_default().push(ticket);
             }
@@ -566,6 +588,7 @@ impl Engine {
                 let (account, platform) = (setup.id.clone(), setup.adapter.platform().into());
                 self.log(LogEvent::AccountPaused { account, platform });
             }
+            let head = self.view.account(&setup.id).map(|account| &account.head);
             match self.desks.get_mut(&setup.id) {
                 // A token must not go to another host than its own: what is under way keeps the account as it was.
                 // So does what another platform's adapter has begun.
@@ -576,10 +599,10 @@ impl Engine {
                 {
                     desk.later = Some(setup);
                 }
-                Some(desk) => desk.set_up(setup),
+                Some(desk) => desk.set_up(setup, head),
                 None => {
-                    let cursor = self.view.account(&setup.id).and_then(|account| account.head.cursor);
-                    let mut desk = Desk::new(setup);
+                    let cursor = head.and_then(|head| head.cursor);
+                    let mut desk = Desk::new(setup, head);
                     desk.lane.spare(cursor.map(|cursor| time::after(cursor, HOLD)));
                     self.desks.insert(desk.setup.id.clone(), desk);
                 }
@@ -591,6 +614,10 @@ impl Engine {
         let ids: Vec<PostId> = self.posts.iter().map(|post| post.id.clone()).collect();
         for id in &ids {
             self.refresh(id);
+        }
+        let accounts: Vec<AccountId> = self.desks.keys().cloned().collect();
+        for account in &accounts {
+            self.stop_locked(account, now);
         }
         // A changed credential may be accepted; the first attempt will tell.
         self.resume_stopped(now);
@@ -612,8 +639,11 @@ impl Engine {
             // Who only looks tries no token.
             return;
         }
-        let stopped = self.desks.keys().filter(|id| self.view.account(id).is_some_and(|a| a.head.stopped.is_some()));
-        let stopped: Vec<AccountId> = stopped.cloned().collect();
+        // Where nothing has changed and somebody is being asked, the answer decides: two that refresh with one token
+        // would spend it twice.
+        let waits = |desk: &Desk| desk.locked.is_some() || (desk.probe.is_some() && desk.later.is_none());
+        let stopped = self.desks.iter().filter(|(id, desk)| is_stopped(&self.view, id) && !waits(desk));
+        let stopped: Vec<AccountId> = stopped.map(|(id, _)| id.clone()).collect();
         for account in stopped {
             let record = Record::new(now, Fact::AccountResumed { account: account.clone() });
             self.commit(vec![record], Room::Reserve, Then::Changed(account));

@@ -8,7 +8,7 @@ use crate::ledger::store::CommitError;
 use crate::parts::{Inbox, ShelfError};
 use crate::platform::contract::{Adapter, Failure, Media, Reply, Secrets};
 
-use super::Ticket;
+use super::{Seal, Ticket};
 
 /// Something that happened outside.
 #[derive(Debug)]
@@ -70,6 +70,8 @@ pub struct AccountSetup {
     pub paused: bool,
     /// The remote account's stable id, when the configuration pins it.
     pub identity: Option<String>,
+    /// What its tokens are sealed with, where the store has a key.
+    pub seal: Option<Seal>,
 }
 
 /// Until when the plan is looked through for the runway, beyond the warning mark: none needed.

@@ -5,13 +5,15 @@
 //! knows no runtime: the daemon and the simulation drive the very same code.
 //!
 //! `engine` holds the state and sorts what happens; `planning` keeps the lanes true to queue and ledger; `attempts`
-//! begins attempts and carries them on; `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one account;
-//! `empties` says empty slots that follow each other closely as one.
+//! begins attempts and carries them on; `probes` asks accounts that were stopped once more; `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one account;
+//! `tokens` keeps what a refresh has given through crashes; `empties` says empty slots that follow each other closely as
+//! one.
 //!
 //! Invariants:
 //! - A record is applied to the view, and announced, only when it is durable.
 //! - An account does one thing at a time. What is begun, is begun from the plan or from an attempt that is owed.
-//! - The first call of an attempt follows its durable intent; the next call follows the durable checkpoint.
+//! - The first call of an attempt follows its durable intent; the next call follows the durable checkpoint, and the
+//!   durable tokens that a refresh has given.
 
 mod announce;
 pub mod answers;
@@ -23,7 +25,10 @@ mod empties;
 pub mod engine;
 pub mod event;
 mod planning;
+mod probes;
+mod tokens;
 
 pub use command::{Command, Ticket};
 pub use engine::{Engine, Mode, ResolveError};
 pub use event::{AccountSetup, Chore, Event};
+pub use tokens::{Seal, TokensError};

@@ -16,6 +16,7 @@ use super::attempts::UNWANTED;
 use super::desk::{Desk, Work};
 use super::engine::{Folder, Mode, Then};
 use super::event::runway_horizon;
+use super::tokens::is_stopped;
 
 impl Engine {
     pub(super) fn inbox(&mut self, inbox: Inbox, now: Timestamp) {
@@ -288,8 +289,10 @@ impl Engine {
         if matches!(desk.work, Work::Idle)
             && let Some(setup) = desk.later.take()
         {
-            desk.set_up(setup);
+            desk.set_up(setup, self.view.account(account).map(|account| &account.head));
+            self.stop_locked(account, now);
         }
+        let Some(desk) = self.desks.get_mut(account) else { return };
         let turns = desk.turns;
         let mut wake = self.carry_on(account, now);
         if self.folder != Folder::Reading {
@@ -381,7 +384,7 @@ impl Engine {
     /// Why nothing at all may be begun on this account now, not even what it owes.
     pub(super) fn halt(&self, account: &AccountId, now: Timestamp) -> Option<&'static str> {
         let desk = self.desks.get(account)?;
-        let head = self.view.account(account).map(|account| &account.head);
+        let stopped = is_stopped(&self.view, account) || self.stops.contains(account);
         let reasons = [
             (self.mode == Mode::Look, "the daemon was not running"),
             (!self.ready, "the daemon was starting"),
@@ -391,10 +394,9 @@ impl Engine {
             (desk.clock_set, "the wall clock was set"),
             (self.full, "the disk was full"),
             (desk.setup.paused, "the account is paused"),
-            (
-                head.is_some_and(|head| head.stopped.is_some()) || self.stops.contains(account),
-                "the account's token is not accepted",
-            ),
+            (stopped, "the account's token is not accepted"),
+            (desk.locked.is_some(), "the account's tokens could not be opened"),
+            (self.keeps.contains(account), "the account's new tokens were being recorded"),
             (desk.rate_limited.is_some_and(|until| now < until), "the platform asked to wait"),
         ];
         reasons.into_iter().find(|(stands, _)| *stands).map(|(_, reason)| reason)

@@ -3,10 +3,12 @@
 //! A record that some version wrote stays readable for all later ones; `tests/fixtures/ledger` holds samples that
 //! prove it. New fields are optional; a new meaning gets a new kind.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{AccountId, DeliveryId, Digest, Held, Remote, Timestamp};
+use crate::domain::{AccountId, DeliveryId, Digest, Held, Remote, Sealed, Timestamp};
 
 /// Version that this build writes.
 pub const VERSION: u32 = 1;
@@ -29,6 +31,17 @@ impl Record {
     /// The bytes that are kept.
     pub fn encode(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a record is made of texts and numbers only")
+    }
+
+    /// The record for those who read what is on record: without tokens, sealed as they are.
+    pub fn shown(&self) -> Cow<'_, Self> {
+        match &self.fact {
+            Fact::TokensKept { account, .. } => {
+                let fact = Fact::TokensKept { account: account.clone(), sealed: None };
+                Cow::Owned(Self { fact, ..*self })
+            }
+            _ => Cow::Borrowed(self),
+        }
     }
 
     /// Reads what [`Record::encode`] wrote, by this version or an earlier one.
@@ -138,6 +151,14 @@ pub enum Fact {
     Pinned {
         account: AccountId,
         identity: String,
+    },
+    /// Tokens that the platform gave in place of others, which it takes no more. Durable before anything is asked with
+    /// them.
+    TokensKept {
+        account: AccountId,
+        /// Left out where records are shown.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sealed: Option<Sealed>,
     },
     /// The wall clock was set ahead while the account was at work.
     ClockSet {

@@ -10,7 +10,7 @@ use std::ops::Deref;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::{
-    AccountId, Checkpoint, DeliveryId, Digest, Held, JsonText, PostId, Remote, Sorted, State, Timestamp, time,
+    AccountId, Checkpoint, DeliveryId, Digest, Held, JsonText, PostId, Remote, Sealed, Sorted, State, Timestamp, time,
 };
 
 use super::record::{Decision, Fact, Intent, Outcome, Record};
@@ -45,6 +45,9 @@ pub struct Head {
     /// The remote account's stable id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<String>,
+    /// The tokens that it was given last, sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Sealed>,
     /// The last slot that was used or passed by: all before it are over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Timestamp>,
@@ -594,6 +597,7 @@ impl Head {
                 self.clock_set = self.clock_set.map(|set| set.min(record.at));
             }
             Fact::Pinned { identity, .. } => self.pinned = Some(identity.clone()),
+            Fact::TokensKept { sealed: Some(sealed), .. } => self.tokens = Some(sealed.clone()),
             Fact::SlotEmpty { slot, .. } => self.cursor = self.cursor.max(Some(*slot)),
             Fact::Intent(intent) if !intent.fixed => self.cursor = self.cursor.max(intent.slot),
             // The account's first record: slots before it were never promised.
@@ -624,6 +628,7 @@ impl Fact {
             | Self::AccountResumed { .. }
             | Self::AccountSetBack { .. }
             | Self::Pinned { .. }
+            | Self::TokensKept { .. }
             | Self::ClockSet { .. }
             | Self::ClockConfirmed { .. } => None,
         }
@@ -637,6 +642,7 @@ impl Fact {
             | Self::AccountResumed { account }
             | Self::AccountSetBack { account }
             | Self::ClockSet { account, .. }
+            | Self::TokensKept { account, .. }
             | Self::Pinned { account, .. } => Some(account),
             Self::Intent(intent) => Some(&intent.delivery.account),
             Self::Planned { delivery, .. } => Some(&delivery.account),
@@ -870,6 +876,7 @@ mod tests {
         let head = |cursor: Option<i64>, stopped: bool| Head {
             stopped: stopped.then(|| "401".into()),
             pinned: None,
+            tokens: None,
             cursor: cursor.map(at),
             clock_set: None,
         };
@@ -888,6 +895,11 @@ mod tests {
         }
         let pinned = fold(&[(1, Fact::Pinned { account: account(), identity: "110".into() })]);
         assert_eq!(pinned.account(&account()).unwrap().head.pinned.as_deref(), Some("110"));
+        let sealed = |text: &str| serde_json::from_value(json!({"origin": "00", "text": text})).unwrap();
+        let kept = |text| Fact::TokensKept { account: account(), sealed: Some(sealed(text)) };
+        let shown = Fact::TokensKept { account: account(), sealed: None };
+        let tokens = fold(&[(1, kept("first")), (2, kept("second")), (3, shown)]);
+        assert_eq!(tokens.account(&account()).unwrap().head.tokens, Some(sealed("second")));
     }
 
     #[test]

@@ -25,6 +25,7 @@ impl Fact {
             Self::AccountSetBack { .. } => "account-set-back",
             Self::DeliverySetBack { .. } => "delivery-set-back",
             Self::Pinned { .. } => "pinned",
+            Self::TokensKept { .. } => "tokens-kept",
             Self::ClockConfirmed { .. } => "clock-confirmed",
         }
     }
@@ -52,7 +53,10 @@ impl Fact {
             )),
             Self::Outcome { outcome, .. } => Some(outcome.detail()),
             Self::Missed { slot, .. } => Some(format!("at {slot}")),
-            Self::Expired { .. } | Self::AccountResumed { .. } | Self::AccountSetBack { .. } => None,
+            Self::Expired { .. }
+            | Self::AccountResumed { .. }
+            | Self::AccountSetBack { .. }
+            | Self::TokensKept { .. } => None,
             Self::DeliverySetBack { to, .. } => Some(format!("the clock had been ahead: counts as of {to}")),
             Self::Withdrawn { by, .. } => by.as_ref().map(|by| format!("dropped by {by}")),
             Self::Resolved { decision, by, .. } => Some(match decision {

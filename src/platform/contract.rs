@@ -216,6 +216,12 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// The secrets it needs, by the key that names them.
     fn secrets(&self) -> Vec<(&'static str, SecretRef)>;
 
+    /// Whether a refresh uses up the token that it is made with, so that what it gives must be kept. Such an account
+    /// needs a store with a key.
+    fn keeps_tokens(&self) -> bool {
+        false
+    }
+
     /// What the platform would refuse in this content. `session` holds limits the server has told, if any.
     fn check(&self, content: &Content, session: &Session) -> Vec<Complaint>;
 
@@ -350,7 +356,9 @@ pub struct Session {
     /// another account stops ours.
     pub identity: Option<String>,
     /// Tokens that must outlive this process, in the adapter's own form: what a refresh has given in place of a token
-    /// that it used up. They are sealed and durable before anything is asked with them.
+    /// that it used up. They are sealed and durable before anything is asked with them, and here again after a restart,
+    /// for as long as the account has the same secrets and host. `None` in a session that an adapter gives leaves what
+    /// is kept as it is.
     pub kept: Option<Value>,
 }
 

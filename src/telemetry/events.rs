@@ -159,6 +159,8 @@ events! {
     AccountPaused = "account.paused", Info { account: AccountId, platform: String }
     /// The remote account that this account is from now on.
     AccountPinned = "account.pinned", Info { account: AccountId, platform: String, identity: String }
+    /// A refresh, or a person, has given the account new tokens; they are in the store, sealed.
+    AccountTokensKept = "account.tokens_kept", Debug { account: AccountId, platform: String }
 
     /// The wall clock is behind what the store has seen; nothing is sent until it has caught up.
     ClockBehind = "clock.behind", Error { now: Timestamp, mark: Timestamp }

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use cadenced::domain::Held;
+use cadenced::domain::{AccountId, Held, Origin, SealKey, Secret};
 use cadenced::edge::store::{self, Options};
-use cadenced::ledger::record::{DecodeError, VERSION};
+use cadenced::ledger::record::{DecodeError, Fact, VERSION};
 use cadenced::ledger::store::Ledger as _;
 use cadenced::ledger::{Record, View};
 use serde_json::Value;
@@ -68,6 +68,7 @@ fn every_sample_reads_and_writes_back_the_same() {
         "resolved/drop",
         "resolved/retry",
         "slot-empty",
+        "tokens-kept",
         "withdrawn",
     ];
     let helds = [
@@ -86,6 +87,23 @@ fn every_sample_reads_and_writes_back_the_same() {
     let mut expected: std::collections::BTreeSet<String> = expected.iter().map(|&kind| kind.to_owned()).collect();
     expected.extend(helds.map(|held| format!("planned/{held}")));
     assert_eq!(kinds, expected, "there is a sample of every kind");
+}
+
+/// The seal is a format too: what is sealed in the sample opens, with the key that it was sealed with.
+#[test]
+fn the_sealed_tokens_of_the_sample_open() {
+    let account = AccountId::new("fedi").unwrap();
+    let sealed = lines().iter().find_map(|line| match Record::decode(line.as_bytes()).unwrap().fact {
+        Fact::TokensKept { sealed, .. } => sealed,
+        _ => None,
+    });
+    let key = SealKey::new(&Secret::new("the key of the samples, which is no secret")).unwrap();
+    let secrets = [("token", Secret::new("the first token"))];
+    let origin = Origin::of("mastodon", "mastodon.example", secrets.iter().map(|(key, secret)| (*key, secret)));
+    let sealed = sealed.expect("there is one");
+    assert_eq!(sealed.origin, origin);
+    assert_eq!(key.open(&account, &sealed).as_deref(), Some(&br#"{"refresh":"the second token"}"#[..]));
+    assert!(key.seal([1; 24], &account, &origin, br#"{"refresh":"the second token"}"#) == Ok(sealed));
 }
 
 #[test]

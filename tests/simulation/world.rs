@@ -21,6 +21,7 @@ use crate::simulated::arrows;
 use crate::simulated::chance::Chance;
 use crate::simulated::oracle::{BY_HAND, Oracle};
 use crate::simulated::scenario::{self, PostPlan, Scenario, Weather};
+use crate::simulated::seal::seal;
 use crate::simulated::twins::{self, LATEST, call_text, reply_text};
 use crate::tally::Report;
 
@@ -520,6 +521,7 @@ impl World {
                     rules,
                     paused: seat.paused,
                     identity: seat.identity.clone(),
+                    seal: Some(seal("what the stores of simulations are sealed with")),
                 }
             })
             .collect()

@@ -97,7 +97,7 @@ impl Story {
                 told.end = Some("withdrawn");
                 self.rare.push(record.clone());
             }
-            Fact::Opened { .. } | Fact::Pinned { .. } | Fact::SlotEmpty { .. } => {}
+            Fact::Opened { .. } | Fact::Pinned { .. } | Fact::TokensKept { .. } | Fact::SlotEmpty { .. } => {}
             other => panic!("nothing here asks for {other:?}"),
         }
     }

@@ -42,6 +42,7 @@ use crate::parts::{Part, lock};
 use crate::simulated::chance::Chance;
 use crate::simulated::oracle::{BY_HAND, Known as _, Oracle};
 use crate::simulated::scenario::{self, AccountPlan, Family, PostPlan, Scenario, Weather};
+use crate::simulated::seal::seal;
 use crate::simulated::twins::{self, LATEST, call_text, reply_text};
 use crate::watch::{Standing, Watch};
 

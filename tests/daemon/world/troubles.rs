@@ -100,6 +100,7 @@ impl World {
             rules: plan.rules,
             paused: *paused,
             identity: None,
+            seal: Some(seal("what the stores of simulations are sealed with")),
         };
         configured.map(setup).collect()
     }
