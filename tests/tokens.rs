@@ -124,7 +124,7 @@ impl Rotating {
     fn call(&self, name: &str, effect: Effect, token: Secret) -> Next {
         let url = format!("https://{}/{name}", self.host).parse().unwrap();
         let headers = vec![("authorization", HeaderValue::Secret { prefix: "", secret: token })];
-        let call = Call::Http(Request { method: Method::Post, url, headers, body: Body::default() });
+        let call = Call::Http(Request { method: Method::Post, url, headers, body: Body::default(), secret_path: None });
         Next::Call(Step { name: name.into(), effect, call })
     }
 }
@@ -220,7 +220,7 @@ fn posts(count: usize) -> Vec<Post> {
     let post =
         |n| format!("[[post]]\nid = \"p{n}\"\nto = [\"a\"]\naudience = \"all\"\ngoal = \"change\"\ntext = \"{n}\"\n");
     let toml: String = (0..count).map(post).collect();
-    let mut media = |_: &str| Ok(Digest::of(b"dot"));
+    let mut media = |_: &str| Ok(Digest::of(b"dot").into());
     let mut around = parse::Surroundings { approval: ApprovalMode::None, accounts: None, media: &mut media };
     parse::read(&"q.toml".into(), toml.as_bytes(), &mut around).posts.unwrap()
 }
