@@ -3,7 +3,8 @@
 //! Invariants an adapter keeps:
 //! - `next` and `read` are pure: the same arguments give the same answer.
 //! - Of the steps of one attempt, only those marked [`Effect::Publishes`] can make a post appear.
-//! - Everything a repeat must send unchanged comes from [`Job::frozen`] and [`Attempt::done`], never from `now`.
+//! - Everything a repeat must send unchanged comes from [`Job::frozen`] and [`Attempt::done`], never from `now`. What
+//!   only dates a request is marked as [`HeaderValue::Fresh`].
 //! - A secret enters a request only as [`HeaderValue::Secret`], as [`Request::secret_path`], or inside a [`Body`].
 
 use std::collections::BTreeMap;
@@ -17,9 +18,11 @@ use url::Url;
 #[cfg(test)]
 pub mod cases;
 mod multipart;
+mod trouble;
 mod words;
 
 pub use multipart::Part;
+pub use trouble::Trouble;
 pub use words::{LONGEST_WAIT, holds, quoted, wait};
 
 pub use crate::domain::secret::secret_ref;
@@ -346,6 +349,19 @@ pub struct Attempt<'a> {
     pub now: Timestamp,
 }
 
+impl Attempt<'_> {
+    /// What the parts that are out have left, from the first on, where each of them is a step `publish-N`.
+    pub fn published<T: serde::de::DeserializeOwned>(&self) -> Vec<T> {
+        let checkpoint = |part: usize| {
+            let name = format!("publish-{part}");
+            // The last one: a step that was done again stands twice.
+            let held = self.done.iter().rev().find(|checkpoint| checkpoint.step == name)?;
+            T::deserialize(&held.data).ok()
+        };
+        (0..=self.job.content.thread.len()).map_while(checkpoint).collect()
+    }
+}
+
 /// Account state between requests: tokens, identity, limits the server has told. Never printed; of it only `kept` is
 /// stored.
 #[derive(Clone, Default, PartialEq)]
@@ -490,6 +506,8 @@ impl Method {
 #[derive(Debug, Clone)]
 pub enum HeaderValue {
     Plain(String),
+    /// Dates this very request: it is another one in a repeat, of which all else is the same.
+    Fresh(String),
     /// `prefix` and the secret right behind it (`"Bearer "`).
     Secret {
         prefix: &'static str,
@@ -500,7 +518,7 @@ pub enum HeaderValue {
 impl HeaderValue {
     pub fn expose(&self) -> String {
         match self {
-            Self::Plain(text) => text.clone(),
+            Self::Plain(text) | Self::Fresh(text) => text.clone(),
             Self::Secret { prefix, secret } => format!("{prefix}{}", secret.expose()),
         }
     }

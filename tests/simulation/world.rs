@@ -771,7 +771,7 @@ impl World {
         let Call::Http(request) = call else { return Ok(twin) };
         let in_headers = request.headers.iter().filter_map(|(_, value)| match value {
             HeaderValue::Secret { secret, .. } => Some(secret),
-            HeaderValue::Plain(_) => None,
+            HeaderValue::Plain(_) | HeaderValue::Fresh(_) => None,
         });
         for secret in in_headers.chain(&request.secret_path) {
             if self.tokens.get(secret.expose()).is_some_and(|twins| !twins.contains(&twin)) {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use cadenced::domain::time::after;
 use cadenced::domain::{Checkpoint, Remote, Timestamp};
 use cadenced::platform::contract::{
-    Adapter, Attempt, Call, Effect, Evidence, FileWork, Job, Next, Purpose, Reading, Reply, Secrets, Session, Step,
-    Twin,
+    Adapter, Attempt, Call, Effect, Evidence, FileWork, HeaderValue, Job, Next, Purpose, Reading, Reply, Secrets,
+    Session, Step, Twin,
 };
 use serde_json::Value;
 
@@ -227,9 +227,13 @@ impl<'a> Drive<'a> {
     }
 }
 
-/// What a step sends, its secrets left out.
+/// What a step sends, its secrets and what only dates it left out.
 pub fn bytes_of(step: &Step) -> Vec<u8> {
-    let mut bytes = format!("{step:?}").into_bytes();
+    let mut undated = step.clone();
+    if let Call::Http(request) = &mut undated.call {
+        request.headers.retain(|(_, value)| !matches!(value, HeaderValue::Fresh(_)));
+    }
+    let mut bytes = format!("{undated:?}").into_bytes();
     match &step.call {
         Call::Http(request) => bytes.extend(request.body.concat()),
         Call::Fetch(_) => {}

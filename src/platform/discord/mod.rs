@@ -33,10 +33,10 @@ use url::Url;
 
 use super::contract::{
     Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, Job, Key, KeyKind, Next, Pace,
-    Purpose, Reading, Reply, Session, Step, Table,
+    Purpose, Reading, Reply, Session, Step, Table, Trouble,
 };
 use crate::domain::{Content, Remote, SecretRef, Timestamp, Visibility};
-use wire::{Hook, Trouble, Wire};
+use wire::{Hook, Wire};
 
 const WEBHOOK: &str = "webhook";
 /// Most files of one message.
@@ -180,7 +180,7 @@ impl Adapter for Discord {
                 "the secret is not the address of a Discord webhook: https://discord.com/api/webhooks/…".into(),
             );
         };
-        let posts = posted(attempt);
+        let posts: Vec<Posted> = attempt.published();
         let (job, part) = (attempt.job, posts.len());
         if part > job.content.thread.len() {
             return done(&posts);
@@ -204,22 +204,14 @@ impl Adapter for Discord {
     }
 
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
-        let publishes = step.effect == Effect::Publishes;
-        let unknown = |why: String| match publishes {
-            true => Reading::Unclear { why },
-            false => Reading::Retry { after: None, why },
+        let Reply::Http(reply) = reply else {
+            return Trouble::Unknown("not a reply of this platform".into()).reading(step.effect);
         };
-        let Reply::Http(reply) = reply else { return unknown("not a reply of this platform".into()) };
         let hook = attempt.secrets.get(WEBHOOK).and_then(|secret| Hook::parse(secret.expose()));
-        match wire::understand(reply, hook.as_ref(), attempt.now) {
-            Ok(value) if publishes => self.sent(attempt, &value),
-            Ok(value) => learned(attempt, hook.as_ref(), &value),
-            Err(Trouble::Refused(why)) if publishes => Reading::Refused { why },
-            // What is asked ahead is about the webhook alone.
-            Err(Trouble::Stopped(why) | Trouble::Refused(why)) => Reading::Auth { why },
-            Err(Trouble::TooMuch { until, why }) => Reading::RateLimited { until, why },
-            Err(Trouble::TurnedAway(why)) => Reading::Retry { after: None, why },
-            Err(Trouble::Unknown(why)) => unknown(why),
+        match (wire::understand(reply, hook.as_ref(), attempt.now), step.effect) {
+            (Ok(value), Effect::Publishes) => self.sent(attempt, &value),
+            (Ok(value), _) => learned(attempt, hook.as_ref(), &value),
+            (Err(trouble), effect) => trouble.reading(effect),
         }
     }
 
@@ -297,16 +289,6 @@ fn unfit(job: &Job, parts: &[String]) -> Option<String> {
     let text = |(part, text): (usize, &String)| about_text(part, text, !job.media.is_empty());
     let of_text = parts.iter().enumerate().find_map(text);
     of_text.or_else(|| about_media(bytes, job.media.iter().map(|media| media.item.alt.as_str())).next())
-}
-
-/// The parts that are out, from the first on.
-fn posted(attempt: &Attempt<'_>) -> Vec<Posted> {
-    let checkpoint = |part: usize| {
-        let name = format!("publish-{part}");
-        let held = attempt.done.iter().rev().find(|checkpoint| checkpoint.step == name)?;
-        Posted::deserialize(&held.data).ok()
-    };
-    (0..=attempt.job.content.thread.len()).map_while(checkpoint).collect()
 }
 
 fn done(posts: &[Posted]) -> Next {

@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::{AccountId, Checkpoint, DeliveryId, Digest, MediaFacts, MediaItem, PostId, Secret};
 use crate::platform::contract::{HttpReply, Media, Request, Secrets, Twin, cases};
 
-const ADDRESS: &str = "https://discord.com/api/webhooks/1200000000000000000/twin-token-0";
+const ADDRESS: &str = "https://discord.com/api/webhooks/1200000000000000000/twin-hook-0";
 
 fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()
@@ -111,10 +111,9 @@ fn every_class_of_reply_means_what_its_file_says() {
             with(&job(content("Text"), vec![]), &met(), ADDRESS, |attempt| adapter().read(attempt, &step, &reply))
         }
     };
-    let seen =
-        cases::check(include_str!("fixtures/publish.json"), "twin-token-0", read("publish-0", Effect::Publishes));
+    let seen = cases::check(include_str!("fixtures/publish.json"), "twin-hook-0", read("publish-0", Effect::Publishes));
     assert_eq!(seen, BTreeSet::from(["checkpoint", "unclear", "refused", "auth", "rate-limited", "retry"]));
-    let seen = cases::check(include_str!("fixtures/webhook.json"), "twin-token-0", read(WEBHOOK, Effect::Harmless));
+    let seen = cases::check(include_str!("fixtures/webhook.json"), "twin-hook-0", read(WEBHOOK, Effect::Harmless));
     assert_eq!(seen, BTreeSet::from(["session", "auth", "rate-limited", "retry"]));
 }
 
@@ -126,10 +125,10 @@ fn the_address_is_a_secret_and_its_token_stands_nowhere_to_be_read() {
     assert_eq!(requests.len(), 3);
     for request in &requests {
         let whole = request.exposed_url().unwrap();
-        assert_eq!(whole.path(), "/webhooks/1200000000000000000/twin-token-0");
+        assert_eq!(whole.path(), "/webhooks/1200000000000000000/twin-hook-0");
         let body = String::from_utf8_lossy(&request.body.concat()).into_owned();
         let shown = format!("{request:?} {} {body}", request.url);
-        assert!(!shown.contains("twin-token"), "{shown}");
+        assert!(!shown.contains("twin-hook"), "{shown}");
     }
     for address in ["https://evil.example/api/webhooks/1/x", "1/../x", "nothing"] {
         let next = with(&job(content("Text"), vec![]), &met(), address, |attempt| adapter().next(attempt));

@@ -120,7 +120,7 @@ fn account_of(hook: u64) -> Option<u32> {
 }
 
 fn token(account: u32) -> String {
-    format!("twin-token-{account}")
+    format!("twin-hook-{account}")
 }
 
 fn error(status: u16, code: u64, message: &str) -> HttpReply {

@@ -3,14 +3,12 @@
 //! A webhook's address is its secret. Of it, only the token is one in truth, and that enters a request as
 //! [`Request::secret_path`] and nowhere else.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::domain::{Secret, Timestamp, time};
 use crate::platform::contract::{
-    Body, HeaderValue, HttpReply, LONGEST_WAIT, Media, Method, Pace, Request, SECRET_IN_PATH, quoted, wait,
+    Body, HeaderValue, HttpReply, Media, Method, Pace, Request, SECRET_IN_PATH, Trouble, quoted, wait,
 };
 
 /// The API in the version that this adapter speaks.
@@ -19,8 +17,6 @@ pub const PUBLIC: &str = "https://discord.com/api/v10";
 const HOSTS: &[&str] = &["discord.com", "discordapp.com", "ptb.discord.com", "canary.discord.com"];
 /// Discord may block requests whose agent does not begin like this.
 const AGENT: &str = concat!("DiscordBot (cadenced, ", env!("CARGO_PKG_VERSION"), ")");
-/// Wait after a refusal for asking too much that tells no time.
-const UNTOLD: Duration = Duration::from_secs(60);
 
 /// A webhook, from its address.
 #[derive(Debug, Clone)]
@@ -109,23 +105,6 @@ impl Wire<'_> {
     }
 }
 
-/// Why a call brought no result.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Trouble {
-    /// The webhook is gone for good.
-    Stopped(String),
-    /// This is never taken.
-    Refused(String),
-    TooMuch {
-        until: Timestamp,
-        why: String,
-    },
-    /// Somebody between us and Discord has turned it away.
-    TurnedAway(String),
-    /// Nobody can say what became of it.
-    Unknown(String),
-}
-
 /// The result of a call, or why there is none.
 pub fn understand(reply: &HttpReply, hook: Option<&Hook>, now: Timestamp) -> Result<Value, Trouble> {
     let value = reply.value().unwrap_or(Value::Null);
@@ -145,9 +124,8 @@ pub fn understand(reply: &HttpReply, hook: Option<&Hook>, now: Timestamp) -> Res
     };
     Err(match (reply.status, code) {
         (429, _) => {
-            let told = value["retry_after"].as_f64().and_then(wait).or_else(|| reply.retry_after(now));
-            let span = told.unwrap_or(UNTOLD).clamp(Duration::from_secs(1), LONGEST_WAIT);
-            Trouble::TooMuch { until: time::after(now, span), why }
+            let told = value["retry_after"].as_f64().and_then(wait);
+            Trouble::too_much(told.or_else(|| reply.retry_after(now)), now, why)
         }
         // Unknown webhook, invalid webhook token.
         (400..=499, 10_015 | 50_027) => Trouble::Stopped(format!("the webhook is gone: make a new one ({why})")),
@@ -189,6 +167,7 @@ pub fn pace(reply: &HttpReply, now: Timestamp) -> Option<Pace> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::contract::LONGEST_WAIT;
 
     #[test]
     fn a_webhook_is_read_from_its_address_if_that_is_discords() {

@@ -33,10 +33,10 @@ use url::Url;
 
 use super::contract::{
     Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, Key, KeyKind, Next, Purpose,
-    Reading, Reply, Request, Session, Step, Table,
+    Reading, Reply, Request, Session, Step, Table, Trouble,
 };
 use crate::domain::{Content, Remote, ReplyTo, SecretRef, Timestamp, Visibility};
-use wire::{Chat, Draft, Trouble, Wire};
+use wire::{Chat, Draft, Wire};
 
 /// The server that everybody uses.
 const PUBLIC: &str = "https://api.telegram.org";
@@ -167,7 +167,7 @@ impl Adapter for Telegram {
         if !wire::is_token(token.expose()) {
             return Next::Auth("the token is none: @BotFather gives a number, a colon and letters".into());
         }
-        let posts = posted(attempt);
+        let posts: Vec<Posted> = attempt.published();
         let part = posts.len();
         if part > attempt.job.content.thread.len() {
             return done(&posts);
@@ -190,21 +190,12 @@ impl Adapter for Telegram {
     }
 
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
-        let publishes = step.effect == Effect::Publishes;
-        let unknown = |why: String| match publishes {
-            true => Reading::Unclear { why },
-            false => Reading::Retry { after: None, why },
+        let Reply::Http(reply) = reply else {
+            return Trouble::Unknown("not a reply of this platform".into()).reading(step.effect);
         };
-        let Reply::Http(reply) = reply else { return unknown("not a reply of this platform".into()) };
         let result = match wire::understand(reply, attempt.secrets.get(TOKEN), attempt.now) {
             Ok(result) => result,
-            Err(Trouble::Stopped(why)) => return Reading::Auth { why },
-            Err(Trouble::Refused(why)) if publishes => return Reading::Refused { why },
-            // What is asked ahead is about the bot and the chat alone.
-            Err(Trouble::Refused(why)) => return Reading::Auth { why },
-            Err(Trouble::TooMuch { until, why }) => return Reading::RateLimited { until, why },
-            Err(Trouble::TurnedAway(why)) => return Reading::Retry { after: None, why },
-            Err(Trouble::Unknown(why)) => return unknown(why),
+            Err(trouble) => return trouble.reading(step.effect),
         };
         match step.name.as_str() {
             "me" => learned(attempt, BOT, result["id"].as_i64()),
@@ -277,16 +268,6 @@ fn about_text(part: usize, text: &str, has_media: bool) -> Option<String> {
     }
     let place = if below_media { " below media" } else { "" };
     (units > most).then(|| format!("{name} has {units} characters, telegram takes {most}{place}"))
-}
-
-/// The parts that are out, from the first on.
-fn posted(attempt: &Attempt<'_>) -> Vec<Posted> {
-    let checkpoint = |part: usize| {
-        let name = format!("publish-{part}");
-        let held = attempt.done.iter().rev().find(|checkpoint| checkpoint.step == name)?;
-        Posted::deserialize(&held.data).ok()
-    };
-    (0..=attempt.job.content.thread.len()).map_while(checkpoint).collect()
 }
 
 fn done(posts: &[Posted]) -> Next {

@@ -3,19 +3,14 @@
 //! The token is part of every address. It enters a request as [`Request::secret_path`] and nowhere else, and is taken
 //! out of what a server says before that is told.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::media::Kind;
-use crate::domain::{Secret, Timestamp, time};
+use crate::domain::{Secret, Timestamp};
 use crate::platform::contract::{
-    Body, HeaderValue, HttpReply, LONGEST_WAIT, Media, Method, Request, SECRET_IN_PATH, quoted, wait,
+    Body, HeaderValue, HttpReply, Media, Method, Request, SECRET_IN_PATH, Trouble, quoted, wait,
 };
-
-/// Wait after a refusal for asking too much that tells no time.
-const UNTOLD: Duration = Duration::from_secs(60);
 
 /// A chat as the configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,23 +149,6 @@ fn form(boundary: &str, fields: &[(&str, String)], files: &[(String, &Media)]) -
     Body::form(boundary, &fields, files)
 }
 
-/// Why a call brought no result.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Trouble {
-    /// The bot may not do this here, whatever it sends.
-    Stopped(String),
-    /// This is never taken.
-    Refused(String),
-    TooMuch {
-        until: Timestamp,
-        why: String,
-    },
-    /// Somebody between us and Telegram has turned it away.
-    TurnedAway(String),
-    /// Nobody can say what became of it.
-    Unknown(String),
-}
-
 /// The result of a call, or why there is none.
 pub fn understand(reply: &HttpReply, token: Option<&Secret>, now: Timestamp) -> Result<Value, Trouble> {
     let mut value = reply.value().unwrap_or(Value::Null);
@@ -183,9 +161,8 @@ pub fn understand(reply: &HttpReply, token: Option<&Secret>, now: Timestamp) -> 
     let why = if said.is_empty() { format!("status {}", reply.status) } else { format!("{}: {said}", reply.status) };
     Err(match reply.status {
         429 => {
-            let told = value["parameters"]["retry_after"].as_f64().and_then(wait).or_else(|| reply.retry_after(now));
-            let span = told.unwrap_or(UNTOLD).clamp(Duration::from_secs(1), LONGEST_WAIT);
-            Trouble::TooMuch { until: time::after(now, span), why }
+            let told = value["parameters"]["retry_after"].as_f64().and_then(wait);
+            Trouble::too_much(told.or_else(|| reply.retry_after(now)), now, why)
         }
         400 if is_telegram => refusal(&value, &said, why),
         // A token that is none leads to an address that is none.
