@@ -14,12 +14,13 @@ pub mod exec;
 pub mod mastodon;
 pub mod site;
 pub mod telegram;
+pub mod webhook;
 
 use contract::Entry;
 
 /// Every platform this build knows.
 pub static REGISTRY: &[&Entry] =
-    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY];
+    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY, &webhook::ENTRY];
 
 /// The entry of the platform called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {
