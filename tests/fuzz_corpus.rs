@@ -25,12 +25,15 @@ const REACHED: &[(&str, &[&str])] = &[
     ("control", &["question", "answer", "neither"]),
     ("cron", &["slots", "no expression", "no zone"]),
     ("exec", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
+    ("discord", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("journal", &["clean", "torn", "damaged"]),
     ("mastodon", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("queue", &["good", "good, with something to say", "refused", "empty"]),
     ("record", &["a history", "one record", "no record"]),
     ("site", &["delivered", "retry"]),
+    ("telegram", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("text", &["something is found in it", "plain"]),
+    ("webhook", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain", "parked"]),
 ];
 
 #[test]

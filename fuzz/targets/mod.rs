@@ -12,6 +12,7 @@ pub mod bluesky;
 pub mod config;
 pub mod control;
 pub mod cron;
+pub mod discord;
 pub mod exec;
 pub mod journal;
 pub mod mastodon;
@@ -19,7 +20,9 @@ pub mod queue;
 pub mod record;
 mod replies;
 pub mod site;
+pub mod telegram;
 pub mod text;
+pub mod webhook;
 
 /// A target. It takes any bytes, and says how far they came.
 pub type Target = fn(&[u8]) -> &'static str;
@@ -32,10 +35,13 @@ pub const ALL: &[(&str, Target)] = &[
     ("control", control::run),
     ("cron", cron::run),
     ("exec", exec::run),
+    ("discord", discord::run),
     ("journal", journal::run),
     ("mastodon", mastodon::run),
     ("queue", queue::run),
     ("record", record::run),
     ("site", site::run),
+    ("telegram", telegram::run),
     ("text", text::run),
+    ("webhook", webhook::run),
 ];

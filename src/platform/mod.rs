@@ -19,8 +19,15 @@ pub mod webhook;
 use contract::Entry;
 
 /// Every platform this build knows.
-pub static REGISTRY: &[&Entry] =
-    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY, &webhook::ENTRY];
+pub static REGISTRY: &[&Entry] = &[
+    &site::ENTRY,
+    &mastodon::ENTRY,
+    &bluesky::ENTRY,
+    &telegram::ENTRY,
+    &discord::ENTRY,
+    &exec::ENTRY,
+    &webhook::ENTRY,
+];
 
 /// The entry of the platform called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {
