@@ -9,6 +9,7 @@ pub mod document;
 pub mod fault;
 pub mod ids;
 pub mod limits;
+pub mod links;
 pub mod path;
 pub mod policy;
 pub mod seal;

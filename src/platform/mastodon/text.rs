@@ -2,9 +2,8 @@
 //!
 //! Mastodon replaces every `http` or `https` URL by a fixed number of characters and drops the domain of a mention
 //! before it counts extended grapheme clusters, so URLs and mentions have to be found as it finds them: by the
-//! grammar of twitter-text, with Mastodon's wider paths. Known differences: there is no list of top-level domains
-//! here (any run of two or more letters is taken for one), and Twitter's own short links are nothing special. Both
-//! can only make a count come out a little off, and then the server's answer decides.
+//! grammar of twitter-text ([`links`]), with Mastodon's wider paths. What differs there can only make a count come
+//! out a little off, and then the server's answer decides.
 //!
 //! Nothing here knows of HTTP; everything is a function of its arguments.
 
@@ -13,6 +12,7 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::domain::Content;
+use crate::domain::links::{self, Paths};
 use crate::platform::contract::holds;
 
 /// Characters that Mastodon counts for a URL (`characters_reserved_per_url`), when the server has not told.
@@ -126,7 +126,7 @@ pub fn mentions(text: &str) -> Vec<Mention> {
         from = end;
         let rest = &text[end..];
         let goes_on = rest.starts_with("://")
-            || rest.chars().next().is_some_and(|c| matches!(c, '@' | '＠') || is_accented_latin(c));
+            || rest.chars().next().is_some_and(|c| matches!(c, '@' | '＠') || links::is_accented_latin(c));
         if !goes_on {
             found.push(Mention { whole: at..end, user_end });
         }
@@ -152,194 +152,9 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '\u{203f}' | '\u{2040}' | '\u{300}'..='\u{36f}')
 }
 
-fn is_accented_latin(c: char) -> bool {
-    matches!(c, 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ɏ' | 'ɓ' | 'ɔ' | 'ɖ' | 'ɗ' | 'ə' | 'ɛ' | 'ɣ' | 'ɨ' | 'ɯ' | 'ɲ' | 'ʉ' | 'ʋ' | 'ʻ')
-}
-
 /// The `http` and `https` URLs in `text`, in bytes, as Mastodon finds them.
 pub fn urls(text: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    let mut from = 0;
-    while let Some((start, host)) = next_protocol(text, from) {
-        from = host;
-        let before = text[..start].chars().next_back();
-        let allowed = before.is_none_or(|c| !c.is_ascii_alphanumeric() && !matches!(c, '@' | '＠' | '$' | '#' | '＃'));
-        if let Some(end) = allowed.then(|| url_end(text, host)).flatten() {
-            found.push(start..end);
-            from = end;
-        }
-    }
-    found
-}
-
-/// Where the next `http://` or `https://` from `first` on begins, and where its host does.
-fn next_protocol(text: &str, first: usize) -> Option<(usize, usize)> {
-    let mut from = first;
-    loop {
-        let at = from + text[from..].find("://")?;
-        let bytes = text.as_bytes();
-        for name in ["https", "http"] {
-            // In `https://a.https://b` the second one is the end of the first address.
-            if let Some(start) = at.checked_sub(name.len()).filter(|start| *start >= first)
-                && bytes[start..at].eq_ignore_ascii_case(name.as_bytes())
-            {
-                return Some((start, at + 3));
-            }
-        }
-        from = at + 3;
-    }
-}
-
-/// Where the URL ends whose host begins at `host`.
-fn url_end(text: &str, host: usize) -> Option<usize> {
-    let mut end = host_end(text, host)?;
-    let digits = |from: usize| text[from..].bytes().take_while(u8::is_ascii_digit).count();
-    if text[end..].starts_with(':') && digits(end + 1) > 0 {
-        end += 1 + digits(end + 1);
-    }
-    if text[end..].starts_with('/') {
-        end = path_end(text, end + 1);
-    }
-    if text[end..].starts_with('?') {
-        end = query_end(text, end + 1).unwrap_or(end);
-    }
-    Some(end)
-}
-
-/// Where the domain that begins at `start` ends: labels with a top-level domain behind them, the longest that fits.
-fn host_end(text: &str, start: usize) -> Option<usize> {
-    let mut labels = Vec::new();
-    let mut at = start;
-    loop {
-        let length: usize =
-            text[at..].chars().take_while(|&c| is_domain(c) || matches!(c, '-' | '_')).map(char::len_utf8).sum();
-        if length == 0 {
-            break;
-        }
-        labels.push(at..at + length);
-        at += length;
-        // DNS has no longer names; it also bounds the work on a hostile text.
-        if labels.len() == 127 || !text[at..].starts_with('.') {
-            break;
-        }
-        at += 1;
-    }
-    (1..labels.len()).rev().find_map(|last| {
-        let end = top_level_end(text, &labels[last])?;
-        let name = &text[labels[last - 1].clone()];
-        let named = is_label(name) && !name.contains('_');
-        let below = labels[..last - 1].iter().all(|label| is_label(&text[label.clone()]));
-        (named && below && resolvable(&text[start..end])).then_some(end)
-    })
-}
-
-/// Where a label that may be a top-level domain ends as one.
-fn top_level_end(text: &str, label: &Range<usize>) -> Option<usize> {
-    let whole = &text[label.clone()];
-    let run = |inner: fn(&char) -> bool| whole.chars().take_while(inner).map(char::len_utf8).sum::<usize>();
-    let is_punycode = whole.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("xn--"));
-    let length = if is_punycode {
-        run(|c| c.is_ascii_alphanumeric() || *c == '-')
-    } else if whole.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        Some(run(char::is_ascii_alphabetic)).filter(|length| (2..=24).contains(length))?
-    } else {
-        Some(run(|c| !c.is_ascii())).filter(|&length| length > 0)?
-    };
-    let end = label.start + length;
-    let next = text[end..].chars().next();
-    next.is_none_or(|c| !c.is_ascii_alphanumeric() && !matches!(c, '@' | '+' | '-' | '_')).then_some(end)
-}
-
-/// Begins and ends with something else than a hyphen or underscore.
-fn is_label(label: &str) -> bool {
-    let edge = ['-', '_'];
-    !label.is_empty() && !label.starts_with(edge) && !label.ends_with(edge)
-}
-
-/// Whether the name can be written in ASCII, with labels that fit into DNS.
-fn resolvable(host: &str) -> bool {
-    match url::Host::parse(host) {
-        Ok(url::Host::Domain(name)) => name.len() <= 253 && name.split('.').all(|label| label.len() <= 63),
-        _ => false,
-    }
-}
-
-fn is_domain(c: char) -> bool {
-    !c.is_ascii_punctuation()
-        && !c.is_whitespace()
-        && !c.is_control()
-        && !matches!(c, '\u{200b}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-fn path_end(text: &str, start: usize) -> usize {
-    let (mut at, mut end) = (start, start);
-    while let Some(c) = text[at..].chars().next() {
-        if c == '(' {
-            let Some(close) = balanced(text, at, 1) else { break };
-            (at, end) = (close, close);
-        } else if is_path(c) {
-            at += c.len_utf8();
-            if !matches!(
-                c,
-                '!' | '*'
-                    | '"'
-                    | '\''
-                    | '「'
-                    | '」'
-                    | ';'
-                    | ':'
-                    | '='
-                    | ','
-                    | '.'
-                    | '$'
-                    | '%'
-                    | '['
-                    | ']'
-                    | '~'
-                    | '&'
-                    | '|'
-                    | '@'
-            ) {
-                end = at;
-            }
-        } else {
-            break;
-        }
-    }
-    end
-}
-
-/// Where the parenthesis that opens at `open` closes; pairs inside it `depth` deep.
-fn balanced(text: &str, open: usize, depth: u8) -> Option<usize> {
-    let inside = open + 1;
-    let mut at = inside;
-    while let Some(c) = text[at..].chars().next() {
-        match c {
-            ')' if at > inside => return Some(at + 1),
-            '(' if depth > 0 => at = balanced(text, at, depth - 1)?,
-            c if is_path(c) => at += c.len_utf8(),
-            _ => return None,
-        }
-    }
-    None
-}
-
-fn is_path(c: char) -> bool {
-    !c.is_whitespace() && !matches!(c, '<' | '>' | '(' | ')' | '?' | '\u{200b}')
-}
-
-fn query_end(text: &str, start: usize) -> Option<usize> {
-    let international = |c: char| matches!(c, '\u{a0}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{ffef}' | '\u{10000}'..='\u{efffd}');
-    let mut end = None;
-    for (at, c) in text[start..].char_indices() {
-        let last = c.is_ascii_alphanumeric() || "_&=#/-".contains(c) || international(c);
-        if last {
-            end = Some(start + at + c.len_utf8());
-        } else if !"!?*'();:+$%[].,~|@^".contains(c) {
-            break;
-        }
-    }
-    end
+    links::urls(text, Paths::Any)
 }
 
 /// A text as it is compared in a read-back: servers rewrite line ends, trim, drop their own domain from mentions and
