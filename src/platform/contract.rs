@@ -760,6 +760,11 @@ impl Table {
         self.complaints
     }
 
+    /// Whether a key is there, whatever it holds.
+    pub fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
     /// A text that may be left out.
     pub fn text(&mut self, key: &str) -> Option<String> {
         match self.values.get(key)? {

@@ -15,19 +15,12 @@ pub mod mastodon;
 pub mod site;
 pub mod telegram;
 pub mod webhook;
+pub mod x;
 
 use contract::Entry;
 
 /// Every platform this build knows.
-pub static REGISTRY: &[&Entry] = &[
-    &site::ENTRY,
-    &mastodon::ENTRY,
-    &bluesky::ENTRY,
-    &telegram::ENTRY,
-    &discord::ENTRY,
-    &exec::ENTRY,
-    &webhook::ENTRY,
-];
+pub static REGISTRY: &[&Entry] =    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY, &webhook::ENTRY, &x::ENTRY];
 
 /// The entry of the platform called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {

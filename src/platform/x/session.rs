@@ -1,0 +1,285 @@
+//! Who asks: the two ways to prove it, and whose account it is.
+//!
+//! **OAuth 1.0a** has four secrets that never expire; each request is signed.
+//!
+//! **OAuth 2.0** has an access token that lives for two hours and a refresh token that gets a new pair, once. So the
+//! pair that a refresh gives replaces the configured token for good: it is handed out as [`Session::kept`], which is
+//! durable before the new tokens are used. What is kept names the configured token it came from; when a person
+//! configures another one, that one counts again.
+//!
+//! When the reply to a refresh is lost, nobody knows whether the refresh token is spent. It is tried once more: either
+//! nothing had arrived, or X refuses it, and then only a person can get a new one. Tokens are refreshed as
+//! seldom as can be, after a refusal or shortly before they expire, because each refresh runs that risk.
+//!
+//! Lives are counted from when a token arrived, by our own clock.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::oauth1::Keys;
+use super::wire::{self, Trouble, Wire};
+use crate::domain::{Digest, Secret, SecretRef, Timestamp, time};
+use crate::platform::contract::{
+    Attempt, Call, Complaint, Effect, HeaderValue, Next, Reading, Request, Session, Step, Table,
+};
+
+/// Steps of their own.
+pub const REFRESH: &str = "refresh";
+pub const IDENTITY: &str = "identity";
+
+pub const CONSUMER_KEY: &str = "consumer_key";
+pub const CONSUMER_SECRET: &str = "consumer_secret";
+pub const ACCESS_TOKEN: &str = "access_token";
+pub const ACCESS_TOKEN_SECRET: &str = "access_token_secret";
+pub const CLIENT_ID: &str = "client_id";
+pub const CLIENT_SECRET: &str = "client_secret";
+pub const REFRESH_TOKEN: &str = "refresh_token";
+const OF_OAUTH1: [&str; 4] = [CONSUMER_KEY, CONSUMER_SECRET, ACCESS_TOKEN, ACCESS_TOKEN_SECRET];
+const OF_OAUTH2: [&str; 3] = [CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN];
+
+/// A token is replaced when it has less than this to live, so that it does not expire under way.
+const MARGIN: Duration = Duration::from_secs(120);
+/// How long a token lives that does not tell.
+const LIFE: Duration = Duration::from_secs(7_200);
+/// A token that is refused so soon after it was given out is not replaced by another one.
+const FRESH: Duration = Duration::from_secs(60);
+/// Key of [`Session::values`]: which token the identity belongs to, as a hash.
+const MARK: &str = "mark";
+
+/// How an account proves itself.
+#[derive(Debug)]
+pub enum Auth {
+    OAuth1([SecretRef; 4]),
+    OAuth2 { client_id: String, client_secret: Option<SecretRef>, refresh_token: SecretRef },
+}
+
+/// What [`Session::kept`] holds.
+#[derive(Serialize, Deserialize)]
+struct Pair {
+    /// Mark of the configured refresh token that it came from.
+    origin: String,
+    refresh: String,
+    /// None after it was refused.
+    access: Option<String>,
+    issued: Timestamp,
+    life_s: u64,
+}
+
+impl Auth {
+    /// Reads the keys of one way, and complains about those of the other.
+    pub fn read(table: &mut Table) -> Option<Self> {
+        let way = table.required("auth")?;
+        let (others, name) = match way.as_str() {
+            "oauth1" => (&OF_OAUTH2[..], "oauth2"),
+            "oauth2" => (&OF_OAUTH1[..], "oauth1"),
+            _ => {
+                let complaint = Complaint::new("auth", format!("there is no way {way:?} to prove who asks"));
+                table.complain(complaint.with_hint("write \"oauth1\" or \"oauth2\""));
+                return None;
+            }
+        };
+        for key in others.iter().filter(|key| table.has(key)).collect::<Vec<_>>() {
+            let reason = format!("{key:?} belongs to `auth = \"{name}\"`, and this account has {way:?}");
+            table.complain(Complaint::new(key, reason).with_hint("leave it out, or change `auth`"));
+        }
+        if way == "oauth1" {
+            let [key, secret, token, token_secret] = OF_OAUTH1.map(|key| table.secret(key));
+            return Some(Self::OAuth1([key?, secret?, token?, token_secret?]));
+        }
+        let client_id = table.required(CLIENT_ID);
+        let client_secret = table.has(CLIENT_SECRET).then(|| table.secret(CLIENT_SECRET));
+        let refresh_token = table.secret(REFRESH_TOKEN)?;
+        // One that is there must be a good one.
+        let client_secret = client_secret.map_or(Some(None), |secret| secret.map(Some))?;
+        Some(Self::OAuth2 { client_id: client_id?, client_secret, refresh_token })
+    }
+
+    pub fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
+        match self {
+            Self::OAuth1(refs) => OF_OAUTH1.into_iter().zip(refs.iter().cloned()).collect(),
+            Self::OAuth2 { client_secret, refresh_token, .. } => {
+                let secret = client_secret.iter().map(|secret| (CLIENT_SECRET, secret.clone()));
+                secret.chain([(REFRESH_TOKEN, refresh_token.clone())]).collect()
+            }
+        }
+    }
+
+    /// The secret that stands for the account.
+    fn own(&self) -> (&'static str, &SecretRef) {
+        match self {
+            Self::OAuth1(refs) => (ACCESS_TOKEN, &refs[2]),
+            Self::OAuth2 { refresh_token, .. } => (REFRESH_TOKEN, refresh_token),
+        }
+    }
+
+    /// Where the token comes from, for people.
+    pub fn origin(&self) -> String {
+        match self.own().1 {
+            SecretRef::Credential(name) => format!("credential {name}"),
+            SecretRef::File(path) => format!("file {}", path.display()),
+            SecretRef::Env(name) => format!("variable {name}"),
+        }
+    }
+
+    /// What requests are signed with, or what has to be done to have it.
+    ///
+    /// # Errors
+    /// The step that refreshes, or [`Next::Auth`] when a secret is missing.
+    pub fn signer<'a>(&self, wire: Wire<'_>, attempt: &'a Attempt<'a>) -> Result<Signer<'a>, Box<Next>> {
+        let missing = |key: &str| Box::new(Next::Auth(format!("the secret {key:?} is not given")));
+        let secret = |key: &'static str| {
+            let secret = attempt.secrets.get(key).filter(|secret| !secret.expose().trim().is_empty());
+            secret.ok_or_else(|| missing(key))
+        };
+        let Self::OAuth2 { client_id, client_secret, .. } = self else {
+            let [key, consumer, token, token_secret] = OF_OAUTH1.map(secret);
+            return Ok(Signer::OAuth1(Keys {
+                consumer_key: key?,
+                consumer_secret: consumer?,
+                access_token: token?,
+                access_token_secret: token_secret?,
+            }));
+        };
+        let configured = secret(REFRESH_TOKEN)?;
+        let client_secret = client_secret.as_ref().map(|_| secret(CLIENT_SECRET)).transpose()?;
+        let pair = Pair::of(attempt.session, configured);
+        if let Some(access) = pair.as_ref().and_then(|pair| pair.access(attempt.now)) {
+            return Ok(Signer::OAuth2(access));
+        }
+        let refresh = pair.as_ref().map_or(configured.expose(), |pair| &pair.refresh);
+        let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", refresh)];
+        let basic = client_secret.map(|client_secret| {
+            let both = STANDARD.encode(format!("{client_id}:{}", client_secret.expose()));
+            HeaderValue::Secret { prefix: "Basic ", secret: Secret::new(both) }
+        });
+        if basic.is_none() {
+            fields.push((CLIENT_ID, client_id));
+        }
+        let call = Call::Http(wire.token(&fields, basic));
+        Err(Box::new(Next::Call(Step { name: REFRESH.into(), effect: Effect::Harmless, call })))
+    }
+
+    /// The remote account, where it was learned with the token that is configured now.
+    pub fn identity<'a>(&self, attempt: &'a Attempt<'_>) -> Option<&'a str> {
+        let held = attempt.session.values.get(MARK).and_then(Value::as_str);
+        (held.is_some() && held == self.mark(attempt).as_deref()).then_some(attempt.session.identity.as_deref())?
+    }
+
+    fn mark(&self, attempt: &Attempt<'_>) -> Option<String> {
+        Some(mark(attempt.secrets.get(self.own().0)?))
+    }
+
+    /// The session with the account that a reply names in it.
+    pub fn identified(&self, attempt: &Attempt<'_>, value: &Value) -> Option<Session> {
+        let mut session = attempt.session.clone();
+        session.identity = Some(wire::id(&value["data"]["id"])?);
+        session.values.insert(MARK.into(), json!(self.mark(attempt)?));
+        Some(session)
+    }
+
+    /// The session with the tokens that a refresh has given in it.
+    pub fn refreshed(&self, attempt: &Attempt<'_>, value: &Value) -> Option<Session> {
+        // A token becomes a header: nothing that could end the line may be in it.
+        let is_clean = |token: &&str| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        let token = |key: &str| value[key].as_str().filter(is_clean).map(ToOwned::to_owned);
+        let configured = attempt.secrets.get(REFRESH_TOKEN)?;
+        let access = Some(token("access_token")?);
+        let before = Pair::of(attempt.session, configured).map(|pair| pair.refresh);
+        // Where none is given, the old one is good for another time.
+        let refresh = token("refresh_token").or(before).unwrap_or_else(|| configured.expose().to_owned());
+        let life_s = value["expires_in"].as_u64().unwrap_or(LIFE.as_secs());
+        let pair = Pair { origin: mark(configured), refresh, access, issued: attempt.now, life_s };
+        Some(pair.kept_in(attempt.session))
+    }
+
+    /// What is to be done when a step's reply refuses who asks.
+    pub fn refused(&self, attempt: &Attempt<'_>, why: String) -> Reading {
+        let configured = attempt.secrets.get(self.own().0);
+        let pair = configured.and_then(|configured| Pair::of(attempt.session, configured));
+        match pair {
+            None => Reading::Auth { why },
+            Some(pair) if time::since(attempt.now, pair.issued) < FRESH => {
+                Reading::Auth { why: format!("a token that was just given out is refused: {why}") }
+            }
+            Some(pair) => Reading::Session(Pair { access: None, ..pair }.kept_in(attempt.session)),
+        }
+    }
+}
+
+/// All secrets that must not show up in anything that is said.
+pub fn hidden(attempt: &Attempt<'_>) -> Vec<String> {
+    let configured = attempt.secrets.0.values().map(|secret| secret.expose().to_owned());
+    let pair = attempt.session.kept.as_ref().and_then(|kept| Pair::deserialize(kept).ok());
+    configured.chain(pair.into_iter().flat_map(|pair| pair.access.into_iter().chain([pair.refresh]))).collect()
+}
+
+impl Pair {
+    /// What is kept, where it comes from this configured token.
+    fn of(session: &Session, configured: &Secret) -> Option<Self> {
+        let pair = Self::deserialize(session.kept.as_ref()?).ok()?;
+        (pair.origin == mark(configured)).then_some(pair)
+    }
+
+    /// The access token, unless it is about to expire.
+    fn access(&self, now: Timestamp) -> Option<Secret> {
+        let life = Duration::from_secs(self.life_s);
+        let fresh = time::since(now, self.issued) < life.saturating_sub(MARGIN.min(life / 2));
+        self.access.as_ref().filter(|_| fresh).map(Secret::new)
+    }
+
+    fn kept_in(&self, session: &Session) -> Session {
+        Session { kept: serde_json::to_value(self).ok(), ..session.clone() }
+    }
+}
+
+/// Tells tokens apart without keeping one.
+fn mark(token: &Secret) -> String {
+    Digest::of(token.expose().as_bytes()).hex()[..16].into()
+}
+
+/// What requests are signed with.
+pub enum Signer<'a> {
+    OAuth1(Keys<'a>),
+    OAuth2(Secret),
+}
+
+impl Signer<'_> {
+    /// The step that sends `request`, signed.
+    pub fn step(&self, attempt: &Attempt<'_>, name: String, effect: Effect, mut request: Request) -> Step {
+        match self {
+            Self::OAuth1(keys) => {
+                let job = attempt.job;
+                let what = format!("{}\n{}\n{}\n{name}", job.delivery, job.key, job.attempt);
+                keys.sign(&mut request, &what, attempt.now);
+            }
+            Self::OAuth2(access) => {
+                let value = HeaderValue::Secret { prefix: "Bearer ", secret: access.clone() };
+                request.headers.push(("Authorization", value));
+            }
+        }
+        Step { name, effect, call: Call::Http(request) }
+    }
+}
+
+/// What the reply to [`REFRESH`] means. Only what the token endpoint itself has said is the end of a token.
+pub fn read_refresh(auth: &Auth, attempt: &Attempt<'_>, answer: Result<Value, Trouble>, said: &str) -> Reading {
+    let is_final = !matches!(said, "" | "temporarily_unavailable" | "server_error" | "slow_down");
+    match answer {
+        Ok(value) => match auth.refreshed(attempt, &value) {
+            Some(session) => Reading::Session(session),
+            None => Reading::Retry { after: None, why: "the reply to the refresh holds no token".into() },
+        },
+        Err(Trouble::TooMuch { until, why }) => Reading::RateLimited { until, why },
+        Err(Trouble::Refused { why, .. } | Trouble::Token(why)) if is_final => {
+            Reading::Auth { why: format!("{why} ({SPENT})") }
+        }
+        Err(Trouble::Stopped(why)) => Reading::Auth { why },
+        Err(trouble) => Reading::Retry { after: None, why: trouble.why() },
+    }
+}
+
+const SPENT: &str = "the refresh token is spent, revoked or too old: get a new one and configure it";
