@@ -34,6 +34,7 @@ const REACHED: &[(&str, &[&str])] = &[
     ("telegram", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("text", &["something is found in it", "plain"]),
     ("webhook", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain", "parked"]),
+    ("x", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
 ];
 
 #[test]

@@ -23,6 +23,7 @@ pub mod site;
 pub mod telegram;
 pub mod text;
 pub mod webhook;
+pub mod x;
 
 /// A target. It takes any bytes, and says how far they came.
 pub type Target = fn(&[u8]) -> &'static str;
@@ -44,4 +45,5 @@ pub const ALL: &[(&str, Target)] = &[
     ("telegram", telegram::run),
     ("text", text::run),
     ("webhook", webhook::run),
+    ("x", x::run),
 ];

@@ -185,17 +185,19 @@ impl<'a> Wanted<'a> {
         if self.part == 0 && !keys.is_empty() && keys.iter().all(|key| self.is_our_upload(key)) {
             return Judgement::Ours(id);
         }
-        if related("replied_to").and_then(|parent| parent["id"].as_str()) != self.parent.as_deref() {
-            return Judgement::Other;
-        }
+        let same_place = related("replied_to").and_then(|parent| parent["id"].as_str()) == self.parent.as_deref();
         let note = Some(&item["note_tweet"]).filter(|note| note.is_object()).unwrap_or(&item["note_post"]);
         let is_long = note["text"].is_string();
         let told = if is_long { note } else { item };
         let (Some(text), Some(_)) = (told["text"].as_str(), item["created_at"].as_str()) else { return unreadable };
-        let theirs = text::comparable(&text::written(text, &shortened(&told["entities"]["urls"])));
-        let theirs = if self.parent.is_some() { without_mentions(theirs) } else { theirs };
-        let same_media = keys.len() == self.media;
-        if theirs == self.said && same_media {
+        let theirs = text::written(text, &shortened(&told["entities"]["urls"])).map(|text| {
+            let theirs = text::comparable(&text);
+            if self.parent.is_some() { without_mentions(theirs) } else { theirs }
+        });
+        let theirs = theirs.iter().find(|theirs| theirs.words == self.said.words).unwrap_or(&theirs[0]);
+        let same_words = theirs.words == self.said.words;
+        let same = *theirs == self.said && same_place && keys.len() == self.media;
+        if same {
             return match (early, self.said.words.is_empty()) {
                 (true, _) => Judgement::Doubtful("a post from before this delivery began says the same"),
                 (false, true) => Judgement::Doubtful("a post with nothing but media could be ours"),
@@ -203,13 +205,13 @@ impl<'a> Wanted<'a> {
             };
         }
         let begins = theirs.words.trim_end_matches(['\u{fffc}', ' ']).trim_end_matches('…').trim_end();
-        let is_cut = !is_long && begins.chars().count() >= CUT_CHARS && theirs.words != self.said.words;
+        let is_cut = !is_long && same_place && begins.chars().count() >= CUT_CHARS && text.contains('…');
         match early {
             true => Judgement::Other,
-            false if theirs.words == self.said.words && !self.said.words.is_empty() => {
-                Judgement::Doubtful("a post says the same with other links or media")
+            false if same_words && !self.said.words.is_empty() => {
+                Judgement::Doubtful("a post says the same with other links, other media or in another place")
             }
-            false if is_cut && text.contains('…') && self.said.words.starts_with(begins) => {
+            false if is_cut && self.said.words.starts_with(begins) => {
                 Judgement::Doubtful("a post that is told in part only could be ours")
             }
             false => Judgement::Other,

@@ -74,7 +74,8 @@ struct Given {
     upload_age_s: u64,
     opened: bool,
     film: bool,
-    /// No text.
+    /// Another text, or none.
+    text: Option<String>,
     wordless: bool,
     link: Option<String>,
     /// Further parts; published parts.
@@ -147,7 +148,8 @@ fn meaning(fixture: &Fixture) -> Reading {
     let given = &fixture.given;
     let mime = if given.film { "video/mp4" } else { "image/png" };
     let files = (0..given.media).map(|_| media(mime, 9, "what it shows")).collect();
-    let mut job = job(content(if given.wordless { "" } else { "Text" }), files);
+    let text = if given.wordless { "" } else { given.text.as_deref().unwrap_or("Text") };
+    let mut job = job(content(text), files);
     job.content.link = given.link.clone();
     job.content.thread = (0..given.thread).map(|part| format!("part {}", part + 2)).collect();
     job.taken = Arc::new(given.taken.clone());

@@ -336,7 +336,7 @@ impl XTwin {
         let page: Vec<Value> = all.iter().skip(from).take(size).map(|post| shown(told(post), &fields)).collect();
         let mut answer = json!({"meta": {"result_count": page.len()}});
         if from + page.len() < all.len() {
-            answer["meta"]["next_token"] = json!(format!("page{}", from + page.len()));
+            answer["meta"]["next_token"] = json!(format!("page{:016}", from + page.len()));
         }
         if !page.is_empty() {
             answer["data"] = page.into();
@@ -547,27 +547,33 @@ fn access_token(account: u32, serial: u64) -> String {
 fn told(post: &Stored) -> Value {
     let raw = text::normal(&post.text);
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let short =
-        |place: usize| format!("https://t.co/{}", &Digest::of(format!("{} {place}", post.id).as_bytes()).hex()[..10]);
+    // An address of X's own in the place of another one.
+    let shorten = |text: &mut String, urls: &mut Vec<Value>, stands: Value| {
+        let mark = Digest::of(format!("{} {}", post.id, urls.len()).as_bytes()).hex();
+        let short = format!("https://t.co/{}", &mark[..10]);
+        let start = text.chars().count();
+        let mut entity = json!({"start": start, "end": start + short.len(), "url": short});
+        for (name, value) in stands.as_object().into_iter().flatten() {
+            entity[name] = value.clone();
+        }
+        text.push_str(&short);
+        urls.push(entity);
+    };
     let mut text = if post.answers.as_deref() == Some(SUMMONS) { "@fan ".to_owned() } else { String::new() };
     let (mut urls, mut from) = (Vec::new(), 0);
-    for (place, range) in text::addresses(&raw).into_iter().enumerate() {
+    for range in text::addresses(&raw) {
         let written = &raw[range.clone()];
         let expanded = if written.contains("://") { written.to_owned() } else { format!("http://{written}") };
         text += &escape(&raw[from..range.start]);
-        text += &short(place);
-        urls.push(json!({"url": short(place), "expanded_url": expanded, "display_url": written}));
+        shorten(&mut text, &mut urls, json!({"expanded_url": expanded, "display_url": written}));
         from = range.end;
     }
     text += &escape(&raw[from..]);
     if let Some(first) = post.media.first() {
+        text += if text.is_empty() { "" } else { " " };
         let expanded = format!("https://x.com/account{}/status/{}/photo/1", post.account, post.id);
-        let place = urls.len();
-        text += &format!("{}{}", if text.is_empty() { "" } else { " " }, short(place));
-        let key = format!("3_{first}");
-        urls.push(
-            json!({"url": short(place), "expanded_url": expanded, "display_url": "pic.x.com/a", "media_key": key}),
-        );
+        let stands = json!({"expanded_url": expanded, "display_url": "pic.x.com/a", "media_key": format!("3_{first}")});
+        shorten(&mut text, &mut urls, stands);
     }
     let mut told = json!({
         "id": post.id.to_string(), "text": text, "edit_history_tweet_ids": [post.id.to_string()],
