@@ -15,7 +15,7 @@
 //! - **Answers to other people** are taken by X only where they have named or quoted the account. Nobody can
 //!   know that ahead; a refusal ends that post and no other.
 //!
-//! It does not edit, delete, quote, hide replies or ask in polls, and it sends no request that only costs.
+//! It does not edit, delete, quote, hide replies or ask in polls.
 
 mod lookback;
 mod oauth1;
