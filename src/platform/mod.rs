@@ -20,7 +20,16 @@ pub mod x;
 use contract::Entry;
 
 /// Every platform this build knows.
-pub static REGISTRY: &[&Entry] =    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY, &webhook::ENTRY, &x::ENTRY];
+pub static REGISTRY: &[&Entry] = &[
+    &site::ENTRY,
+    &mastodon::ENTRY,
+    &bluesky::ENTRY,
+    &telegram::ENTRY,
+    &discord::ENTRY,
+    &exec::ENTRY,
+    &webhook::ENTRY,
+    &x::ENTRY,
+];
 
 /// The entry of the platform called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {
