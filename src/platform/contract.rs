@@ -868,6 +868,11 @@ impl Table {
         }
     }
 
+    /// The same, where it may be left out.
+    pub fn optional_secret(&mut self, key: &str) -> Option<SecretRef> {
+        self.values.contains_key(key).then(|| self.secret(key))?
+    }
+
     fn demand(&mut self, key: &str) {
         if !self.values.contains_key(key) {
             self.complain(Complaint::new(key, format!("accounts.{}: the key {key:?} is missing", self.account)));
