@@ -11,6 +11,7 @@ pub mod contract;
 pub mod bluesky;
 pub mod discord;
 pub mod exec;
+pub mod linkedin;
 pub mod mastodon;
 pub mod site;
 pub mod telegram;
@@ -29,6 +30,7 @@ pub static REGISTRY: &[&Entry] = &[
     &exec::ENTRY,
     &webhook::ENTRY,
     &x::ENTRY,
+    &linkedin::ENTRY,
 ];
 
 /// The entry of the platform called `name`.
