@@ -34,6 +34,17 @@ pub enum SecretRef {
     Env(String),
 }
 
+/// Where it is kept, for people; no part of the secret.
+impl std::fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Credential(name) => write!(f, "credential {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Env(name) => write!(f, "variable {name}"),
+        }
+    }
+}
+
 /// Reads `{ credential = "…" }`, `{ file = "…" }` or `{ env = "…" }`; the error is a reason and a hint.
 ///
 /// # Errors

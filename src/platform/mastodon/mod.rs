@@ -126,12 +126,7 @@ impl Adapter for Mastodon {
     }
 
     fn place(&self) -> String {
-        let token = match &self.token {
-            SecretRef::Credential(name) => format!("credential {name}"),
-            SecretRef::File(path) => format!("file {}", path.display()),
-            SecretRef::Env(name) => format!("variable {name}"),
-        };
-        format!("{}, token from {token}", self.host())
+        format!("{}, token from {}", self.host(), self.token)
     }
 
     fn evidence(&self) -> Evidence {
