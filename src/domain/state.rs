@@ -105,10 +105,17 @@ impl<'de> Deserialize<'de> for JsonText {
 }
 
 /// The durable result of one step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     pub step: String,
     pub data: serde_json::Value,
+}
+
+/// Without the data: what a platform has handed out there may be all that is needed to use it.
+impl std::fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Checkpoint({})", self.step)
+    }
 }
 
 /// Where a delivery stands.

@@ -237,6 +237,10 @@ pub fn bytes_of(step: &Step) -> Vec<u8> {
     match &step.call {
         Call::Http(request) => bytes.extend(request.body.concat()),
         Call::Fetch(_) => {}
+        Call::Http(request) => {
+            bytes.extend(request.url.as_str().as_bytes());
+            bytes.extend(request.body.concat());
+        }
         Call::File(call) => {
             if let FileWork::Write(files) = &call.work {
                 files.iter().for_each(|(_, content)| bytes.extend(content.iter()));
