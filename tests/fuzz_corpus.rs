@@ -35,6 +35,7 @@ const REACHED: &[(&str, &[&str])] = &[
     ("text", &["something is found in it", "plain"]),
     ("webhook", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain", "parked"]),
     ("x", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
+    ("youtube", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
 ];
 
 #[test]

@@ -24,6 +24,7 @@ pub mod telegram;
 pub mod text;
 pub mod webhook;
 pub mod x;
+pub mod youtube;
 
 /// A target. It takes any bytes, and says how far they came.
 pub type Target = fn(&[u8]) -> &'static str;
@@ -46,4 +47,5 @@ pub const ALL: &[(&str, Target)] = &[
     ("text", text::run),
     ("webhook", webhook::run),
     ("x", x::run),
+    ("youtube", youtube::run),
 ];

@@ -34,6 +34,8 @@ use cadenced::ledger::Outcome;
 use cadenced::platform::contract::{
     Adapter, Call, Effect, Entry, Evidence, ExecReply, Failure, HttpReply, Job, Media, Reply, Secrets, Session, Step,
     Table, Twin,
+    Abilities, Adapter, Answers, Effect, Entry, Evidence, Failure, HttpReply, Job, Media, Reply, Secrets, Session,
+    Step, Table, Twin,
 };
 
 /// More steps than any delivery takes: one call has a limit, and each doubt, wait and retry of a look another.
@@ -70,7 +72,7 @@ pub fn run(platform: Platform, bytes: &[u8]) -> &'static str {
 
     let Platform { entry, twin, address } = platform;
     let adapter = adapter(entry, &*twin);
-    let job = job(&*adapter, content(&words, address));
+    let job = job(&*adapter, content(&words, address, &entry.can));
     let (parts, evidence) = (texts(&job.content), adapter.evidence());
     let rules = DeliveryRules {
         timeout: Duration::from_secs(60),
@@ -282,21 +284,31 @@ fn adapter(entry: &Entry, twin: &dyn Twin) -> Arc<dyn Adapter> {
     (entry.build)(&mut table).expect("the table of an imitation is good")
 }
 
-fn content(words: &[&str], address: &str) -> Content {
+/// What the words ask for, as far as the platform can show it, and no less than it demands.
+fn content(words: &[&str], address: &str, can: &Abilities) -> Content {
     let has = |word: &str| words.contains(&word);
-    let picture = |name: &str| MediaItem {
-        file: format!("{name}.png"),
+    let file = |name: &str, ending: &str| MediaItem {
+        file: format!("{name}.{ending}"),
         alt: format!("Twelve pixels of {name}"),
         sha256: Digest::of(name.as_bytes()),
         facts: None,
     };
+    let media = match has("media") || !can.text_alone {
+        false => Vec::new(),
+        true if can.images > 0 => ["one", "two"].map(|name| file(name, "png")).into_iter().take(can.images).collect(),
+        true => vec![file("one", "mp4")],
+    };
     Content {
         text: "part 0 of <post> & \"more\"".into(),
         lang: Some("en".into()),
-        thread: if has("thread") { (1..3).map(|part| format!("part {part} of <post>")).collect() } else { Vec::new() },
-        media: if has("media") { vec![picture("one"), picture("two")] } else { Vec::new() },
-        reply_to: has("answer").then(|| ReplyTo::Theirs(address.into())),
-        warning: has("warning").then(|| "long".into()),
+        thread: if has("thread") && can.threads {
+            (1..3).map(|part| format!("part {part} of <post>")).collect()
+        } else {
+            Vec::new()
+        },
+        media,
+        reply_to: (has("answer") && can.answers == Answers::Anything).then(|| ReplyTo::Theirs(address.into())),
+        warning: (has("warning") && can.warnings).then(|| "long".into()),
         visibility: if has("unlisted") { Visibility::Unlisted } else { Visibility::Public },
         ..Content::default()
     }
@@ -313,6 +325,8 @@ fn job(adapter: &dyn Adapter, mut content: Content) -> Job {
             "visibility" => content.visibility = Visibility::Public,
             "warning" => content.warning = None,
             "reply_to" => content.reply_to = None,
+            // Some take no brackets of HTML.
+            "text" if complaint.reason.contains('<') => content.text = content.text.replace('<', "(").replace('>', ")"),
             other => panic!("{other}: {}", complaint.reason),
         }
     }
@@ -320,7 +334,7 @@ fn job(adapter: &dyn Adapter, mut content: Content) -> Job {
     let digest = Digest::of(format!("{content:?}").as_bytes());
     let media = |item: &MediaItem| Media {
         item: item.clone(),
-        mime: "image/png".into(),
+        mime: if item.file.ends_with(".mp4") { "video/mp4".into() } else { "image/png".into() },
         size: Some((4, 3)),
         // As long as the smallest picture; the imitations look at the first bytes.
         bytes: [b"\x89PNG\r\n\x1a\n".as_slice(), item.file.as_bytes()].concat().into(),
