@@ -32,10 +32,8 @@ use cadenced::domain::time::after;
 use cadenced::domain::{AccountId, Content, DeliveryId, Digest, MediaItem, PostId, ReplyTo, Timestamp, Visibility};
 use cadenced::ledger::Outcome;
 use cadenced::platform::contract::{
-    Adapter, Call, Effect, Entry, Evidence, ExecReply, Failure, HttpReply, Job, Media, Reply, Secrets, Session, Step,
-    Table, Twin,
-    Abilities, Adapter, Answers, Effect, Entry, Evidence, Failure, HttpReply, Job, Media, Reply, Secrets, Session,
-    Step, Table, Twin,
+    Abilities, Adapter, Answers, Call, Effect, Entry, Evidence, ExecReply, Failure, HttpReply, Job, Media, Reply,
+    Secrets, Session, Step, Table, Twin,
 };
 
 /// More steps than any delivery takes: one call has a limit, and each doubt, wait and retry of a look another.

@@ -480,6 +480,9 @@ impl Request {
         }
         url.set_path(&url.path().replace(SECRET_IN_PATH, secret));
         Ok(url)
+    }
+}
+
 /// Of a query only the names are shown: an address that a platform has handed out may be all that is needed to use it.
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

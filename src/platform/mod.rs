@@ -22,7 +22,18 @@ pub mod youtube;
 use contract::Entry;
 
 /// Every platform this build knows.
-pub static REGISTRY: &[&Entry] =    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY, &webhook::ENTRY, &x::ENTRY, &linkedin::ENTRY, &youtube::ENTRY];
+pub static REGISTRY: &[&Entry] = &[
+    &site::ENTRY,
+    &mastodon::ENTRY,
+    &bluesky::ENTRY,
+    &telegram::ENTRY,
+    &discord::ENTRY,
+    &exec::ENTRY,
+    &webhook::ENTRY,
+    &x::ENTRY,
+    &linkedin::ENTRY,
+    &youtube::ENTRY,
+];
 
 /// The entry of the platform called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -235,7 +235,6 @@ pub fn bytes_of(step: &Step) -> Vec<u8> {
     }
     let mut bytes = format!("{undated:?}").into_bytes();
     match &step.call {
-        Call::Http(request) => bytes.extend(request.body.concat()),
         Call::Fetch(_) => {}
         Call::Http(request) => {
             bytes.extend(request.url.as_str().as_bytes());
