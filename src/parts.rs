@@ -22,7 +22,7 @@ pub trait Clock: Send + Sync {
     fn boot(&self) -> Duration;
 }
 
-/// Carries out an adapter's call: HTTP, files of the site, or a program.
+/// Carries out an adapter's call: HTTP, files of the site, a program, or relays.
 pub trait Caller: Send + Sync {
     /// `timeout` is for the whole call. Nothing is retried, no redirect is followed.
     fn call(&self, call: Call, timeout: Duration, done: Done<Result<Reply, Failure>>);

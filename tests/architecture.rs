@@ -51,6 +51,10 @@ const ROOMS: &[(&str, Rule)] = &[
 const CORNERS: &[(&str, &[&str])] = &[
     ("reqwest", &["edge/http"]),
     ("rustls", &["edge/"]),
+    ("rustls_platform_verifier", &["edge/"]),
+    ("tokio_rustls", &["edge/"]),
+    ("tokio_tungstenite", &["edge/relay"]),
+    ("k256", &["platform/nostr/event"]),
     ("sled", &["edge/sled_index", "edge/store"]),
     ("tokio", &["edge/", "daemon/", "app", "main.rs"]),
     ("tokio_cron_scheduler", &["edge/"]),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use cadenced::domain::limits;
 use cadenced::edge::caller::Dispatcher;
 use cadenced::edge::http::Http;
+use cadenced::edge::relay::Relays;
 use cadenced::parts::Caller as _;
 use cadenced::platform::contract::{Call, Exec, ExecReply, Failure, FileCall, Reply};
 
@@ -30,7 +31,8 @@ struct Edge {
 fn edge() -> Edge {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let files = Arc::new(|_: &FileCall| panic!("nobody asked for files"));
-    let caller = Dispatcher::new(runtime.handle().clone(), Http::new("cadenced/test", &[]).unwrap(), files);
+    let (http, relays) = (Http::new("cadenced/test", &[]).unwrap(), Relays::new("cadenced/test", &[]).unwrap());
+    let caller = Dispatcher::new(runtime.handle().clone(), http, relays, files);
     Edge { runtime, caller }
 }
 

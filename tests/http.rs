@@ -14,7 +14,10 @@ use std::time::Duration;
 
 use cadenced::domain::{Digest, Secret, limits};
 use cadenced::edge::caller::Dispatcher;
+use cadenced::domain::{Secret, limits};
+use cadenced::edge::caller::{Dispatcher, Files};
 use cadenced::edge::http::Http;
+use cadenced::edge::relay::Relays;
 use cadenced::parts::Caller;
 use cadenced::platform::contract::{
     Body, Call, Failure, Fetch, FileCall, FileWork, HeaderValue, HttpReply, Method, Reply, Request,
@@ -44,8 +47,13 @@ fn edge_trusting(authorities: &[&[u8]]) -> Edge {
         FileWork::Read(paths) => Ok(Reply::File(vec![None; paths.len()])),
         FileWork::Write(_) => panic!("a file call that panics"),
     });
-    let caller = Dispatcher::new(runtime.handle().clone(), Http::new("cadenced/test", authorities).unwrap(), files);
+    let caller = dispatcher(&runtime, files, authorities);
     Edge { runtime, caller }
+}
+
+fn dispatcher(runtime: &tokio::runtime::Runtime, files: Files, authorities: &[&[u8]]) -> Dispatcher {
+    let http = Http::new("cadenced/test", authorities).unwrap();
+    Dispatcher::new(runtime.handle().clone(), http, Relays::new("cadenced/test", authorities).unwrap(), files)
 }
 
 impl Edge {
@@ -604,7 +612,7 @@ fn a_folder_that_a_given_up_write_may_still_change_is_left_alone() {
             .map(|()| Reply::File(Vec::new()))
             .map_err(|_| Failure::MayHaveArrived("the gate is gone".into())),
     });
-    let caller = Dispatcher::new(runtime.handle().clone(), Http::new("cadenced/test", &[]).unwrap(), files);
+    let caller = dispatcher(&runtime, files, &[]);
     let edge = Edge { runtime, caller };
     let write = |root: &str| Call::File(FileCall { root: root.into(), work: FileWork::Write(Vec::new()) });
     let read = |root: &str| Call::File(FileCall { root: root.into(), work: FileWork::Read(vec!["a".into()]) });

@@ -13,6 +13,7 @@ use cadenced::domain::MediaItem;
 use cadenced::edge::caller::Dispatcher;
 use cadenced::edge::clock::SystemClock;
 use cadenced::edge::http::Http;
+use cadenced::edge::relay::Relays;
 use cadenced::edge::store::{self, Store};
 use cadenced::engine::{AccountSetup, Engine, Event, Mode};
 use cadenced::ledger::store::Ledger;
@@ -87,7 +88,8 @@ pub fn drain(dir: &Path, setups: Vec<AccountSetup>, queue: Vec<Inbox>, keep_requ
     let mut engine = Engine::new(opened.seed, view, Mode::Publish);
     engine.handle(Event::Configured(setups), SystemClock.now());
     let http = Http::new("cadenced-bench", &[]).expect("HTTP");
-    let caller = Dispatcher::new(runtime.handle().clone(), http, Arc::new(cadenced::edge::files::carry_out));
+    let relays = Relays::new("cadenced-bench", &[]).expect("WebSocket");
+    let caller = Dispatcher::new(runtime.handle().clone(), http, relays, Arc::new(cadenced::edge::files::carry_out));
     let tap = Arc::new(Tap { inner: caller.clone(), requests: Mutex::default() });
     let bytes = Sink::default();
     let printer =

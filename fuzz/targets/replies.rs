@@ -16,7 +16,8 @@
 //! | `unsent` | it is not carried out, and no reply comes |
 //! | `never` | it does not leave |
 //!
-//! A program's reply is its output, and its code is 0 where the status is a success.
+//! A program's reply is its output, and its code is 0 where the status is a success. Relays each say every line of the
+//! body, and break off where the status is no success.
 //!
 //! All else, and each call that no piece is left for, is carried out and answered by the imitation. A byte 1 in a body or
 //! a header stands for the account's secret.
@@ -34,6 +35,8 @@ use cadenced::ledger::Outcome;
 use cadenced::platform::contract::{
     Abilities, Adapter, Answers, Call, Effect, Entry, Evidence, ExecReply, Failure, HttpReply, Job, Media, Reply,
     Secrets, Session, Step, Table, Twin,
+    Adapter, Call, Effect, Entry, Evidence, ExecReply, Failure, HttpReply, Job, Media, Reply, Secrets, Session,
+    SocketEnd, SocketReply, Step, Table, Twin,
 };
 
 /// More steps than any delivery takes: one call has a limit, and each doubt, wait and retry of a look another.
@@ -211,6 +214,11 @@ impl Run<'_> {
                 Reply::Exec(ExecReply { code, output: body, cut, said })
             }
             Call::Fetch(_) => Reply::Fetched { status, bytes: body.len() as u64, digest: Digest::of(&body) },
+            Call::Sockets(ref sockets) => {
+                let messages: Vec<_> = String::from_utf8_lossy(&body).lines().map(str::to_owned).collect();
+                let end = if is_failure { SocketEnd::BrokenOff(line.into()) } else { SocketEnd::Over };
+                Reply::Sockets(vec![SocketReply { messages, end }; sockets.len()])
+            }
             Call::Http(_) | Call::File(_) => Reply::Http(HttpReply { status, headers, body, cut }),
         }
     }
@@ -251,6 +259,14 @@ fn bent(reply: Reply, word: &str, place: usize, body: Vec<u8>) -> Reply {
         (Reply::Http(mut reply), _) => {
             write_over(&mut reply.body, place, body);
             Reply::Http(reply)
+        }
+        (Reply::Sockets(mut replies), _) => {
+            for message in replies.iter_mut().flat_map(|reply| &mut reply.messages) {
+                let mut bytes = std::mem::take(message).into_bytes();
+                write_over(&mut bytes, place, body.clone());
+                *message = String::from_utf8_lossy(&bytes).into_owned();
+            }
+            Reply::Sockets(replies)
         }
         (Reply::Exec(mut reply), _) => {
             write_over(&mut reply.output, place, body);
@@ -325,6 +341,7 @@ fn job(adapter: &dyn Adapter, mut content: Content) -> Job {
             "reply_to" => content.reply_to = None,
             // Some take no brackets of HTML.
             "text" if complaint.reason.contains('<') => content.text = content.text.replace('<', "(").replace('>', ")"),
+            "reply_to" => content.reply_to = None,
             other => panic!("{other}: {}", complaint.reason),
         }
     }

@@ -21,6 +21,7 @@ use crate::edge::clock::SystemClock;
 use crate::edge::http::Http;
 use crate::edge::inbox::{Watch, Watcher};
 use crate::edge::media::MediaShelf;
+use crate::edge::relay::Relays;
 use crate::edge::signals::{self, Wish};
 use crate::edge::socket::{self, Server};
 use crate::edge::store::{self, Progress, Store};
@@ -104,8 +105,9 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     if let Some(why) = http.distrust() {
         warn(&printer, "certificate authorities", &format!("no https server will be trusted: {why}"));
     }
+    let relays = Relays::new(agent, &[]).map_err(|error| internal("set up WebSocket", &error))?;
     let carry_out: Files = Arc::new(files::carry_out);
-    let caller = Dispatcher::new(runtime.handle().clone(), http, carry_out);
+    let caller = Dispatcher::new(runtime.handle().clone(), http, relays, carry_out);
     let report =
         DaemonReport { running: true, pid: Some(std::process::id()), version: env!("CARGO_PKG_VERSION").into() };
     let _server = serve(&loaded.settings, runtime.handle(), &handle, &store, &printer)?;

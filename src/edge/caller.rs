@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 
 use super::exec;
 use super::http::Http;
+use super::relay::Relays;
 use crate::parts::{Caller, Done};
 use crate::platform::contract::{Call, Failure, FileCall, FileWork, Reply};
 
@@ -24,13 +25,14 @@ pub type Files = Arc<dyn Fn(&FileCall) -> Result<Reply, Failure> + Send + Sync>;
 pub struct Dispatcher {
     runtime: Handle,
     http: Http,
+    relays: Relays,
     files: Files,
     writing: Writing,
 }
 
 impl Dispatcher {
-    pub fn new(runtime: Handle, http: Http, files: Files) -> Self {
-        Self { runtime, http, files, writing: Writing::default() }
+    pub fn new(runtime: Handle, http: Http, relays: Relays, files: Files) -> Self {
+        Self { runtime, http, relays, files, writing: Writing::default() }
     }
 
     fn work_on_files(&self, call: FileCall, timeout: Duration, answer: Answer) {
@@ -66,6 +68,10 @@ impl Caller for Dispatcher {
                 self.runtime.spawn(async move { answer.give(http.fetch(file, timeout).await) });
             }
             Call::File(call) => self.work_on_files(call, timeout, answer),
+            Call::Sockets(sockets) => {
+                let relays = self.relays.clone();
+                self.runtime.spawn(async move { answer.give(relays.talk(sockets, timeout).await.map(Reply::Sockets)) });
+            }
             Call::Exec(call) => {
                 self.runtime.spawn(async move { answer.give(exec::run(call, timeout).await.map(Reply::Exec)) });
             }

@@ -18,6 +18,7 @@ pub mod inbox;
 pub mod journal;
 pub mod manager;
 pub mod media;
+pub mod relay;
 pub mod secrets;
 pub mod signals;
 pub mod sled_index;

@@ -27,7 +27,8 @@ pub use words::{LONGEST_WAIT, holds, quoted, wait};
 
 pub use crate::domain::secret::secret_ref;
 use crate::domain::{
-    AccountId, Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, ReplyTo, Secret, SecretRef, Timestamp, time,
+    AccountId, Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, ReplyTo, Secret, SecretRef, Timestamp,
+    limits, time,
 };
 
 /// One line of the registry.
@@ -393,6 +394,17 @@ impl Secrets {
     pub fn get(&self, key: &str) -> Option<&Secret> {
         self.0.get(key)
     }
+
+    /// What somebody else said, without these, and then cut to a length that a log line can carry: half a secret would
+    /// still tell much of it.
+    pub fn quote(&self, text: &str) -> String {
+        let secrets = self.0.values().map(Secret::expose).filter(|secret| !secret.is_empty());
+        let text = secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"));
+        match text.char_indices().nth(limits::QUOTED_CHARS) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        }
+    }
 }
 
 /// What an adapter wants.
@@ -446,6 +458,8 @@ pub struct Fetch {
     pub url: Url,
     /// No more bytes than that are wanted: behind it the file is another one anyway.
     pub most: u64,
+    /// Conversations with several servers, side by side.
+    Sockets(Vec<Socket>),
 }
 
 /// An HTTP request, complete but for `User-Agent`, `Host` and `Content-Length`, which the edge adds.
@@ -605,6 +619,33 @@ impl std::fmt::Debug for Exec {
     }
 }
 
+/// A conversation over WebSocket with one server.
+#[derive(Debug, Clone)]
+pub struct Socket {
+    /// `wss`, or `ws` for a loopback address.
+    pub url: Url,
+    /// What is said, one message behind the other.
+    pub send: Vec<String>,
+    /// It is over when for each of these lists a message has come that begins with one of the list. White space does not
+    /// count, so that one need not know how the other side writes its JSON.
+    pub until: Vec<Vec<String>>,
+    /// How long all of it may take, where the call's time-out is not shorter.
+    pub patience: Duration,
+}
+
+impl Socket {
+    /// Whether what has been heard is all that was waited for.
+    pub fn is_over(&self, messages: &[String]) -> bool {
+        let begins = |message: &str, beginning: &str| {
+            let mut dense = message.chars().filter(|c| !c.is_whitespace());
+            beginning.chars().filter(|c| !c.is_whitespace()).all(|c| dense.next() == Some(c))
+        };
+        self.until
+            .iter()
+            .all(|any| any.iter().any(|beginning| messages.iter().any(|message| begins(message, beginning))))
+    }
+}
+
 /// What came back.
 #[derive(Debug, Clone)]
 pub enum Reply {
@@ -619,6 +660,26 @@ pub enum Reply {
         bytes: u64,
         digest: Digest,
     },
+    /// In the order of [`Call::Sockets`].
+    Sockets(Vec<SocketReply>),
+}
+
+/// What was heard of one server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketReply {
+    pub messages: Vec<String>,
+    pub end: SocketEnd,
+}
+
+/// How a conversation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SocketEnd {
+    /// All that was waited for has come.
+    Over,
+    /// The server was not reached: it has heard nothing.
+    NeverLeft(String),
+    /// It may have heard everything, and has not said all that was waited for.
+    BrokenOff(String),
 }
 
 /// What a program left that came to its end by itself.
@@ -814,6 +875,12 @@ impl Table {
         let texts: Result<Vec<_>, _> =
             list.iter().map(|item| item.as_str().map(str::to_owned).ok_or(item.type_str())).collect();
         texts.map_or_else(|found| self.wrong(key, WANTED, &format!("one that holds a {found}")), Some)
+    }
+
+    /// A list of texts that must be there.
+    pub fn required_texts(&mut self, key: &str) -> Option<Vec<String>> {
+        self.demand(key);
+        self.texts(key)
     }
 
     /// The folder of the file it stands in.

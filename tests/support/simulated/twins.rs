@@ -58,6 +58,7 @@ pub fn reached(call: &Call, entries: &[&'static Entry]) -> Option<usize> {
     match call {
         Call::Http(request) => request.url.port()?.checked_sub(PORTS).map(usize::from),
         Call::Fetch(file) => file.url.port()?.checked_sub(PORTS).map(usize::from),
+        Call::Sockets(sockets) => sockets.first()?.url.port()?.checked_sub(PORTS).map(usize::from),
         Call::File(_) => named("site"),
         Call::Exec(_) => named("exec"),
     }
@@ -68,6 +69,9 @@ pub fn handed_over(call: &Call) -> String {
     match call {
         Call::Http(request) => String::from_utf8_lossy(&request.body.concat()).into_owned(),
         Call::Fetch(_) | Call::File(_) => String::new(),
+        Call::File(_) => String::new(),
+        // All hear the same.
+        Call::Sockets(sockets) => sockets.first().map_or_else(String::new, |socket| socket.send.concat()),
         Call::Exec(call) => String::from_utf8_lossy(&call.input).into_owned(),
     }
 }
@@ -104,6 +108,7 @@ pub fn call_text(call: &Call) -> String {
         }
         Call::Fetch(file) => format!("fetch {}", file.url),
         Call::File(file) => format!("{:?}", file.work).chars().take(200).collect(),
+        Call::Sockets(_) => handed_over(call).chars().take(300).collect(),
         Call::Exec(exec) => {
             let input = handed_over(call).chars().take(300).collect::<String>();
             format!("{exec:?} {input:?}")
@@ -119,6 +124,7 @@ pub fn reply_text(reply: &Reply) -> String {
         }
         Reply::Fetched { status, bytes, digest } => format!("{status} {bytes} bytes, {digest}"),
         Reply::File(files) => format!("{} files", files.len()),
+        Reply::Sockets(replies) => format!("{replies:?}").chars().take(300).collect(),
         Reply::Exec(reply) => format!("{} {}", reply.code, String::from_utf8_lossy(&reply.output)),
     }
 }
