@@ -35,6 +35,7 @@ pub enum SecretRef {
 }
 
 /// Where it is kept, for people; no part of the secret.
+/// Where it is kept, not what it is: tells two accounts of one place apart.
 impl std::fmt::Display for SecretRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -121,9 +121,7 @@ impl Adapter for Program {
     fn place(&self) -> String {
         match &self.secret {
             None => self.host(),
-            Some(SecretRef::Credential(name)) => format!("{}, secret from credential {name}", self.host()),
-            Some(SecretRef::File(path)) => format!("{}, secret from file {}", self.host(), path.display()),
-            Some(SecretRef::Env(name)) => format!("{}, secret from variable {name}", self.host()),
+            Some(secret) => format!("{}, secret from {secret}", self.host()),
         }
     }
 
@@ -178,7 +176,7 @@ impl Adapter for Program {
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
         let secret = secret_of(attempt);
         let said = match reply {
-            Reply::Exec(reply) => wire::understand(reply, secret),
+            Reply::Exec(reply) => wire::understand(reply, attempt.secrets),
             _ => Err("the answer is not that of a program".into()),
         };
         let data = |id, url| json!(Posted { part: posted(attempt).len(), id, url });

@@ -8,8 +8,8 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{Content, Digest, ReplyTo, Secret, Visibility, limits};
-use crate::platform::contract::{Attempt, ExecReply, Job};
+use crate::domain::{Content, Digest, ReplyTo, Secret, Visibility};
+use crate::platform::contract::{Attempt, ExecReply, Job, Secrets};
 
 /// Of the protocol.
 const VERSION: u32 = 1;
@@ -153,12 +153,12 @@ pub enum Said {
     Auth(String),
 }
 
-/// Reads a reply; the error says why it cannot be believed. `secret` is blanked out of all that it says.
+/// Reads a reply; the error says why it cannot be believed. The `secrets` are blanked out of all that it says.
 ///
 /// # Errors
 /// A code other than 0, more output than is read, or anything but one JSON object with one answer in it.
-pub fn understand(reply: &ExecReply, secret: Option<&Secret>) -> Result<Said, String> {
-    let wrong = |what: String| match quote(&reply.said, secret) {
+pub fn understand(reply: &ExecReply, secrets: &Secrets) -> Result<Said, String> {
+    let wrong = |what: String| match secrets.quote(&reply.said) {
         said if said.is_empty() => format!("the program {what}"),
         said => format!("the program {what}, and said: {said}"),
     };
@@ -174,14 +174,14 @@ pub fn understand(reply: &ExecReply, secret: Option<&Secret>) -> Result<Said, St
     let [(kind, read, held)] = answers.as_slice() else {
         return Err(wrong(format!("gave {} answers in place of one", answers.len())));
     };
-    let why = quote(value.get("why").and_then(Value::as_str).unwrap_or("the program gave no reason"), secret);
-    match read(held, why, secret) {
-        Some(said) if !tells(&said, secret) => Ok(said),
+    let why = secrets.quote(value.get("why").and_then(Value::as_str).unwrap_or("the program gave no reason"));
+    match read(held, why, secrets) {
+        Some(said) if !tells(&said, secrets) => Ok(said),
         _ => Err(wrong(format!("gave an answer {kind:?} that cannot be read"))),
     }
 }
 
-type Read = fn(&Value, String, Option<&Secret>) -> Option<Said>;
+type Read = fn(&Value, String, &Secrets) -> Option<Said>;
 
 /// The answers, by the key that tells them.
 const KINDS: &[(&str, Read)] = &[
@@ -194,8 +194,8 @@ const KINDS: &[(&str, Read)] = &[
         held => wait(held).map(|wait| Said::Retry { after: Some(wait), why }),
     }),
     ("rate_limited", |held, why, _| wait(held).map(|wait| Said::RateLimited { wait, why })),
-    ("refused", |held, _, secret| held.as_str().map(|why| Said::Refused(quote(why, secret)))),
-    ("auth", |held, _, secret| held.as_str().map(|why| Said::Auth(quote(why, secret)))),
+    ("refused", |held, _, secrets| held.as_str().map(|why| Said::Refused(secrets.quote(why)))),
+    ("auth", |held, _, secrets| held.as_str().map(|why| Said::Auth(secrets.quote(why)))),
 ];
 
 fn place(held: &Value) -> Option<(String, Option<String>)> {
@@ -221,26 +221,13 @@ fn wait(seconds: &Value) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// Whether what would be kept holds the secret.
-fn tells(said: &Said, secret: Option<&Secret>) -> bool {
-    let Some(secret) = secret else { return false };
-    match said {
-        Said::Published { id, url } | Said::Found { id, url } => {
-            [Some(id), url.as_ref()].into_iter().flatten().any(|text| text.contains(secret.expose()))
-        }
-        Said::Account(id) => id.contains(secret.expose()),
-        _ => false,
-    }
-}
-
-/// What a program said, without the secret, cut to a length that a log line can carry.
-fn quote(text: &str, secret: Option<&Secret>) -> String {
-    let text = match secret {
-        Some(secret) => text.replace(secret.expose(), "[secret]"),
-        None => text.to_owned(),
+/// Whether what would be kept holds a secret.
+fn tells(said: &Said, secrets: &Secrets) -> bool {
+    let kept = match said {
+        Said::Published { id, url } | Said::Found { id, url } => [Some(id), url.as_ref()],
+        Said::Account(id) => [Some(id), None],
+        _ => [None, None],
     };
-    match text.char_indices().nth(limits::QUOTED_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    let tells = |text: &String| secrets.0.values().any(|secret| text.contains(secret.expose()));
+    kept.into_iter().flatten().any(tells)
 }
