@@ -28,6 +28,7 @@ const REACHED: &[(&str, &[&str])] = &[
     ("discord", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("journal", &["clean", "torn", "damaged"]),
     ("mastodon", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
+    ("nostr", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("queue", &["good", "good, with something to say", "refused", "empty"]),
     ("record", &["a history", "one record", "no record"]),
     ("site", &["delivered", "retry"]),

@@ -16,6 +16,7 @@ pub mod discord;
 pub mod exec;
 pub mod journal;
 pub mod mastodon;
+pub mod nostr;
 pub mod queue;
 pub mod record;
 mod replies;
@@ -40,6 +41,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("discord", discord::run),
     ("journal", journal::run),
     ("mastodon", mastodon::run),
+    ("nostr", nostr::run),
     ("queue", queue::run),
     ("record", record::run),
     ("site", site::run),

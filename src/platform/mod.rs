@@ -13,6 +13,7 @@ pub mod discord;
 pub mod exec;
 pub mod linkedin;
 pub mod mastodon;
+pub mod nostr;
 pub mod site;
 pub mod telegram;
 pub mod webhook;
@@ -22,18 +23,7 @@ pub mod youtube;
 use contract::Entry;
 
 /// Every platform this build knows.
-pub static REGISTRY: &[&Entry] = &[
-    &site::ENTRY,
-    &mastodon::ENTRY,
-    &bluesky::ENTRY,
-    &telegram::ENTRY,
-    &discord::ENTRY,
-    &exec::ENTRY,
-    &webhook::ENTRY,
-    &x::ENTRY,
-    &linkedin::ENTRY,
-    &youtube::ENTRY,
-];
+pub static REGISTRY: &[&Entry] =    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY, &webhook::ENTRY, &x::ENTRY, &linkedin::ENTRY, &youtube::ENTRY, &nostr::ENTRY];
 
 /// The entry of the platform called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -1,0 +1,194 @@
+//! An imitation of relays: each keeps the events that it was offered, by id, once their id and signature are right.
+//!
+//! The relays of an account are `/one`, `/two` and `/three` of the base; all accounts share them. What people see is
+//! what any relay has.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::event::{Event, Key};
+use crate::domain::{Digest, Secret, Timestamp};
+use crate::platform::contract::{Call, HttpReply, Published, Reply, Secrets, Socket, SocketEnd, SocketReply, Twin};
+
+/// So many accounts are known by their keys.
+const ACCOUNTS: u32 = 64;
+const RELAYS: [&str; 3] = ["one", "two", "three"];
+
+#[derive(Debug, Default)]
+pub struct Relays {
+    /// By their paths.
+    held: BTreeMap<String, BTreeMap<String, Event>>,
+    appeared: Vec<Published>,
+    authors: BTreeMap<String, u32>,
+    manners: BTreeMap<String, Manner>,
+    throttled: Option<Timestamp>,
+    revoked: bool,
+}
+
+/// What is wrong with a relay.
+#[derive(Debug, Clone)]
+pub enum Manner {
+    /// Nobody can reach it.
+    Down,
+    /// It takes what it is given and says nothing.
+    Silent,
+    /// It refuses events with these words.
+    Refusing(&'static str),
+}
+
+impl Relays {
+    /// From now on that relay is like this; `None`: it is well.
+    pub fn behave(&mut self, relay: &str, manner: Option<Manner>) {
+        match manner {
+            Some(manner) => self.manners.insert(format!("/{relay}"), manner),
+            None => self.manners.remove(&format!("/{relay}")),
+        };
+    }
+
+    /// The events of one relay.
+    pub fn held(&self, relay: &str) -> Vec<Event> {
+        self.held.get(&format!("/{relay}")).into_iter().flat_map(BTreeMap::values).cloned().collect()
+    }
+
+    fn talk(&mut self, socket: &Socket, now: Timestamp) -> SocketReply {
+        let relay = socket.url.path().to_owned();
+        let manner = self.manners.get(&relay).cloned();
+        if matches!(manner, Some(Manner::Down)) {
+            let end = SocketEnd::NeverLeft("connection refused".into());
+            return SocketReply { messages: Vec::new(), end };
+        }
+        let mut messages = Vec::new();
+        for message in &socket.send {
+            match self.hear(&relay, manner.as_ref(), message, now) {
+                Some(answers) => messages.extend(answers.iter().map(Value::to_string)),
+                None => messages.push(json!(["NOTICE", "could not parse message"]).to_string()),
+            }
+        }
+        if matches!(manner, Some(Manner::Silent)) {
+            messages.clear();
+        }
+        let end = match socket.is_over(&messages) {
+            true => SocketEnd::Over,
+            false => SocketEnd::BrokenOff("no answer".into()),
+        };
+        SocketReply { messages, end }
+    }
+
+    fn hear(&mut self, relay: &str, manner: Option<&Manner>, message: &str, now: Timestamp) -> Option<Vec<Value>> {
+        let message: Vec<Value> = serde_json::from_str(message).ok()?;
+        let refusal = match manner {
+            Some(Manner::Refusing(why)) => Some(*why),
+            _ if self.revoked => Some("restricted: not a member of this relay"),
+            _ if self.throttled.is_some_and(|until| until > now) => Some("rate-limited: slow down"),
+            _ => None,
+        };
+        match message.as_slice() {
+            [word, event] if word == "EVENT" => {
+                let event: Event = serde_json::from_value(event.clone()).ok()?;
+                let (id, taken) = (event.id.clone(), refusal.map_or_else(|| self.take(relay, event, now), Err));
+                let (ok, why) = match taken {
+                    Ok(why) => (true, why),
+                    Err(why) => (false, why),
+                };
+                Some(vec![json!(["OK", id, ok, why])])
+            }
+            [word, name, filters @ ..] if word == "REQ" => {
+                let barred = refusal.filter(|_| self.revoked || !matches!(manner, Some(Manner::Refusing(_))));
+                if let Some(why) = barred {
+                    return Some(vec![json!(["CLOSED", name, why])]);
+                }
+                let held = self.held.get(relay).into_iter().flat_map(BTreeMap::values);
+                let fits = held.filter(|event| filters.iter().any(|filter| fits(event, filter)));
+                let found = fits.map(|event| json!(["EVENT", name, event]));
+                Some(found.chain([json!(["EOSE", name])]).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// The account of a key. Making keys takes time, so each is made when nobody before it is the one.
+    fn author(&mut self, pubkey: &str) -> Option<u32> {
+        for account in u32::try_from(self.authors.len()).unwrap_or(ACCOUNTS)..ACCOUNTS {
+            if self.authors.contains_key(pubkey) {
+                break;
+            }
+            self.authors.insert(Key::read(&secret(account))?.pubkey(), account);
+        }
+        self.authors.get(pubkey).copied()
+    }
+
+    fn take(&mut self, relay: &str, event: Event, now: Timestamp) -> Result<&'static str, &'static str> {
+        let seen = self.held.values().any(|held| held.get(&event.id) == Some(&event));
+        if !seen && !event.is_genuine() {
+            return Err("invalid: id or signature is wrong");
+        }
+        let account = self.author(&event.pubkey).ok_or("blocked: nobody knows this key")?;
+        if self.held.get(relay).is_some_and(|held| held.contains_key(&event.id)) {
+            return Ok("duplicate: already have this event");
+        }
+        if self.appeared.iter().all(|post| post.id != event.id) {
+            let answers = ["reply", "root"].iter().find_map(|marker| {
+                let marked = |tag: &&Vec<String>| tag.len() > 3 && tag[0] == "e" && tag[3] == *marker;
+                event.tags.iter().find(marked).map(|tag| tag[1].clone())
+            });
+            let post = Published { account, id: event.id.clone(), text: event.content.clone(), at: now, answers };
+            self.appeared.push(post);
+        }
+        self.held.entry(relay.into()).or_default().insert(event.id.clone(), event);
+        Ok("")
+    }
+}
+
+fn fits(event: &Event, filter: &Value) -> bool {
+    let named = |key: &str, value: Value| match filter[key].as_array() {
+        Some(list) => list.contains(&value),
+        None => true,
+    };
+    named("ids", json!(event.id)) && named("authors", json!(event.pubkey)) && named("kinds", json!(event.kind))
+}
+
+fn secret(account: u32) -> Secret {
+    Secret::new(Digest::of(format!("twin-key-{account}").as_bytes()).hex())
+}
+
+impl Twin for Relays {
+    fn table(&self, account: u32, base: &str, _folder: &str) -> toml::Table {
+        let base = base.replacen("http", "ws", 1);
+        let relays: Vec<_> = RELAYS.iter().map(|relay| format!("{}/{relay}", base.trim_end_matches('/'))).collect();
+        let mut table = toml::Table::new();
+        let way = toml::Table::from_iter([("env".to_owned(), format!("TWIN_KEY_{account}").into())]);
+        table.insert("key".into(), way.into());
+        table.insert("relays".into(), relays.into());
+        table.insert("quorum".into(), 2.into());
+        table.insert("media_base_url".into(), "https://files.example/".into());
+        table
+    }
+
+    fn secrets(&self, account: u32) -> Secrets {
+        Secrets(BTreeMap::from([("key".into(), secret(account))]))
+    }
+
+    fn answer(&mut self, call: &Call, now: Timestamp) -> Reply {
+        match call {
+            Call::Sockets(sockets) => Reply::Sockets(sockets.iter().map(|socket| self.talk(socket, now)).collect()),
+            _ => Reply::Http(HttpReply { status: 404, ..HttpReply::default() }),
+        }
+    }
+
+    fn published_since(&self, mark: &mut usize) -> Vec<Published> {
+        let from = std::mem::replace(mark, self.appeared.len());
+        self.appeared.iter().skip(from).cloned().collect()
+    }
+
+    fn throttle(&mut self, until: Timestamp) {
+        self.throttled = Some(until);
+    }
+
+    /// A key does not end.
+    fn expire_tokens(&mut self) {}
+
+    fn set_revoked(&mut self, revoked: bool) {
+        self.revoked = revoked;
+    }
+}
