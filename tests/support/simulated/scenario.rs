@@ -6,8 +6,8 @@ use std::time::Duration;
 use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
 };
-use cadenced::domain::{AccountId, Digest, MediaItem, PostId, Timestamp, time};
-use cadenced::platform::contract::{Abilities, Media, MediaKind};
+use cadenced::domain::{AccountId, Digest, MediaFacts, MediaItem, PostId, Timestamp, time};
+use cadenced::platform::contract::{Abilities, Media};
 use cadenced::queue::{Approval, Order, Post, parse};
 
 use super::chance::Chance;
@@ -83,6 +83,8 @@ pub struct AccountPlan {
     /// Which twin, and which account of it.
     pub twin: usize,
     pub can: Abilities,
+    /// The files that it takes.
+    takes: Vec<&'static str>,
     pub number: u32,
     pub schedule: Schedule,
     pub policy: Policy,
@@ -355,6 +357,7 @@ fn account(chance: &mut Chance, family: Family, n: usize, twins: u64) -> Account
         id: format!("a{n}"),
         twin,
         can: twins::entries()[twin].can,
+        takes: FILES.iter().copied().filter(|file| twins::takes(twins::entries()[twin], &media_item(file))).collect(),
         number: n as u32,
         schedule: Schedule { zone: jiff::tz::TimeZone::get(zone).unwrap(), slots },
         policy,
@@ -431,10 +434,8 @@ pub fn post(chance: &mut Chance, family: Family, number: u64, start: Timestamp, 
 /// A file that all these accounts take, where one of them needs it or somebody wants it. Where there is none for all,
 /// the post goes to the first account only.
 fn file_for(to: &mut Vec<&AccountPlan>, wanted: bool) -> Option<&'static str> {
-    let files = [(DOT, MediaKind::Image), (CLIP, MediaKind::Video)];
-    let for_all = |to: &[&AccountPlan]| {
-        files.iter().find(|(_, kind)| to.iter().all(|account| account.can.most(*kind) > 0)).map(|(file, _)| *file)
-    };
+    let for_all =
+        |to: &[&AccountPlan]| FILES.iter().copied().find(|file| to.iter().all(|account| account.takes.contains(file)));
     if !wanted && to.iter().all(|account| account.can.text_alone) {
         return None;
     }
@@ -482,14 +483,37 @@ fn dot() -> Vec<u8> {
 /// The files that there are.
 const DOT: &str = "dot.png";
 const CLIP: &str = "clip.mp4";
+const SHOT: &str = "shot.jpg";
+const FILES: [&str; 3] = [DOT, CLIP, SHOT];
+
+/// A file as somebody who has looked into it knows it.
+fn media_item(file: &str) -> MediaItem {
+    let bytes = bytes_of(file);
+    let (mime, size) = kind_of(file);
+    let duration = (file == CLIP).then_some(Duration::from_secs(10));
+    let facts = MediaFacts { mime, bytes: bytes.len() as u64, size: Some(size), duration };
+    MediaItem { file: file.into(), alt: "a dot".into(), sha256: Digest::of(&bytes), facts: Some(Arc::new(facts)) }
+}
+
+fn kind_of(file: &str) -> (&'static str, (u32, u32)) {
+    match file {
+        CLIP => ("video/mp4", (640, 480)),
+        SHOT => ("image/jpeg", (1, 1)),
+        _ => ("image/png", (1, 1)),
+    }
+}
 
 /// A file as the edge hands it out.
 pub fn media(item: MediaItem) -> Media {
-    let (mime, size) = if item.file == CLIP { ("video/mp4", (640, 480)) } else { ("image/png", (1, 1)) };
+    let (mime, size) = kind_of(&item.file);
     let bytes = bytes_of(&item.file).into();
     Media { item, mime: mime.into(), size: Some(size), bytes }
 }
 
 fn bytes_of(file: &str) -> Vec<u8> {
-    if file == CLIP { b"a film that nobody has shot".to_vec() } else { dot() }
+    match file {
+        CLIP => b"a film that nobody has shot".to_vec(),
+        SHOT => b"\xff\xd8\xff\xe0 no more than begin and end \xff\xd9".to_vec(),
+        _ => dot(),
+    }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cadenced::domain::AccountId;
+use cadenced::domain::{AccountId, Content, MediaItem};
 use cadenced::platform;
-use cadenced::platform::contract::{Adapter, Call, Entry, Failure, HttpReply, Reply, Table, Twin};
+use cadenced::platform::contract::{Adapter, Call, Entry, Failure, HttpReply, Reply, Session, Table, Twin};
 
 use super::chance::Chance;
 
@@ -50,6 +50,15 @@ pub fn adapter(
     let mut table = Table::new(AccountId::new(id).unwrap(), values, format!("/sim/{id}").into());
     let adapter = (entries[twin].build)(&mut table);
     adapter.unwrap_or_else(|| panic!("{}: {:?}", entries[twin].name, table.into_complaints()))
+}
+
+/// Whether this platform has nothing against a file.
+pub fn takes(entry: &Entry, file: &MediaItem) -> bool {
+    let values = (entry.twin)().table(0, "http://127.0.0.1:9000", "site");
+    let mut table = Table::new(AccountId::new("a0").unwrap(), values, "/sim/a0".into());
+    let content = Content { text: "a dot".into(), media: vec![file.clone()], ..Content::default() };
+    let adapter = (entry.build)(&mut table).expect("the table of an imitation is good");
+    entry.can.complaints(entry.name, &content).is_empty() && adapter.check(&content, &Session::default()).is_empty()
 }
 
 /// The twin that a call reaches.
