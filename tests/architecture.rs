@@ -119,6 +119,8 @@ fn wrong_imports_are_seen() {
         ("platform/site/mod.rs", "use super::bluesky;", "platform::site may not name platform::bluesky"),
         ("platform/site/text.rs", "use crate::platform::REGISTRY;", "platform::site may not name platform::REGISTRY"),
         ("platform/contract.rs", "use super::site;", "platform::contract may not name platform::site"),
+        ("platform/contract.rs", "use super::graph::wire;", "platform::contract may not name platform::graph"),
+        ("platform/graph/look.rs", "use crate::platform::threads;", "platform::graph may not name platform::threads"),
         ("plan/lane.rs", "use crate::platform::contract::Job;", "plan may not name platform"),
         ("deliver/retry.rs", "use crate::plan::Lane;", "deliver may not name plan"),
         ("deliver/retry.rs", "use crate::platform::find;", "deliver may not name platform"),
@@ -161,6 +163,8 @@ fn right_imports_are_left_alone() {
         ("ledger/view.rs", "use super::record::Fact; use crate::domain::{AccountId, ids};"),
         ("platform/site/mod.rs", "use super::contract::Entry; use crate::platform::site::text; use self::wire::X;"),
         ("platform/site/text.rs", "use super::wire; use crate::domain::Content; use super::super::contract;"),
+        ("platform/threads/mod.rs", "use super::graph::errors; use crate::platform::contract::Job;"),
+        ("platform/graph/look.rs", "use super::wire; use crate::platform::contract::Next;"),
         ("platform/mod.rs", "pub mod site; use contract::Entry; static R: &E = &site::ENTRY; use self::site::X;"),
         ("deliver/retry.rs", "use crate::plan::draw; use crate::plan::draw::draw; use crate::platform::contract::Job;"),
         ("parts.rs", "use crate::platform::contract::{Call, Reply}; use crate::queue::Post;"),
@@ -245,12 +249,16 @@ fn allowed(rule: &Rule, room: &str, segments: &[String]) -> bool {
     }
 }
 
-/// Inside `platform`: the registry may name all; an adapter may name its own folder and the contract; the contract
-/// may name no adapter.
+/// Rooms that adapters share. They name the contract only.
+const SHARED: &[&str] = &["contract", "graph"];
+
+/// Inside `platform`: the registry may name all; an adapter may name its own folder and what adapters share; that may
+/// name no adapter.
 fn between_platforms(module: &[String], segments: &[String]) -> Option<(String, String)> {
     let from = module.get(1).filter(|_| module[0] == "platform")?;
     let to = segments.get(1).filter(|_| segments[0] == "platform")?;
-    (to != from && to != "contract").then(|| (from.clone(), to.clone()))
+    let may = if SHARED.contains(&from.as_str()) { &SHARED[..1] } else { SHARED };
+    (to != from && !may.contains(&to.as_str())).then(|| (from.clone(), to.clone()))
 }
 
 /// The module a file is: `plan/lane.rs` is `plan::lane`, `plan/mod.rs` is `plan`, `lib.rs` and `main.rs` the root.

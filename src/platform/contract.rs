@@ -949,6 +949,15 @@ impl Table {
     /// The same, where it may be left out.
     pub fn optional_secret(&mut self, key: &str) -> Option<SecretRef> {
         self.values.contains_key(key).then(|| self.secret(key))?
+    /// A secret by reference that may be left out.
+    ///
+    /// # Errors
+    /// It is there, and no reference; the complaint is made.
+    pub fn secret_if(&mut self, key: &str) -> Result<Option<SecretRef>, ()> {
+        if !self.values.contains_key(key) {
+            return Ok(None);
+        }
+        self.secret(key).map(Some).ok_or(())
     }
 
     fn demand(&mut self, key: &str) {

@@ -8,6 +8,9 @@
 
 pub mod contract;
 
+/// Shared by the adapters for Meta's services; no platform.
+pub mod graph;
+
 pub mod bluesky;
 pub mod discord;
 pub mod exec;
@@ -19,11 +22,12 @@ pub mod telegram;
 pub mod webhook;
 pub mod x;
 pub mod youtube;
+pub mod threads;
 
 use contract::Entry;
 
 /// Every platform this build knows.
-pub static REGISTRY: &[&Entry] =    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY, &webhook::ENTRY, &x::ENTRY, &linkedin::ENTRY, &youtube::ENTRY, &nostr::ENTRY];
+pub static REGISTRY: &[&Entry] =    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY, &webhook::ENTRY, &x::ENTRY, &linkedin::ENTRY, &youtube::ENTRY, &nostr::ENTRY, &threads::ENTRY];
 
 /// The entry of the platform called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {
