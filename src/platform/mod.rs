@@ -15,6 +15,7 @@ pub mod bluesky;
 pub mod discord;
 pub mod exec;
 pub mod linkedin;
+pub mod instagram;
 pub mod mastodon;
 pub mod nostr;
 pub mod site;
@@ -27,7 +28,7 @@ pub mod threads;
 use contract::Entry;
 
 /// Every platform this build knows.
-pub static REGISTRY: &[&Entry] =    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY, &webhook::ENTRY, &x::ENTRY, &linkedin::ENTRY, &youtube::ENTRY, &nostr::ENTRY, &threads::ENTRY];
+pub static REGISTRY: &[&Entry] =    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY, &webhook::ENTRY, &x::ENTRY, &linkedin::ENTRY, &youtube::ENTRY, &nostr::ENTRY, &threads::ENTRY, &instagram::ENTRY];
 
 /// The entry of the platform called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {

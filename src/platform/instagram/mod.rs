@@ -1,0 +1,334 @@
+//! Instagram, through Meta's API for professional accounts.
+//!
+//! How posts get out exactly once is the protocol that Instagram shares with Threads: see
+//! [`graph::publishing`](super::graph::publishing). Here stands what Instagram takes and what a post becomes there.
+//!
+//! What is decided here, and why:
+//! - **Pictures are fetched by Meta, a single film is sent.** One film becomes a Reel, whose bytes go to the upload host in
+//!   one request; pictures and carousels have no such way and need a public folder.
+//! - **Both logins**: with Instagram's own, the token tells the account. With Facebook's, `user_id` names it, the API's
+//!   address is `graph.facebook.com`, and the token is not refreshed here.
+//! - **A link is written out**, and is dead in a caption; nothing better can be done, and nothing is left out silently.
+//! - **Only what the documents surely refuse is complained about.** Instagram counts hashtags lower for some accounts (5)
+//!   than it documents (30); there its own answer decides.
+//!
+//! It makes no Stories, comments, tags of people or places, and neither edits nor deletes.
+
+pub mod twin;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use url::Url;
+
+use super::contract::{
+    Abilities, Adapter, Answers, Attempt, Body, Complaint, Entry, Evidence, HeaderValue, Job, Key, KeyKind, Media,
+    MediaKind, Method, Next, Pace, Reading, Reply, Request, Session, Step, Table,
+};
+use super::graph::publishing::{self, Account, Place, Service};
+use super::graph::{Dialect, errors, media, text, token, wire};
+use crate::domain::{Content, MediaItem, SecretRef, Timestamp, Visibility};
+
+/// What Instagram calls things.
+pub static DIALECT: Dialect = Dialect {
+    name: "Instagram",
+    containers: "media",
+    publish: "media_publish",
+    quota: "content_publishing_limit",
+    posts: "media",
+    answers: None,
+    status: "status_code",
+    problem: "status",
+    text: "caption",
+    refresh: "ig_refresh_token",
+    account: "user_id",
+    by_me: false,
+};
+
+/// The newest version, of July 2026.
+const VERSION: &str = "v26.0";
+/// Longest a list of posts has been seen to lag behind what was published.
+const LAG: Duration = Duration::from_secs(120);
+/// Characters of a caption, and of a description; hashtags and mentions in a caption.
+const CHARACTERS: usize = 2_200;
+const ALT_CHARACTERS: usize = 1_000;
+const HASHTAGS: usize = 30;
+const ITEMS: usize = 10;
+const IMAGE_BYTES: u64 = 8 * 1024 * 1024;
+const VIDEO_BYTES: u64 = 300 * 1024 * 1024;
+const VIDEO_LENGTH: std::ops::RangeInclusive<Duration> = Duration::from_secs(3)..=Duration::from_secs(15 * 60);
+/// Width by height of a picture in hundredths: 4:5 to 1.91:1, and one for rounding.
+const RATIO: std::ops::RangeInclusive<u64> = 79..=192;
+
+const UPLOAD: &str = "upload_url";
+
+pub static ENTRY: Entry = Entry {
+    name: "instagram",
+    keys: &[
+        Key {
+            name: token::TOKEN,
+            kind: KeyKind::Secret,
+            required: true,
+            doc: "Long-lived access token with the permissions `instagram_business_basic` and `instagram_business_content_publish`; with Facebook Login `instagram_basic`, `instagram_content_publish` and `pages_read_engagement`.",
+        },
+        Key {
+            name: token::APP_SECRET,
+            kind: KeyKind::Secret,
+            required: false,
+            doc: "The app's secret, where the app demands a proof of it (`appsecret_proof`) with every call.",
+        },
+        Key {
+            name: media::BASE,
+            kind: KeyKind::Url,
+            required: false,
+            doc: "Public folder from which Instagram fetches pictures, each as `SHA256.EXT`; needed for all but a single film. The `media` folder of a site account is one.",
+        },
+        Key {
+            name: "user_id",
+            kind: KeyKind::Text,
+            required: false,
+            doc: "With Facebook Login: the id of the Instagram account that the token may publish to.",
+        },
+        Key { name: "version", kind: KeyKind::Text, required: false, doc: "Version of the API; `v26.0` by default." },
+        Key {
+            name: "base_url",
+            kind: KeyKind::Url,
+            required: false,
+            doc: "Address of the API; `https://graph.instagram.com` by default, `https://graph.facebook.com` with `user_id`.",
+        },
+        Key {
+            name: UPLOAD,
+            kind: KeyKind::Url,
+            required: false,
+            doc: "Address that takes the bytes of films; `https://rupload.facebook.com` by default.",
+        },
+    ],
+    can: Abilities {
+        text_alone: false,
+        images: ITEMS,
+        videos: ITEMS,
+        sounds: 0,
+        documents: 0,
+        mixed: true,
+        threads: false,
+        answers: Answers::Nothing,
+        warnings: false,
+        unlisted: false,
+        followers: false,
+    },
+    build,
+    twin: || Box::new(twin::InstagramTwin::new()),
+};
+
+fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
+    let user = table.text("user_id");
+    let is_id = user.as_ref().is_none_or(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()));
+    if !is_id {
+        let complaint = Complaint::new("user_id", "an account's id is a number");
+        table.complain(complaint.with_hint("it is the `id` of `instagram_business_account`, not the user name"));
+    }
+    let api = if user.is_some() { "https://graph.facebook.com" } else { "https://graph.instagram.com" };
+    let base = table.base_url_or("base_url", api);
+    let upload = table.base_url_or(UPLOAD, "https://rupload.facebook.com");
+    let version = wire::version(table, VERSION);
+    let token = table.secret(token::TOKEN);
+    let app_secret = table.secret_if(token::APP_SECRET);
+    let media_base = media::base(table);
+    let account = Account {
+        dialect: &DIALECT,
+        base: base?,
+        version: version?,
+        token: token?,
+        app_secret: app_secret.ok()?,
+        user: user.filter(|_| is_id),
+        media_base: media_base.ok()?,
+    };
+    let adapter = Instagram { account, upload: upload? };
+    is_id.then(|| Arc::new(adapter) as Arc<dyn Adapter>)
+}
+
+/// One account.
+#[derive(Debug)]
+struct Instagram {
+    account: Account,
+    /// Where bytes go.
+    upload: Url,
+}
+
+impl Adapter for Instagram {
+    fn platform(&self) -> &'static str {
+        ENTRY.name
+    }
+
+    fn place(&self) -> String {
+        self.account.place()
+    }
+
+    fn host(&self) -> String {
+        self.account.host()
+    }
+
+    fn evidence(&self) -> Evidence {
+        Evidence::LookBack { lag: LAG }
+    }
+
+    fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
+        self.account.secrets()
+    }
+
+    fn check(&self, content: &Content, _session: &Session) -> Vec<Complaint> {
+        let mut complaints = ENTRY.can.complaints(DIALECT.name, content);
+        // Of a single file that nobody has looked into, nobody knows whether it is a film.
+        let fetched = content.media.len() > 1
+            || content.media.iter().filter_map(|item| item.facts.as_ref()).any(|facts| !is_film(facts.mime));
+        if fetched && self.account.media_base.is_none() {
+            complaints.push(media::homeless(DIALECT.name));
+        }
+        if content.visibility != Visibility::Public {
+            let complaint = Complaint::new("visibility", "what is on Instagram, all who may see the account see");
+            complaints.push(complaint.with_hint("leave this account out of `to`, or make the post public"));
+        }
+        complaints.extend(said(content));
+        complaints.extend(content.media.iter().enumerate().filter_map(|(place, item)| {
+            let facts = item.facts.as_ref()?;
+            unfit(place, item, facts.mime, facts.bytes, facts.size, facts.duration)
+        }));
+        complaints
+    }
+
+    /// All that a repeat sends is in the post or in its checkpoints.
+    fn freeze(&self, _content: &Content, _now: Timestamp, _draw: u64) -> Value {
+        json!({ "composition": 1 })
+    }
+
+    fn next(&self, attempt: &Attempt<'_>) -> Next {
+        publishing::next(self, attempt)
+    }
+
+    fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
+        publishing::read(self, attempt, step, reply)
+    }
+
+    fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {
+        match reply {
+            Reply::Http(reply) => errors::pace(reply, now),
+            _ => None,
+        }
+    }
+}
+
+impl Service for Instagram {
+    fn account(&self) -> &Account {
+        &self.account
+    }
+
+    fn texts(&self, content: &Content) -> Vec<String> {
+        vec![text::compose(content, false)]
+    }
+
+    fn refuses(&self, job: &Job) -> Option<String> {
+        if job.media.is_empty() {
+            return Some("Instagram takes no post without images or videos".into());
+        }
+        let mut files = job.media.iter().enumerate();
+        let files = files.find_map(|(place, file)| {
+            let complaint = unfit(place, &file.item, &file.mime, file.bytes.len() as u64, file.size, None);
+            complaint.map(|complaint| complaint.reason)
+        });
+        said(&job.content).into_iter().map(|complaint| complaint.reason).next().or(files)
+    }
+
+    fn file(&self, media: &Media, address: Option<&str>, place: Place) -> Vec<(&'static str, String)> {
+        let mut form = match (is_film(&media.mime), address) {
+            (false, address) => vec![("image_url", address.unwrap_or_default().into())],
+            (true, None) => vec![("media_type", "REELS".into()), ("upload_type", "resumable".into())],
+            (true, Some(address)) => {
+                let kind = if place == Place::InCarousel { "VIDEO" } else { "REELS" };
+                vec![("media_type", kind.into()), ("video_url", address.into())]
+            }
+        };
+        if place == Place::InCarousel {
+            form.push(("is_carousel_item", "true".into()));
+        }
+        // Films have none.
+        if !is_film(&media.mime) && !media.item.alt.is_empty() {
+            form.push(("alt_text", media.item.alt.clone()));
+        }
+        form
+    }
+
+    /// There is no post without files.
+    fn bare(&self, _content: &Content, _part: usize) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    fn bytes(&self, wire: &wire::Wire<'_>, job: &Job, container: &str) -> Option<Request> {
+        let [film] = job.media.as_slice() else { return None };
+        if !is_film(&film.mime) {
+            return None;
+        }
+        let mut url = self.upload.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(["ig-api-upload", wire.version, container]);
+        }
+        let headers = vec![
+            ("Authorization", HeaderValue::Secret { prefix: "OAuth ", secret: wire.token.clone() }),
+            ("offset", HeaderValue::Plain("0".into())),
+            ("file_size", HeaderValue::Plain(film.bytes.len().to_string())),
+        ];
+        let body = Body::bytes("application/octet-stream", film.bytes.clone());
+        Some(Request { method: Method::Post, url, headers, body })
+    }
+}
+
+fn is_film(mime: &str) -> bool {
+    MediaKind::of(mime) == MediaKind::Video
+}
+
+/// A caption that says too much.
+fn said(content: &Content) -> Vec<Complaint> {
+    let caption = text::compose(content, false);
+    let (length, tags) = (caption.chars().count(), text::hashtags(&caption));
+    let mut complaints = Vec::new();
+    if length > CHARACTERS {
+        complaints.push(Complaint::new("text", format!("{length} characters, Instagram takes {CHARACTERS}")));
+    }
+    if tags > HASHTAGS {
+        complaints.push(Complaint::new("tags", format!("{tags} hashtags, Instagram takes {HASHTAGS}")));
+    }
+    complaints
+}
+
+/// What is wrong with a file, as far as is known. A carousel is cut to the shape of its first picture.
+fn unfit(
+    place: usize,
+    item: &MediaItem,
+    mime: &str,
+    bytes: u64,
+    size: Option<(u32, u32)>,
+    duration: Option<Duration>,
+) -> Option<Complaint> {
+    let file = &item.file;
+    let film = is_film(mime);
+    let most = if film { VIDEO_BYTES } else { IMAGE_BYTES };
+    let fits = matches!(mime, "image/jpeg" | "video/mp4" | "video/quicktime");
+    let shape = |(width, height): (u32, u32)| u64::from(width) * 100 / u64::from(height.max(1));
+    let reason = if !fits {
+        format!("{file} is {mime}: Instagram takes JPEG, MP4 and MOV")
+    } else if bytes > most {
+        format!("{file} has {bytes} bytes, Instagram takes {most}")
+    } else if !film && place == 0 && size.map(shape).is_some_and(|shape| !RATIO.contains(&shape)) {
+        format!("{file} is not between 4:5 and 1.91:1 in shape")
+    } else if duration.is_some_and(|duration| !VIDEO_LENGTH.contains(&duration)) {
+        format!("{file} does not play for 3 seconds to 15 minutes")
+    } else if !film && item.alt.chars().count() > ALT_CHARACTERS {
+        format!("the description of {file} has more than {ALT_CHARACTERS} characters")
+    } else {
+        return None;
+    };
+    Some(Complaint::new("media", reason))
+}

@@ -1,0 +1,82 @@
+//! A wire-level imitation of Instagram, for tests and simulation: see [`graph::twin`](crate::platform::graph::twin).
+
+use std::ops::{Deref, DerefMut};
+
+use crate::domain::Timestamp;
+use crate::platform::contract::{Call, Published, Reply, Secrets, Twin};
+use crate::platform::graph::twin::{GraphTwin, Manner};
+
+use super::DIALECT;
+
+/// What Instagram takes.
+const MANNER: Manner = Manner {
+    dialect: &DIALECT,
+    platform: "instagram",
+    quota: 100,
+    characters: 2_200,
+    text_alone: false,
+    items: 10,
+    images: &["jpg"],
+    not_ready: (9007, 2_207_027),
+};
+
+#[derive(Debug)]
+pub struct InstagramTwin(GraphTwin);
+
+impl InstagramTwin {
+    pub fn new() -> Self {
+        Self(GraphTwin::new(MANNER))
+    }
+}
+
+impl Default for InstagramTwin {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deref for InstagramTwin {
+    type Target = GraphTwin;
+
+    fn deref(&self) -> &GraphTwin {
+        &self.0
+    }
+}
+
+impl DerefMut for InstagramTwin {
+    fn deref_mut(&mut self) -> &mut GraphTwin {
+        &mut self.0
+    }
+}
+
+impl Twin for InstagramTwin {
+    fn table(&self, account: u32, base: &str, _folder: &str) -> toml::Table {
+        let mut table = self.0.table(account, base);
+        table.insert("upload_url".into(), base.into());
+        table
+    }
+
+    fn secrets(&self, account: u32) -> Secrets {
+        self.0.secrets(account)
+    }
+
+    fn answer(&mut self, call: &Call, now: Timestamp) -> Reply {
+        self.0.answer(call, now)
+    }
+
+    fn published_since(&self, mark: &mut usize) -> Vec<Published> {
+        self.0.published_since(mark)
+    }
+
+    fn throttle(&mut self, until: Timestamp) {
+        self.0.throttle(until);
+    }
+
+    fn expire_tokens(&mut self) {
+        self.0.expire_tokens();
+    }
+
+    fn set_revoked(&mut self, revoked: bool) {
+        self.0.set_revoked(revoked);
+    }
+}
