@@ -16,6 +16,7 @@ pub mod discord;
 pub mod exec;
 pub mod linkedin;
 pub mod instagram;
+pub mod facebook;
 pub mod mastodon;
 pub mod nostr;
 pub mod site;
@@ -28,7 +29,7 @@ pub mod threads;
 use contract::Entry;
 
 /// Every platform this build knows.
-pub static REGISTRY: &[&Entry] =    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY, &webhook::ENTRY, &x::ENTRY, &linkedin::ENTRY, &youtube::ENTRY, &nostr::ENTRY, &threads::ENTRY, &instagram::ENTRY];
+pub static REGISTRY: &[&Entry] =    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY, &webhook::ENTRY, &x::ENTRY, &linkedin::ENTRY, &youtube::ENTRY, &nostr::ENTRY, &threads::ENTRY, &instagram::ENTRY, &facebook::ENTRY];
 
 /// The entry of the platform called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {
