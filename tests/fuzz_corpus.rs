@@ -26,6 +26,7 @@ const REACHED: &[(&str, &[&str])] = &[
     ("cron", &["slots", "no expression", "no zone"]),
     ("exec", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("discord", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
+    ("facebook", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("journal", &["clean", "torn", "damaged"]),
     ("mastodon", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("nostr", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),

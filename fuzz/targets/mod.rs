@@ -14,6 +14,7 @@ pub mod control;
 pub mod cron;
 pub mod discord;
 pub mod exec;
+pub mod facebook;
 pub mod journal;
 pub mod mastodon;
 pub mod nostr;
@@ -39,6 +40,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("cron", cron::run),
     ("exec", exec::run),
     ("discord", discord::run),
+    ("facebook", facebook::run),
     ("journal", journal::run),
     ("mastodon", mastodon::run),
     ("nostr", nostr::run),
