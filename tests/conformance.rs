@@ -184,8 +184,7 @@ fn contents(id: &str) -> Vec<Content> {
 
 fn job(adapter: &dyn Adapter, id: &str, content: Content) -> Job {
     // What it says that it can show, it must take.
-    let content = spelled(adapter, fit(can(adapter), content));
-    let content = fit(adapter, content);
+    let content = spelled(adapter, fit(adapter, content));
     assert_eq!(adapter.check(&content, &Session::default()), [], "nothing is wrong with {content:?}");
     let digest = Digest::of(format!("{content:?}").as_bytes());
     // The same whenever this delivery asks, and another for every delivery.

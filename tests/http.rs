@@ -13,8 +13,6 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use cadenced::domain::{Digest, Secret, limits};
-use cadenced::edge::caller::Dispatcher;
-use cadenced::domain::{Secret, limits};
 use cadenced::edge::caller::{Dispatcher, Files};
 use cadenced::edge::http::Http;
 use cadenced::edge::relay::Relays;

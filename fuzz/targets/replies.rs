@@ -34,9 +34,7 @@ use cadenced::domain::{AccountId, Content, DeliveryId, Digest, MediaItem, PostId
 use cadenced::ledger::Outcome;
 use cadenced::platform::contract::{
     Abilities, Adapter, Answers, Call, Effect, Entry, Evidence, ExecReply, Failure, HttpReply, Job, Media, Reply,
-    Secrets, Session, Step, Table, Twin,
-    Adapter, Call, Effect, Entry, Evidence, ExecReply, Failure, HttpReply, Job, Media, Reply, Secrets, Session,
-    SocketEnd, SocketReply, Step, Table, Twin,
+    Secrets, Session, SocketEnd, SocketReply, Step, Table, Twin,
 };
 
 /// More steps than any delivery takes: one call has a limit, and each doubt, wait and retry of a look another.
@@ -341,7 +339,6 @@ fn job(adapter: &dyn Adapter, mut content: Content) -> Job {
             "reply_to" => content.reply_to = None,
             // Some take no brackets of HTML.
             "text" if complaint.reason.contains('<') => content.text = content.text.replace('<', "(").replace('>', ")"),
-            "reply_to" => content.reply_to = None,
             other => panic!("{other}: {}", complaint.reason),
         }
     }

@@ -449,6 +449,8 @@ pub enum Call {
     File(FileCall),
     Exec(Exec),
     Fetch(Fetch),
+    /// Conversations with several servers, side by side.
+    Sockets(Vec<Socket>),
 }
 
 /// Reads a public file and tells what it is, without keeping it: platforms that fetch media themselves are given an
@@ -458,8 +460,6 @@ pub struct Fetch {
     pub url: Url,
     /// No more bytes than that are wanted: behind it the file is another one anyway.
     pub most: u64,
-    /// Conversations with several servers, side by side.
-    Sockets(Vec<Socket>),
 }
 
 /// An HTTP request, complete but for `User-Agent`, `Host` and `Content-Length`, which the edge adds.
@@ -944,20 +944,6 @@ impl Table {
                 None
             }
         }
-    }
-
-    /// The same, where it may be left out.
-    pub fn optional_secret(&mut self, key: &str) -> Option<SecretRef> {
-        self.values.contains_key(key).then(|| self.secret(key))?
-    /// A secret by reference that may be left out.
-    ///
-    /// # Errors
-    /// It is there, and no reference; the complaint is made.
-    pub fn secret_if(&mut self, key: &str) -> Result<Option<SecretRef>, ()> {
-        if !self.values.contains_key(key) {
-            return Ok(None);
-        }
-        self.secret(key).map(Some).ok_or(())
     }
 
     fn demand(&mut self, key: &str) {

@@ -14,22 +14,37 @@ pub mod graph;
 pub mod bluesky;
 pub mod discord;
 pub mod exec;
-pub mod linkedin;
-pub mod instagram;
 pub mod facebook;
+pub mod instagram;
+pub mod linkedin;
 pub mod mastodon;
 pub mod nostr;
 pub mod site;
 pub mod telegram;
+pub mod threads;
 pub mod webhook;
 pub mod x;
 pub mod youtube;
-pub mod threads;
 
 use contract::Entry;
 
 /// Every platform this build knows.
-pub static REGISTRY: &[&Entry] =    &[&site::ENTRY, &mastodon::ENTRY, &bluesky::ENTRY, &telegram::ENTRY, &discord::ENTRY, &exec::ENTRY, &webhook::ENTRY, &x::ENTRY, &linkedin::ENTRY, &youtube::ENTRY, &nostr::ENTRY, &threads::ENTRY, &instagram::ENTRY, &facebook::ENTRY];
+pub static REGISTRY: &[&Entry] = &[
+    &site::ENTRY,
+    &mastodon::ENTRY,
+    &bluesky::ENTRY,
+    &telegram::ENTRY,
+    &discord::ENTRY,
+    &exec::ENTRY,
+    &webhook::ENTRY,
+    &x::ENTRY,
+    &linkedin::ENTRY,
+    &youtube::ENTRY,
+    &nostr::ENTRY,
+    &threads::ENTRY,
+    &instagram::ENTRY,
+    &facebook::ENTRY,
+];
 
 /// The entry of the platform called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -178,7 +178,7 @@ impl Wire<'_> {
             ("Authorization", HeaderValue::Secret { prefix: "Bearer ", secret: self.token.clone() }),
             ("Accept", HeaderValue::Plain("application/json".into())),
         ];
-        Request { method, url, headers, body }
+        Request { method, url, headers, body, secret_path: None }
     }
 
     pub fn proof(self) -> Option<String> {

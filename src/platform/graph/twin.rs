@@ -187,7 +187,7 @@ impl GraphTwin {
         let request = match call {
             Call::Http(request) => request,
             Call::Fetch(file) => return self.serve(&file.url, file.most),
-            Call::File(_) => return Reply::Http(error(400, 100, None, "not a request")),
+            _ => return Reply::Http(error(400, 100, None, "not a request")),
         };
         let mut reply = self.route(request, now);
         let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();

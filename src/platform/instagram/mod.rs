@@ -136,14 +136,14 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
     let upload = table.base_url_or(UPLOAD, "https://rupload.facebook.com");
     let version = wire::version(table, VERSION);
     let token = table.secret(token::TOKEN);
-    let app_secret = table.secret_if(token::APP_SECRET);
+    let app_secret = table.optional_secret(token::APP_SECRET);
     let media_base = media::base(table);
     let account = Account {
         dialect: &DIALECT,
         base: base?,
         version: version?,
         token: token?,
-        app_secret: app_secret.ok()?,
+        app_secret,
         user: user.filter(|_| is_id),
         media_base: media_base.ok()?,
     };
@@ -281,7 +281,7 @@ impl Service for Instagram {
             ("file_size", HeaderValue::Plain(film.bytes.len().to_string())),
         ];
         let body = Body::bytes("application/octet-stream", film.bytes.clone());
-        Some(Request { method: Method::Post, url, headers, body })
+        Some(Request { method: Method::Post, url, headers, body, secret_path: None })
     }
 }
 

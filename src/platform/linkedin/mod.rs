@@ -299,7 +299,7 @@ impl Linkedin {
                 Reading::Auth { why: format!("linkedin does not serve version {version} of its API; {hint}: {why}") }
             }
             Trouble::TooMuch { until, why } => Reading::RateLimited { until, why },
-            Trouble::Conflict(why) => again(why),
+            Trouble::Again(why) => again(why),
             Trouble::Refused { why, .. } => Reading::Refused { why },
             Trouble::Unknown(why) if effect == Effect::Publishes => Reading::Unclear { why },
             Trouble::Unknown(why) => again(why),

@@ -111,7 +111,7 @@ pub fn read_refresh(attempt: &Attempt<'_>, reply: &HttpReply) -> Reading {
         Trouble::Token(why) => Reading::Auth { why: format!("the refresh token is not accepted: {why}") },
         Trouble::Forbidden(why)
         | Trouble::Version(why)
-        | Trouble::Conflict(why)
+        | Trouble::Again(why)
         | Trouble::Refused { why, .. }
         | Trouble::Unknown(why) => again(format!("failed to refresh the token: {why}")),
     }

@@ -120,7 +120,7 @@ pub fn refresh(oauth: &Url, client_id: &str, client_secret: &Secret, refresh_tok
 }
 
 fn call(method: Method, url: Url, headers: Vec<(&'static str, HeaderValue)>, body: Body) -> Call {
-    Call::Http(Request { method, url, headers, body })
+    Call::Http(Request { method, url, headers, body, secret_path: None })
 }
 
 fn accept() -> (&'static str, HeaderValue) {
@@ -166,8 +166,8 @@ pub enum Trouble {
     Version(String),
     /// Too much was asked. Nothing was done.
     TooMuch { until: Timestamp, why: String },
-    /// Somebody else changes the same thing. Nothing was done.
-    Conflict(String),
+    /// Nothing was done, and it may be tried again.
+    Again(String),
     /// It was understood and refused, or turned away before. Nothing was done.
     Refused { refusal: Refusal, why: String },
     /// Something stumbled, or another has answered: what was done, nobody knows.
@@ -226,9 +226,9 @@ pub fn trouble(reply: &HttpReply, hidden: &[&str], now: Timestamp) -> Trouble {
         400 if refusal.has("VERSION_MISSING") || refusal.has("NONEXISTENT_VERSION") => Trouble::Version(why),
         403 if refusal.spoken && !refusal.message.contains("Unpermitted fields") => Trouble::Forbidden(why),
         429 => Trouble::TooMuch { until: limited_until(reply, now), why },
-        409 if refusal.spoken => Trouble::Conflict(why),
+        409 if refusal.spoken => Trouble::Again(why),
         // A page that LinkedIn did not write says only that nobody was asked.
-        404 if !refusal.spoken => Trouble::Conflict(why),
+        404 if !refusal.spoken => Trouble::Again(why),
         400 | 403 | 404 | 405 | 406 | 410 | 411 | 413 | 414 | 415 | 422 | 431 | 451 => {
             Trouble::Refused { refusal, why }
         }

@@ -115,14 +115,14 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
     let base = table.base_url_or("base_url", "https://graph.threads.net");
     let version = wire::version(table, VERSION);
     let token = table.secret(token::TOKEN);
-    let app_secret = table.secret_if(token::APP_SECRET);
+    let app_secret = table.optional_secret(token::APP_SECRET);
     let media_base = media::base(table);
     let account = Account {
         dialect: &DIALECT,
         base: base?,
         version: version?,
         token: token?,
-        app_secret: app_secret.ok()?,
+        app_secret,
         user: None,
         media_base: media_base.ok()?,
     };

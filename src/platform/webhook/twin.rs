@@ -148,7 +148,7 @@ impl Twin for Receiver {
     fn answer(&mut self, call: &Call, now: Timestamp) -> Reply {
         Reply::Http(match call {
             Call::Http(request) => self.route(request, now),
-            Call::File(_) => error(400, "not a request"),
+            _ => error(400, "not a request"),
         })
     }
 

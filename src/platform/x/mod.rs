@@ -191,14 +191,14 @@ impl Adapter for X {
             Reply::File(_) if step.effect == Effect::Publishes => {
                 Reading::Unclear { why: "a reply of files to a request by HTTP".into() }
             }
-            Reply::File(_) => reading::again("a reply of files to a request by HTTP".into()),
+            _ => reading::again("a reply of files to a request by HTTP".into()),
         }
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {
         match reply {
             Reply::Http(reply) => wire::pace(reply, now),
-            Reply::File(_) => None,
+            _ => None,
         }
     }
 }

@@ -75,7 +75,7 @@ mod tests {
     use crate::platform::contract::{Body, Method};
 
     fn request(method: Method, url: &str) -> Request {
-        Request { method, url: url.parse().unwrap(), headers: Vec::new(), body: Body::default() }
+        Request { method, url: url.parse().unwrap(), headers: Vec::new(), body: Body::default(), secret_path: None }
     }
 
     fn signature(secrets: [&str; 2], request: &Request, own: &[(&str, &str)]) -> String {

@@ -113,7 +113,7 @@ impl Wire<'_> {
             segments.pop_if_empty().extend(path);
         }
         let headers = vec![("Accept", HeaderValue::Plain("application/json".into()))];
-        Request { method: Method::Get, url, headers, body: Body::default() }
+        Request { method: Method::Get, url, headers, body: Body::default(), secret_path: None }
     }
 }
 

@@ -221,7 +221,7 @@ impl Adapter for Youtube {
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
         match reply {
             Reply::Http(reply) => self.reading(attempt, step, reply),
-            Reply::File(_) => Reading::Retry { after: None, why: "a reply of files to a request by HTTP".into() },
+            _ => Reading::Retry { after: None, why: "a reply of files to a request by HTTP".into() },
         }
     }
 }

@@ -528,7 +528,7 @@ impl Line {
     fn request(&self, step: &str) -> &Request {
         match &self.calls.iter().rev().find(|held| held.name == step).unwrap().call {
             Call::Http(request) => request,
-            Call::File(_) => panic!("files"),
+            _ => panic!("files"),
         }
     }
 

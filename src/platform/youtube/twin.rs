@@ -405,7 +405,7 @@ impl Twin for YoutubeTwin {
     fn answer(&mut self, call: &Call, now: Timestamp) -> Reply {
         match call {
             Call::Http(request) => Reply::Http(self.dispatch(request, now)),
-            Call::File(_) => Reply::Http(error(404, "global", "notFound", "Not Found")),
+            _ => Reply::Http(error(404, "global", "notFound", "Not Found")),
         }
     }
 

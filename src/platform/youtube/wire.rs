@@ -66,7 +66,13 @@ impl Wire {
             .append_pair("refresh_token", refresh.expose())
             .finish();
         let body = Body::bytes("application/x-www-form-urlencoded", form.into_bytes().into());
-        Call::Http(Request { method: Method::Post, url: below(&self.auth, "token", &[]), headers: headers(None), body })
+        Call::Http(Request {
+            method: Method::Post,
+            url: below(&self.auth, "token", &[]),
+            headers: headers(None),
+            body,
+            secret_path: None,
+        })
     }
 
     pub fn own_channel(&self, token: &Secret) -> Call {
@@ -80,7 +86,7 @@ impl Wire {
         let mut headers = headers(Some(token));
         headers.push(("x-upload-content-type", HeaderValue::Plain(film.mime.into())));
         headers.push(("x-upload-content-length", HeaderValue::Plain(film.bytes.to_string())));
-        Call::Http(Request { method: Method::Post, url, headers, body: Body::json(about) })
+        Call::Http(Request { method: Method::Post, url, headers, body: Body::json(about), secret_path: None })
     }
 
     /// Asks an upload session how much it has.
@@ -104,7 +110,7 @@ impl Wire {
     fn put(&self, token: &Secret, url: Url, range: String, body: Body) -> Call {
         let mut headers = headers(Some(token));
         headers.push(("content-range", HeaderValue::Plain(range)));
-        Call::Http(Request { method: Method::Put, url, headers, body })
+        Call::Http(Request { method: Method::Put, url, headers, body, secret_path: None })
     }
 
     pub fn set_thumbnail(&self, token: &Secret, video: &str, image: &Media) -> Call {
@@ -137,7 +143,7 @@ impl Wire {
 
     fn call(&self, token: &Secret, method: Method, path: &str, query: &[(&str, &str)], body: Body) -> Call {
         let url = below(&self.api, path, query);
-        Call::Http(Request { method, url, headers: headers(Some(token)), body })
+        Call::Http(Request { method, url, headers: headers(Some(token)), body, secret_path: None })
     }
 
     /// The address of an upload session, if it is one that a token may be sent to: where the API is, or, for Google's

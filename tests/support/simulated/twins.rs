@@ -78,7 +78,6 @@ pub fn handed_over(call: &Call) -> String {
     match call {
         Call::Http(request) => String::from_utf8_lossy(&request.body.concat()).into_owned(),
         Call::Fetch(_) | Call::File(_) => String::new(),
-        Call::File(_) => String::new(),
         // All hear the same.
         Call::Sockets(sockets) => sockets.first().map_or_else(String::new, |socket| socket.send.concat()),
         Call::Exec(call) => String::from_utf8_lossy(&call.input).into_owned(),
