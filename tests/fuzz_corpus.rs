@@ -29,7 +29,8 @@ const REACHED: &[(&str, &[&str])] = &[
     ("facebook", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("journal", &["clean", "torn", "damaged"]),
     ("mastodon", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
-    ("nostr", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
+    // A look comes to no end but by the clock: what is not settled is looked for, for a day.
+    ("nostr", &["delivered", "refused", "auth", "rate-limited", "retry"]),
     ("queue", &["good", "good, with something to say", "refused", "empty"]),
     ("record", &["a history", "one record", "no record"]),
     ("site", &["delivered", "retry"]),

@@ -220,9 +220,10 @@ fn query_end(text: &str, start: usize, paths: Paths) -> Option<usize> {
     let mut end = None;
     for (at, c) in text[start..].char_indices() {
         let last = c.is_ascii_alphanumeric() || "_&=#/-".contains(c) || (wide && international(c));
+        let inside = "!?*'();:+$%[].,~|@".contains(c) || (wide && c == '^');
         if last {
             end = Some(start + at + c.len_utf8());
-        } else if !"!?*'();:+$%[].,~|@".contains(c) && !(wide && c == '^') {
+        } else if !inside {
             break;
         }
     }

@@ -86,7 +86,7 @@ impl Relays {
         let mut messages = Vec::new();
         let end = match self.connect(&socket, deadline).await {
             Err(why) => SocketEnd::NeverLeft(why),
-            Ok(Connection::Plain(stream)) => converse(stream, socket, deadline, &mut messages).await,
+            Ok(Connection::Plain(stream)) => converse(*stream, socket, deadline, &mut messages).await,
             Ok(Connection::Tls(stream)) => converse(*stream, socket, deadline, &mut messages).await,
         };
         SocketReply { messages, end }
@@ -121,7 +121,7 @@ impl Relays {
             let Some(tls) = tls else {
                 let (stream, _) =
                     client_async_with_config(request, stream, Some(config)).await.map_err(|error| shown(&error))?;
-                return Ok(Connection::Plain(stream));
+                return Ok(Connection::Plain(Box::new(stream)));
             };
             let name = ServerName::try_from(bare.clone()).map_err(|_| "its host is no name for a certificate")?;
             let stream = tls.connect(name, stream).await.map_err(failed)?;
@@ -135,7 +135,7 @@ impl Relays {
 }
 
 enum Connection {
-    Plain(WebSocketStream<TcpStream>),
+    Plain(Box<WebSocketStream<TcpStream>>),
     Tls(Box<WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>>),
 }
 

@@ -138,7 +138,10 @@ fn of_file(file: &File<'_>, most: Option<u64>) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn about(files: &[(&str, u64, (u32, u32))]) -> Vec<String> {
+    /// What a file is, its bytes, and its sides.
+    type Given = (&'static str, u64, (u32, u32));
+
+    fn about(files: &[Given]) -> Vec<String> {
         let files: Vec<_> =
             files.iter().map(|&(mime, bytes, size)| File { name: "a.bin", mime, bytes, size: Some(size) }).collect();
         of_files(&files, Some(FILE_BYTES))
@@ -147,7 +150,7 @@ mod tests {
     #[test]
     fn what_is_refused_is_known_ahead() {
         let small = (4, 3);
-        let fine: &[&[(&str, u64, (u32, u32))]] = &[
+        let fine: &[&[Given]] = &[
             &[("image/png", PHOTO_BYTES, (9_000, 1_000))],
             &[("image/jpeg", 1, small), ("video/mp4", FILE_BYTES, small)],
             &[("image/gif", PHOTO_BYTES + 1, small)],
@@ -158,7 +161,7 @@ mod tests {
         for files in fine {
             assert_eq!(about(files), [""; 0], "{files:?}");
         }
-        let wrong: &[&[(&str, u64, (u32, u32))]] = &[
+        let wrong: &[&[Given]] = &[
             &[("image/png", PHOTO_BYTES + 1, small)],
             &[("image/png", 1, (9_001, 1_000))],
             &[("image/png", 1, (2_100, 100))],
