@@ -7,6 +7,8 @@
 //!   only dates a request is marked as [`HeaderValue::Fresh`].
 //! - A secret enters a request only as [`HeaderValue::Secret`], as [`Request::secret_path`], or inside a [`Body`].
 
+pub mod auth;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +27,7 @@ pub use multipart::Part;
 pub use trouble::Trouble;
 pub use words::{LONGEST_WAIT, holds, quoted, wait};
 
+pub use self::auth::AuthFlow;
 pub use crate::domain::secret::secret_ref;
 use crate::domain::{
     AccountId, Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, ReplyTo, Secret, SecretRef, Timestamp,
@@ -239,6 +242,11 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// What the reply to `step` means. Called for replies only: what the transport could not get a reply for,
     /// `deliver` judges by the step's effect.
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading;
+
+    /// How a person gets its secrets.
+    fn auth(&self) -> AuthFlow {
+        AuthFlow::default()
+    }
 
     /// What the reply says about the account's remaining allowance.
     fn pace(&self, _reply: &Reply, _now: Timestamp) -> Option<Pace> {

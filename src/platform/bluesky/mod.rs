@@ -29,8 +29,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key, KeyKind, Next, Pace,
-    Purpose, Reading, Reply, Session, Step, Table,
+    Abilities, Adapter, Answers, Attempt, AuthFlow, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key, KeyKind,
+    Next, Pace, Purpose, Reading, Reply, Session, Step, Table,
 };
 use crate::domain::{Checkpoint, Content, Remote, ReplyTo, SecretRef, Timestamp, Visibility};
 use record::{Around, Frozen, Image, StrongRef};
@@ -128,6 +128,11 @@ impl Adapter for Bluesky {
 
     fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
         vec![(session::PASSWORD, self.password.clone())]
+    }
+
+    fn auth(&self) -> AuthFlow {
+        let page = "an app password, made in the app below Settings, Privacy and security, App passwords";
+        AuthFlow { page: Some(page.into()), code: None }
     }
 
     fn check(&self, content: &Content, _session: &Session) -> Vec<Complaint> {

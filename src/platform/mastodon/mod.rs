@@ -25,6 +25,7 @@
 //! The adapter does not edit, delete, boost or schedule, and never reads HTML where a source text can be had.
 
 pub mod instance;
+mod login;
 mod lookback;
 mod progress;
 mod reading;
@@ -42,8 +43,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, Key, KeyKind, Next, Pace, Purpose,
-    Reading, Reply, Request, Session, Step, Table, Twin,
+    Abilities, Adapter, Answers, Attempt, AuthFlow, Call, Complaint, Effect, Entry, Evidence, Key, KeyKind, Next, Pace,
+    Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
 };
 use crate::domain::{Content, Digest, ReplyTo, Secret, SecretRef, Timestamp, Visibility, time};
 
@@ -131,6 +132,11 @@ impl Adapter for Mastodon {
 
     fn evidence(&self) -> Evidence {
         Evidence::LookBack { lag: LAG }
+    }
+
+    fn auth(&self) -> AuthFlow {
+        let page = "an access token, made on the server below Preferences, Development, New application";
+        AuthFlow { page: Some(page.into()), code: Some(Box::new(login::Login { base: self.base.clone() })) }
     }
 
     fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
