@@ -3,12 +3,20 @@
 
 #![cfg(test)]
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cadenced::cli::args::{ExportFormat, ExportWhat};
+use cadenced::cli::args::{AuthArgs, ExportFormat, ExportWhat};
+use cadenced::cli::auth::{Auth, AuthDesk, auth};
+use cadenced::cli::check::{build, platform_keys};
+use cadenced::cli::exit::{Exit, Failure as Failed};
 use cadenced::cli::export::Exporter;
+use cadenced::cli::output::Page;
+use cadenced::config::ConfigEnv;
 use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Retry, Schedule, Unanswered,
 };
@@ -19,9 +27,10 @@ use cadenced::ledger::record::Fact;
 use cadenced::ledger::store::CommitError;
 use cadenced::ledger::{Record, View};
 use cadenced::parts::Inbox;
+use cadenced::platform::contract::auth::{Ask, AuthFlow, Client, CodeFlow, Granted, Kept, Login, Redirect};
 use cadenced::platform::contract::{
-    Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, Failure, HeaderValue, HttpReply, Method, Next, Purpose,
-    Reading, Reply, Request, Secrets, Session, Step,
+    Adapter, Attempt, Body, Call, Complaint, Effect, Entry, Evidence, Failure, HeaderValue, HttpReply, Method, Next,
+    Purpose, Reading, Reply, Request, Secrets, Session, Step,
 };
 use cadenced::queue::{Post, parse};
 use serde_json::{Value, json};
@@ -63,6 +72,10 @@ impl Adapter for Rotating {
 
     fn keeps_tokens(&self) -> bool {
         true
+    }
+
+    fn auth(&self) -> AuthFlow {
+        AuthFlow { page: None, code: Some(Box::new(Browser)) }
     }
 
     fn check(&self, _: &Content, _: &Session) -> Vec<Complaint> {
@@ -129,6 +142,127 @@ impl Rotating {
     }
 }
 
+/// The login of it: two requests for a code, as some platforms want.
+struct Browser;
+
+impl CodeFlow for Browser {
+    fn gives(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn redirect(&self) -> Redirect {
+        Redirect::To("http://127.0.0.1:8917/".into())
+    }
+
+    fn client(&self, secrets: &Secrets, _: &[HttpReply]) -> Ask<Client> {
+        assert!(secrets.get("refresh_token").is_some());
+        Ask::Done(Client { id: "client".into(), secret: None })
+    }
+
+    fn authorize(&self, client: &Client, login: &Login) -> url::Url {
+        let mut url = "https://one.example/authorize".parse().unwrap();
+        login.add_to(&mut url, client, "write");
+        url
+    }
+
+    fn exchange(&self, _: &Client, _: &Login, code: &Secret, replies: &[HttpReply]) -> Ask<Granted> {
+        let step =
+            |name: &str, token: Secret| match (Rotating { host: "one.example" }).call(name, Effect::Harmless, token) {
+                Next::Call(Step { call: Call::Http(request), .. }) => Ask::Call(request),
+                other => panic!("{other:?}"),
+            };
+        match replies {
+            [] => step("code", code.clone()),
+            [first] if first.status == 200 => step("longer", code.clone()),
+            [_, reply] => {
+                Ask::Done(Granted::Kept(Kept(json!({"refresh": reply.value().unwrap_or_default()["refresh"]}))))
+            }
+            _ => Ask::Refused("the code is not taken".into()),
+        }
+    }
+}
+
+/// A person at a terminal, with a browser somewhere else.
+struct Person<'h> {
+    house: RefCell<&'h mut House>,
+    /// What the browser is sent to, but for the state, and whether that is the right one.
+    brings: &'static str,
+    knows_state: bool,
+    out: RefCell<Vec<u8>>,
+}
+
+impl Person<'_> {
+    fn logs_in(self, identity: Option<&str>) -> (Result<Exit, Failed>, String) {
+        let args = AuthArgs { account: account(), paste: false, out: None };
+        let setup = self.house.borrow().setup.clone();
+        let ask = Auth {
+            args: &args,
+            adapter: &setup.adapter,
+            secrets: setup.secrets.clone(),
+            identity: identity.map(Into::into),
+        };
+        let result = auth(&ask, &self, &mut Shared(&self.out));
+        (result, String::from_utf8(self.out.into_inner()).unwrap())
+    }
+}
+
+struct Shared<'o>(&'o RefCell<Vec<u8>>);
+
+impl Write for Shared<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AuthDesk for Person<'_> {
+    fn now(&self) -> Timestamp {
+        self.house.borrow().now
+    }
+
+    fn call(&self, call: Call) -> Result<Reply, String> {
+        let Call::Http(request) = call else { panic!("no files here") };
+        let name = request.url.path().trim_start_matches('/').to_owned();
+        Ok(Reply::Http(self.house.borrow_mut().platform.answer(&name, &request.headers[0].1.expose())))
+    }
+
+    fn chance(&self) -> Result<[u8; 48], String> {
+        Ok([7; 48])
+    }
+
+    fn line(&self) -> io::Result<String> {
+        let shown = String::from_utf8(self.out.borrow().clone()).unwrap();
+        let address = shown.lines().find(|line| line.contains("/authorize?")).expect("an address").trim();
+        let address: url::Url = address.parse().unwrap();
+        let state = address.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+        Ok(format!("{}&state={}\n", self.brings, if self.knows_state { &state } else { "other" }))
+    }
+
+    fn may_write(&self, _: &Path) -> Result<(), String> {
+        panic!("there is nothing to write")
+    }
+
+    fn may_keep(&self) -> Result<(), Failed> {
+        Ok(())
+    }
+
+    fn write(&self, _: &Path, _: &Secret) -> Result<(), String> {
+        panic!("there is nothing to write")
+    }
+
+    fn keep(&self, tokens: &Value) -> Result<(), Failed> {
+        let mut house = self.house.borrow_mut();
+        let now = house.now;
+        house.engine.keep_tokens(&account(), tokens, now).expect("it takes them");
+        house.take_commands();
+        house.settle();
+        Ok(())
+    }
+}
+
 /// The far side of it.
 #[derive(Debug)]
 struct Platform {
@@ -163,6 +297,9 @@ impl Platform {
                 HttpReply::json(200, &json!({"refresh": self.refresh, "access": self.access}))
             }
             "refresh" => HttpReply::json(400, &json!({"error": "invalid_grant"})),
+            "code" if token == "tok-code" => HttpReply::json(200, &json!({})),
+            "longer" if token == "tok-code" => HttpReply::json(200, &json!({"refresh": self.log_in()})),
+            "code" => HttpReply::json(400, &json!({})),
             _ if self.access.as_deref() != Some(token) => HttpReply::json(401, &json!({})),
             "me" => HttpReply::json(200, &json!({"id": self.id})),
             "look" => HttpReply::json(if self.published.contains_key(key) { 200 } else { 404 }, &json!({})),
@@ -523,6 +660,24 @@ fn what_another_key_has_sealed_stops_the_account_and_is_there_again_with_the_old
 }
 
 #[test]
+fn a_key_that_changes_while_tokens_are_being_sealed_stops_the_account_aloud() {
+    let mut house = House::new(1);
+    house.until("2026-06-01T09:00:00Z");
+    house.answered();
+    house.tell(Event::Configured(vec![setup("one.example", "tok-first", Some(OTHER))]));
+    house.settle();
+    assert!(house.stopped().is_some_and(|why| why.contains("sealed with another key")), "{:?}", house.stopped());
+}
+
+#[test]
+fn a_dry_run_takes_no_tokens() {
+    let mut engine = Engine::new(7, View::default(), Mode::DryRun);
+    let now = "2026-06-01T08:30:00Z".parse().unwrap();
+    engine.handle(Event::Configured(vec![as_ever()]), now);
+    assert_eq!(engine.keep_tokens(&account(), &json!(1), now), Err(TokensError::DryRun));
+}
+
+#[test]
 fn a_person_s_new_tokens_take_the_place_of_those_that_do_not_open() {
     let mut house = House::new(2);
     house.until("2026-06-01T09:00:00Z");
@@ -682,6 +837,74 @@ fn tokens_that_are_too_large_stop_the_account() {
     house.tell(Event::Replied { ticket, result: Ok(Reply::Http(reply)) });
     house.settle();
     assert!(house.stopped().unwrap().contains("cannot be kept"), "{:?}", house.stopped());
+}
+
+/// An account that lost its tokens in a crash.
+fn stopped() -> House {
+    let mut house = House::new(1);
+    house.until("2026-06-01T09:00:00Z");
+    house.answered();
+    house.crashes();
+    house.in_good_order_until("2026-06-01T09:20:00Z");
+    assert!(house.stopped().is_some());
+    house
+}
+
+#[test]
+fn a_login_gives_the_store_what_its_proof_was_given() {
+    let brings = "http://127.0.0.1:8917/?code=tok-code";
+    let mut house = stopped();
+    let person = Person { house: RefCell::new(&mut house), brings, knows_state: true, out: RefCell::default() };
+    let (result, said) = person.logs_in(Some("me"));
+    assert_eq!(result.unwrap(), Exit::Done, "{said}");
+    assert!(said.contains("a is the account me") && !said.contains("tok-"), "{said}");
+    // The proof has spent the token that the login gave; what it was given for it is what is kept.
+    let kept = house.kept();
+    assert_eq!((kept.last(), house.stopped()), (Some(&house.platform.refresh), None));
+    house.in_good_order_until("2026-06-01T12:00:00Z");
+    assert_eq!((house.stopped(), house.state("p0")), (None, "delivered"));
+    house.hides_tokens();
+}
+
+#[test]
+fn a_login_of_somebody_else_or_another_login_changes_nothing() {
+    let cases = [
+        ("http://127.0.0.1:8917/?code=tok-code", false, Some("me"), "belongs to another login"),
+        ("http://127.0.0.1:8917/?code=tok-other", true, Some("me"), "the code is not taken"),
+        ("http://127.0.0.1:8917/?error=access_denied", true, Some("me"), "access_denied"),
+        ("http://127.0.0.1:8917/?code=tok-code", true, Some("you"), "not of you"),
+    ];
+    for (brings, knows_state, identity, expected) in cases {
+        let mut house = stopped();
+        let person = Person { house: RefCell::new(&mut house), brings, knows_state, out: RefCell::default() };
+        let mut shown = Vec::new();
+        person.logs_in(identity).0.unwrap_err().render(Page::plain(80), &mut shown).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        assert!(shown.contains(expected) && !shown.contains("tok-"), "{shown}");
+        assert_eq!((house.kept().len(), house.stopped().is_some()), (0, true));
+    }
+}
+
+#[test]
+fn an_account_whose_tokens_work_once_needs_a_store_with_a_key() {
+    static ENTRY: Entry = Entry {
+        name: "rotating",
+        keys: &[],
+        can: cadenced::platform::site::ENTRY.can,
+        build: |_| Some(Arc::new(Rotating { host: "one.example" })),
+        twin: || panic!("nobody asks for it here"),
+    };
+    let faults = |store: &str| {
+        let config = format!("[store]\n{store}\n[accounts.a]\nplatform = \"rotating\"\nslots = [\"0 9 * * *\"]\n");
+        let platforms = platform_keys(&[&ENTRY]);
+        let env = ConfigEnv { state_directory: None, runtime_directory: None, platforms: &platforms };
+        let (settings, _) = cadenced::config::read(Path::new("/c.toml"), config.as_bytes(), &env).unwrap();
+        build(&settings, &[&ENTRY]).1
+    };
+    let refused = faults("");
+    assert_eq!(refused[0].place.to_string(), "/c.toml:4:12");
+    assert!(refused[0].hint.as_deref().unwrap().contains("seal = {"), "{refused:?}");
+    assert_eq!(faults("seal = { credential = \"store-key\" }"), []);
 }
 
 /// Random histories: crashes, lost answers, expiring tokens, reloads, a disk that fails. A person logs in where an account

@@ -173,7 +173,7 @@ pub fn finished(config: &Path) -> BTreeSet<DeliveryId> {
 }
 
 /// Asks the daemon; `None` when none runs.
-fn ask_daemon(loaded: &Loaded, question: &Question) -> Result<Option<Answer>, Failure> {
+pub fn ask_daemon(loaded: &Loaded, question: &Question) -> Result<Option<Answer>, Failure> {
     let Some(path) = &loaded.settings.control.socket else { return Ok(None) };
     let failed = |error: AskError| Failure::new(Kind::NotDone, error);
     let question = serde_json::to_value(question).map_err(|error| Failure::new(Kind::Internal, error))?;
@@ -203,13 +203,14 @@ fn ask_daemon(loaded: &Loaded, question: &Question) -> Result<Option<Answer>, Fa
     }
 }
 
-fn unexpected(answer: &Answer) -> Failure {
+pub fn unexpected(answer: &Answer) -> Failure {
     let name = match answer {
         Answer::Pong(_) => "pong",
         Answer::Status(_) => "status",
         Answer::Deliveries(_) => "deliveries",
         Answer::Plan(_) => "plan",
         Answer::Resolved(_) => "resolved",
+        Answer::Kept(_) => "kept",
         Answer::Records(_) => "records",
         Answer::Error(_) => "error",
     };
@@ -217,7 +218,7 @@ fn unexpected(answer: &Answer) -> Failure {
         .with_hint("the daemon may be of another version: restart it")
 }
 
-fn has_store(loaded: &Loaded) -> bool {
+pub fn has_store(loaded: &Loaded) -> bool {
     loaded.settings.store.join("journal").is_dir()
 }
 
@@ -235,7 +236,7 @@ fn replay(loaded: &Loaded, each: &mut dyn FnMut(Record) -> std::io::Result<()>) 
     written(failed)
 }
 
-fn fold(loaded: &Loaded) -> Result<View, Failure> {
+pub fn fold(loaded: &Loaded) -> Result<View, Failure> {
     let mut view = View::default();
     replay(loaded, &mut |record| {
         view.apply(&record);

@@ -91,43 +91,67 @@ pub fn read(file: &Path) -> Result<Loaded, Refusal> {
 /// # Errors
 /// One fault for each secret that cannot be had, at the key that names it.
 pub fn armed(loaded: &Loaded) -> Result<Vec<AccountSetup>, Vec<Fault>> {
-    let vault = Vault::new(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from));
-    let mut faults = Vec::new();
-    let mut setups = Vec::new();
-    let seal = loaded.settings.seal.as_ref().and_then(|seal| match vault.resolve("seal", &seal.secret) {
-        Ok(secret) => SealKey::new(&secret)
-            .inspect_err(|error| {
-                let hint = "head -c 32 /dev/urandom | base64 makes one";
-                let reason = format!("the secret of \"seal\" cannot be used: {error}");
-                faults.push(Fault::error(seal.place.clone(), reason).with_hint(hint));
-            })
-            .map(|key| Seal { key, chance: Arc::new(SystemChance) })
-            .ok(),
-        Err(error) => {
-            let mut fault = Fault::error(seal.place.clone(), format!("store: {error}"));
-            fault.hint = error.hint.map(ToOwned::to_owned);
-            faults.push(fault);
-            None
-        }
-    });
-    for mut setup in unarmed(loaded) {
-        setup.seal.clone_from(&seal);
-        let account = &loaded.settings.accounts[&setup.id];
-        for (key, reference) in setup.adapter.secrets() {
-            match vault.resolve(key, &reference) {
-                Ok(secret) => {
-                    setup.secrets.0.insert(key.to_owned(), secret);
-                }
-                Err(error) => {
-                    let mut fault = Fault::error(account.place(key), format!("accounts.{}: {error}", setup.id));
-                    fault.hint = error.hint.map(ToOwned::to_owned);
-                    faults.push(fault);
-                }
+    let vault = vault();
+    let (seal, mut faults) = seal(loaded, &vault);
+    let setups: Vec<AccountSetup> =
+        unarmed(loaded).into_iter().map(|setup| arm(loaded, &vault, seal.as_ref(), setup, &mut faults)).collect();
+    if faults.is_empty() { Ok(setups) } else { Err(faults) }
+}
+
+/// One account with those of its secrets that can be had, and what is wrong with the others.
+pub fn armed_account(loaded: &Loaded, account: &AccountId) -> (Option<AccountSetup>, Vec<Fault>) {
+    let vault = vault();
+    let (seal, mut faults) = seal(loaded, &vault);
+    let setup = unarmed(loaded).into_iter().find(|setup| setup.id == *account);
+    (setup.map(|setup| arm(loaded, &vault, seal.as_ref(), setup, &mut faults)), faults)
+}
+
+fn vault() -> Vault {
+    Vault::new(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from))
+}
+
+fn arm(
+    loaded: &Loaded,
+    vault: &Vault,
+    seal: Option<&Seal>,
+    mut setup: AccountSetup,
+    faults: &mut Vec<Fault>,
+) -> AccountSetup {
+    setup.seal = seal.cloned();
+    let account = &loaded.settings.accounts[&setup.id];
+    for (key, reference) in setup.adapter.secrets() {
+        match vault.resolve(key, &reference) {
+            Ok(secret) => {
+                setup.secrets.0.insert(key.to_owned(), secret);
+            }
+            Err(error) => {
+                let mut fault = Fault::error(account.place(key), format!("accounts.{}: {error}", setup.id));
+                fault.hint = error.hint.map(ToOwned::to_owned);
+                faults.push(fault);
             }
         }
-        setups.push(setup);
     }
-    if faults.is_empty() { Ok(setups) } else { Err(faults) }
+    setup
+}
+
+/// What tokens are sealed with, if the store has a key.
+fn seal(loaded: &Loaded, vault: &Vault) -> (Option<Seal>, Vec<Fault>) {
+    let Some(seal) = &loaded.settings.seal else { return (None, Vec::new()) };
+    let fault = |reason: String, hint: Option<&str>| Fault {
+        hint: hint.map(ToOwned::to_owned),
+        ..Fault::error(seal.place.clone(), reason)
+    };
+    let secret = vault.resolve("seal", &seal.secret).map_err(|error| fault(format!("store: {error}"), error.hint));
+    let key = secret.and_then(|secret| {
+        SealKey::new(&secret).map_err(|error| {
+            let reason = format!("the secret of \"seal\" cannot be used: {error}");
+            fault(reason, Some("head -c 32 /dev/urandom | base64 makes one"))
+        })
+    });
+    match key {
+        Ok(key) => (Some(Seal { key, chance: Arc::new(SystemChance) }), Vec::new()),
+        Err(fault) => (None, vec![fault]),
+    }
 }
 
 /// The accounts without their secrets: enough to plan and to check.

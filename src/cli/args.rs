@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::control::protocol::{Decision, Which};
-use crate::domain::DeliveryId;
+use crate::domain::{AccountId, DeliveryId};
 
 /// Publishes approved posts on a steady schedule: exactly once, and with a durable record of every step
 ///
@@ -107,6 +107,12 @@ pub enum Command {
     /// then say what you saw. The decision is recorded with your name.
     #[command(after_long_help = RESOLVE_HELP)]
     Resolve(ResolveArgs),
+    /// Obtain an account's token, prove it, and put it where the daemon reads it
+    ///
+    /// Goes through the platform's own login, with a browser on any machine, or takes a token that you paste. The platform is
+    /// then asked whose token it is; one that it does not accept, or of another account, is not stored. No token is ever shown.
+    #[command(after_long_help = AUTH_HELP)]
+    Auth(AuthArgs),
     /// Write out everything that is recorded
     ///
     /// `deliveries` has one row for each delivery with its present state; `attempts` has one row for each record, oldest
@@ -334,6 +340,33 @@ Examples:
 Exit codes:
   0   recorded
   1   not recorded: no such delivery, or nothing to decide in its state
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
+/// `cadenced auth`
+#[derive(Debug, Clone, Args)]
+pub struct AuthArgs {
+    /// The account, as the configuration calls it
+    #[arg(value_name = "ACCOUNT")]
+    pub account: AccountId,
+    /// Take a token that you paste, also where the platform has a login
+    #[arg(long)]
+    pub paste: bool,
+    /// Folder for secrets that the daemon reads as credentials or from its environment: a file for each, mode 0600
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+}
+
+const AUTH_HELP: &str = "\
+Examples:
+  cadenced auth fedi
+  cadenced auth bsky --paste < password.txt
+  cadenced auth fedi --out /root/new-secrets
+
+Exit codes:
+  0   the token is accepted, and stored or said where to put
+  1   not done: no such account, not accepted, or it cannot be stored
   2   the command cannot be used like this
   77  the store is refused
   78  the configuration is refused";
@@ -608,6 +641,8 @@ mod tests {
           approve      Approve posts: exactly as they stand now
           status       Show where everything stands
           resolve      Decide on a delivery that is uncertain, refused or missed
+          auth         Obtain an account's token, prove it, and put it where the daemon
+                       reads it
           export       Write out everything that is recorded
           schema       Print the JSON Schema of a kind of file
           completions  Print completions for a shell
@@ -672,7 +707,7 @@ mod tests {
                 .next()
                 .unwrap()
                 .split(' ')
-                .take_while(|word| !matches!(*word, ">" | "|" | "||" | "#"))
+                .take_while(|word| !matches!(*word, "<" | ">" | "|" | "||" | "#"))
                 .collect();
             Cli::try_parse_from(&words).unwrap_or_else(|error| panic!("{example}: {error}"));
             tried += 1;

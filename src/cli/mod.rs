@@ -7,6 +7,7 @@
 
 pub mod approve;
 pub mod args;
+pub mod auth;
 pub mod check;
 pub mod completions;
 pub mod exit;

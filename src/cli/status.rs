@@ -320,7 +320,7 @@ mod tests {
           uncertain    c-chair@fedi: the reply was\nlost \u{1b}[2J\u{202e}
                        look at the account, then: cadenced resolve c-chair@fedi --delivered URL, --retry or --drop
           account-auth other: 401: the token was revoked
-                       give the account a new token and reload
+                       give the account a new token (cadenced auth other) and reload
           queue-low    fedi: approved posts for 3.2 days are left, 7.0 are wanted
                        approve more posts
 
@@ -343,7 +343,7 @@ mod tests {
           uncertain    c-chair@fedi: the reply was\nlost \u{1b}[2J\u{202e}
                        look at the account, then: cadenced resolve c-chair@fedi --delivered URL, --retry or --drop
           account-auth other: 401: the token was revoked
-                       give the account a new token and reload
+                       give the account a new token (cadenced auth other) and reload
           queue-low    fedi: approved posts for 3.2 days are left, 7.0 are wanted
                        approve more posts
 

@@ -39,8 +39,21 @@ pub enum Question {
     },
     /// A person's decision on a delivery that is `uncertain`, `refused` or `missed`.
     Resolve { delivery: DeliveryId, decision: Decision, by: String },
+    /// Tokens that a person has obtained for an account, for the store to keep.
+    Auth { account: AccountId, tokens: Tokens },
     /// Every record, oldest first. The command makes its tables from them, so that the daemon need not.
     Export,
+}
+
+/// Tokens on their way to the daemon. The socket is a file that only its user and group may use.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tokens(pub Value);
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[tokens]")
+    }
 }
 
 /// One post on all its accounts, or one delivery; written `POST` or `POST@ACCOUNT`.
@@ -136,6 +149,8 @@ pub enum Answer {
     Plan(PlanReport),
     /// To [`Question::Resolve`].
     Resolved(Resolved),
+    /// To [`Question::Auth`]: they are on record, sealed.
+    Kept(AccountId),
     /// To [`Question::Export`]: records of the ledger as it keeps them.
     Records(Vec<Value>),
     /// It was not done.
@@ -490,7 +505,8 @@ fn of_account(report: &AccountReport) -> Vec<Attention> {
     let mut items = Vec::new();
     if report.state == AccountState::Auth {
         let reason = report.reason.clone().unwrap_or_else(|| "its token is not accepted".into());
-        items.push(item(AttentionKind::AccountAuth, reason, "give the account a new token and reload"));
+        let hint = format!("give the account a new token (cadenced auth {}) and reload", report.account);
+        items.push(item(AttentionKind::AccountAuth, reason, &hint));
     }
     if let (AccountState::Ready, Some(days), Some(warn)) = (report.state, report.runway_days, report.warn_days)
         && days < warn
@@ -615,7 +631,9 @@ mod tests {
             by: "me".into(),
         };
         let status = Question::Status { which: Some("a@fedi".parse().unwrap()) };
-        for question in [Question::Ping, status, Question::Plan { days: 14 }, resolve, Question::Export] {
+        let auth = Question::Auth { account: "fedi".parse().unwrap(), tokens: Tokens(json!({"refresh": "canary"})) };
+        assert!(!format!("{auth:?}").contains("canary"));
+        for question in [Question::Ping, status, Question::Plan { days: 14 }, resolve, auth, Question::Export] {
             let line = encode(&question).unwrap();
             assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
             assert_eq!(serde_json::from_slice::<Question>(&line).unwrap(), question);

@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::control::protocol::{
     Answer, DaemonReport, Decision, ErrorKind, Problem, Question, Resolved, Stage as StateName,
 };
-use crate::domain::{Timestamp, time};
-use crate::engine::{Command, Engine, Event, ResolveError, Ticket};
+use crate::domain::{AccountId, Timestamp, time};
+use crate::engine::{Command, Engine, Event, ResolveError, Ticket, TokensError};
 use crate::ledger::store::Ledger;
 use crate::parts::{Caller, Clock, Shelf};
 use crate::telemetry::events::Event as LogEvent;
@@ -191,11 +191,16 @@ impl Looked {
     }
 }
 
-/// A decision on its way into the ledger, and who waits for it.
+/// What a person has given, on its way into the ledger, and who waits for that.
 struct Asked {
     ticket: Ticket,
-    resolved: Resolved,
+    what: What,
     answer: oneshot::Sender<Answer>,
+}
+
+enum What {
+    Resolved(Resolved),
+    Kept(AccountId),
 }
 
 struct Driver {
@@ -227,6 +232,14 @@ impl Driver {
     fn ask(&mut self, engine: &mut Engine, question: Question, answer: oneshot::Sender<Answer>, now: Timestamp) {
         let reply = match question {
             Question::Ping => Answer::Pong(self.report.clone()),
+            // Who has them has spent others for them: they are taken as soon as there is a store.
+            Question::Auth { account, tokens } => match engine.keep_tokens(&account, &tokens.0, now) {
+                Ok(ticket) => {
+                    self.asked.push(Asked { ticket, what: What::Kept(account), answer });
+                    return;
+                }
+                Err(error) => not_kept(&error),
+            },
             _ if !engine.is_read() => {
                 let hint = "ask again when the queue has been read".to_owned();
                 problem(ErrorKind::NotReady, "the daemon is still reading the queue", Some(hint))
@@ -243,7 +256,7 @@ impl Driver {
                 match (engine.resolve(&delivery, recorded(&decision), &by, now), before) {
                     (Ok(ticket), Some(before)) => {
                         let resolved = Resolved { delivery, decision, by, before, after: before };
-                        self.asked.push(Asked { ticket, resolved, answer });
+                        self.asked.push(Asked { ticket, what: What::Resolved(resolved), answer });
                         return;
                     }
                     (Err(error), _) => refused(&error),
@@ -280,14 +293,16 @@ impl Driver {
         }
         while let Some((ticket, result)) = engine.next_resolved() {
             let Some(place) = self.asked.iter().position(|asked| asked.ticket == ticket) else { continue };
-            let Asked { mut resolved, answer, .. } = self.asked.swap_remove(place);
-            let _ = answer.send(match result {
-                Ok(()) => {
+            let Asked { what, answer, .. } = self.asked.swap_remove(place);
+            let _ = answer.send(match (what, result) {
+                (What::Resolved(mut resolved), Ok(())) => {
                     let entry = engine.view().entry(&resolved.delivery);
                     resolved.after = entry.map_or(resolved.before, |entry| StateName::from(&entry.state));
                     Answer::Resolved(resolved)
                 }
-                Err(error) => refused(&ResolveError::Commit(error)),
+                (What::Resolved(_), Err(error)) => refused(&ResolveError::Commit(error)),
+                (What::Kept(account), Ok(())) => Answer::Kept(account),
+                (What::Kept(_), Err(error)) => not_kept(&TokensError::Commit(error)),
             });
         }
     }
@@ -304,6 +319,15 @@ pub fn recorded(decision: &Decision) -> crate::ledger::record::Decision {
 
 fn problem(kind: ErrorKind, message: &str, hint: Option<String>) -> Answer {
     Answer::Error(Problem { kind, message: message.into(), hint })
+}
+
+fn not_kept(error: &TokensError) -> Answer {
+    let kind = match error {
+        TokensError::Unknown(_) => ErrorKind::Unknown,
+        TokensError::Busy(_) | TokensError::DryRun => ErrorKind::WrongState,
+        TokensError::NoKey | TokensError::Sealing(_) | TokensError::Commit(_) => ErrorKind::Store,
+    };
+    problem(kind, &error.to_string(), None)
 }
 
 fn refused(error: &ResolveError) -> Answer {

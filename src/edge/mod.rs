@@ -24,3 +24,4 @@ pub mod signals;
 pub mod sled_index;
 pub mod socket;
 pub mod store;
+pub mod terminal;

@@ -4,7 +4,7 @@
 //! the service manager are exempt, because systemd 257 and later hands them over as 0440 with an access list.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -62,6 +62,44 @@ impl Vault {
         let (file, _) = open(&folder.join(name))?;
         read(file)
     }
+}
+
+/// Writes a secret into a file that nobody else may use: aside, then renamed. A file that was there keeps its owner, for
+/// the daemon's user has to read it; a link stays one.
+///
+/// # Errors
+/// It cannot be written, or its owner not be kept.
+pub fn write(path: &Path, secret: &Secret) -> io::Result<()> {
+    let (mut file, path) = aside(path)?;
+    file.write_all(secret.expose().as_bytes())?;
+    file.write_all(b"\n")?;
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+/// Whether [`write`] will be possible, as far as can be told without writing.
+///
+/// # Errors
+/// There is no such folder, it is not to be written to, or the owner could not be kept.
+pub fn may_write(path: &Path) -> io::Result<()> {
+    aside(path).map(|_| ())
+}
+
+/// A file beside `path`, of the same owner and for nobody else, and the path that it is to take.
+fn aside(path: &Path) -> io::Result<(tempfile::NamedTempFile, PathBuf)> {
+    let path = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path))?;
+    // Made with mode 0600.
+    let file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
+    let ours = file.as_file().metadata()?;
+    let before = std::fs::metadata(&path).ok();
+    if let Some(before) = before.filter(|before| (before.uid(), before.gid()) != (ours.uid(), ours.gid())) {
+        std::os::unix::fs::fchown(file.as_file(), Some(before.uid()), Some(before.gid())).map_err(|error| {
+            let why = format!("its owner could not be kept ({error}); run the command as that user, or as root");
+            io::Error::new(error.kind(), why)
+        })?;
+    }
+    Ok((file, path))
 }
 
 struct Reason {

@@ -373,7 +373,7 @@ impl Engine {
                         self.stops.remove(account);
                     }
                     if let Fact::TokensKept { account, .. } = &record.fact {
-                        self.tokens_are_durable(account);
+                        self.tokens_are_durable(account, now);
                     }
                     if let Fact::SlotEmpty { account, slot, reason, .. } = &record.fact
                         && let Some(desk) = self.desks.get_mut(account)

@@ -7,13 +7,17 @@ use crate::ledger::record::Fact;
 use crate::ledger::store::Room;
 use crate::platform::contract::{Failure, Reply};
 
-use super::engine::Then;
+use super::engine::{Mode, Then};
 use super::tokens::is_stopped;
 use super::{Command, Engine, Ticket};
 
 impl Engine {
     /// Asks every account whose token was not accepted once more.
     pub(super) fn probe_accounts(&mut self, now: Timestamp) {
+        if self.mode != Mode::Publish {
+            // What a dry run is given, it does not keep: a token that works once would be lost.
+            return;
+        }
         let stopped = |id: &&AccountId| is_stopped(&self.view, id) && !self.keeps.contains(*id);
         let accounts: Vec<AccountId> = self.desks.keys().filter(stopped).cloned().collect();
         for account in accounts {

@@ -53,6 +53,8 @@ pub enum TokensError {
     Unknown(AccountId),
     #[error("the store has no key to seal tokens with")]
     NoKey,
+    #[error("a dry run keeps nothing")]
+    DryRun,
     #[error("other tokens of {0} are being recorded")]
     Busy(AccountId),
     #[error("the tokens cannot be sealed: {0}")]
@@ -194,6 +196,9 @@ impl Engine {
     /// There is no such account, no key, or the tokens are too large.
     pub fn keep_tokens(&mut self, account: &AccountId, tokens: &Value, now: Timestamp) -> Result<Ticket, TokensError> {
         let desk = self.desks.get(account).ok_or_else(|| TokensError::Unknown(account.clone()))?;
+        if self.mode == Mode::DryRun {
+            return Err(TokensError::DryRun);
+        }
         if self.keeps.contains(account) {
             return Err(TokensError::Busy(account.clone()));
         }
@@ -207,11 +212,13 @@ impl Engine {
     }
 
     /// New tokens are in the ledger: whoever is asked next is asked with them.
-    pub(super) fn tokens_are_durable(&mut self, account: &AccountId) {
+    pub(super) fn tokens_are_durable(&mut self, account: &AccountId, now: Timestamp) {
         self.keeps.remove(account);
         if let Some(desk) = self.desks.get_mut(account) {
             desk.take_tokens(self.view.account(account).map(|account| &account.head));
         }
+        // The key may be another one than when they were sealed.
+        self.stop_locked(account, now);
     }
 
     /// What was learned with the tokens before counts no more.

@@ -1,0 +1,218 @@
+//! `cadenced auth` and the store's key, with the real program: a login at an imitated platform, where its token goes, what
+//! is refused, and tokens that are given to a running daemon.
+
+#![cfg(test)]
+
+mod support {
+    pub mod house;
+    pub mod platform;
+    pub mod server;
+}
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::sync::mpsc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use serde_json::{Value, json};
+use sha2::Digest as _;
+use support::house::{House, post};
+use support::platform::{Platform, Weather, answer};
+
+const CONFIG_REFUSED: i32 = 78;
+const CODE: &str = "code-canary-1";
+
+/// A house whose account reads its secret as `reference` says.
+fn house(platform: &Platform, reference: &str) -> House {
+    let (name, _) = platform.secrets().remove(0);
+    let account = platform.account("acc").replace(&format!("{{ env = \"{name}\" }}"), reference);
+    assert!(account.contains(reference), "{account}");
+    House::with(&account, |text| text)
+}
+
+fn token(platform: &Platform) -> String {
+    platform.secrets().remove(0).1
+}
+
+/// Runs a command with this on stdin; its code and all that it said.
+fn typed(house: &House, args: &[&str], input: &str) -> (i32, String) {
+    let mut command = house.command(args);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.code().unwrap(), said)
+}
+
+/// The platform lets the program in, and gives `token` for a code; the fields that it was asked with come out.
+fn lets_in(platform: &Platform, token: &str) -> mpsc::Receiver<Vec<(String, String)>> {
+    let (tell, told) = mpsc::channel();
+    let json = |value: Value| Weather::Say(answer(200, "content-type: application/json\r\n", &value.to_string()));
+    let token = token.to_owned();
+    platform.weather(move |asked| match asked.what.as_str() {
+        "POST /api/v1/apps" => json(json!({"client_id": "client-1", "client_secret": "client-canary"})),
+        "POST /oauth/token" => {
+            let fields = url::form_urlencoded::parse(&asked.seen.body).into_owned().collect();
+            let _ = tell.send(fields);
+            json(json!({"access_token": token, "token_type": "Bearer", "scope": "read", "created_at": 1}))
+        }
+        _ => Weather::Fair,
+    });
+    told
+}
+
+/// What the address that was shown asks for, by name.
+fn address(said: &str) -> Vec<(String, String)> {
+    let address = said.lines().find(|line| line.contains("/oauth/authorize")).expect("an address").trim();
+    url::Url::parse(address).unwrap().query_pairs().into_owned().collect()
+}
+
+fn field<'f>(fields: &'f [(String, String)], name: &str) -> &'f str {
+    &fields.iter().find(|(held, _)| held == name).unwrap_or_else(|| panic!("{name} is not in {fields:?}")).1
+}
+
+#[test]
+fn a_login_ends_with_a_token_where_the_daemon_reads_it() {
+    let platform = Platform::mastodon();
+    let house = house(&platform, "{ file = \"token\" }");
+    let asked = lets_in(&platform, &token(&platform));
+    let (code, said) = typed(&house, &["auth", "acc"], &format!("{CODE}\n"));
+    assert_eq!(code, 0, "{said}");
+    let (shown, sent) = (address(&said), asked.recv().unwrap());
+    assert_eq!(field(&shown, "code_challenge_method"), "S256");
+    let challenge = BASE64.encode(sha2::Sha256::digest(field(&sent, "code_verifier")));
+    assert_eq!(field(&shown, "code_challenge"), challenge);
+    assert_eq!((field(&sent, "code"), field(&sent, "client_secret")), (CODE, "client-canary"));
+    assert_eq!(field(&sent, "redirect_uri"), field(&shown, "redirect_uri"));
+    assert!(said.contains("it is accepted: acc is the account"), "{said}");
+    for secret in [token(&platform).as_str(), CODE, "client-canary", field(&sent, "code_verifier")] {
+        assert!(!said.contains(secret), "{said}");
+    }
+    let file = house.path("token");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{}\n", token(&platform)));
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    house.queue("a.toml", &post("one", "acc", "First"));
+    assert_eq!(house.start(&["--until-idle"]).end().code(), 0);
+    assert_eq!(platform.times("First"), 1);
+}
+
+#[test]
+fn a_token_that_is_not_accepted_or_of_another_account_is_not_stored() {
+    let platform = Platform::mastodon();
+    let house = house(&platform, "{ file = \"token\" }");
+    std::fs::write(house.path("token"), "the old one").unwrap();
+    std::fs::set_permissions(house.path("token"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let asked = lets_in(&platform, "another-token");
+    let login = |house: &House| typed(house, &["auth", "acc"], &format!("{CODE}\n"));
+    let (code, said) = login(&house);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("nothing was stored"), "{said}");
+    drop(asked);
+    let _asked = lets_in(&platform, &token(&platform));
+    house.configure(&house.config().replace("[accounts.acc]\n", "[accounts.acc]\nidentity = \"77\"\n"));
+    let (code, said) = login(&house);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("not of 77"), "{said}");
+    assert_eq!(std::fs::read_to_string(house.path("token")).unwrap(), "the old one");
+    // No code, and no such account.
+    assert_eq!(typed(&house, &["auth", "acc"], "\n").0, 1);
+    let (code, said) = typed(&house, &["auth", "axc"], "");
+    assert_eq!((code, said.contains("did you mean acc?")), (1, true), "{said}");
+}
+
+#[test]
+fn what_cannot_be_written_is_told_before_a_login_and_goes_into_a_folder_that_is_named() {
+    let platform = Platform::mastodon();
+    let house = house(&platform, "{ credential = \"acc-token\" }");
+    let (code, said) = typed(&house, &["auth", "acc"], "");
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("--out") && !said.contains("/oauth/authorize"), "{said}");
+    assert_eq!(platform.asked().len(), 0, "nobody was asked");
+    let _asked = lets_in(&platform, &token(&platform));
+    let folder = house.path("new").to_str().unwrap().to_owned();
+    let (code, said) = typed(&house, &["auth", "acc", "--out", &folder], "");
+    assert_eq!((code, platform.asked().len()), (1, 0), "there is no such folder: {said}");
+    std::fs::create_dir(house.path("new")).unwrap();
+    let (code, said) = typed(&house, &["auth", "acc", "--out", &folder], &format!("{CODE}\n"));
+    assert_eq!(code, 0, "{said}");
+    let file = house.path("new/acc-token");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{}\n", token(&platform)));
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_password_is_pasted_and_proven() {
+    let platform = Platform::bluesky();
+    let house = house(&platform, "{ file = \"password\" }");
+    let (code, said) = typed(&house, &["auth", "acc"], "wrong-password\n");
+    assert_eq!((code, house.path("password").exists()), (1, false), "{said}");
+    let (code, said) = typed(&house, &["auth", "acc"], &format!("{}\n", token(&platform)));
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("App passwords") && !said.contains(&token(&platform)), "{said}");
+    assert_eq!(std::fs::read_to_string(house.path("password")).unwrap().trim(), token(&platform));
+    // A credential is proven, and the person told what to do with it.
+    let house = self::house(&platform, "{ credential = \"acc-password\" }");
+    let (code, said) = typed(&house, &["auth", "acc"], &format!("{}\n", token(&platform)));
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("systemd-creds encrypt --name=acc-password -"), "{said}");
+    house.hides(&platform.canaries());
+}
+
+/// Asks the daemon over its socket.
+fn asked(house: &House, question: &Value) -> Value {
+    let mut socket = UnixStream::connect(house.path("c.sock")).unwrap();
+    socket.write_all(format!("{question}\n").as_bytes()).unwrap();
+    let mut line = String::new();
+    BufReader::new(socket).read_line(&mut line).unwrap();
+    serde_json::from_str(&line).unwrap()
+}
+
+#[test]
+fn tokens_given_to_the_daemon_are_sealed_and_another_key_stops_the_account() {
+    let platform = Platform::mastodon();
+    let mut house = House::with(&platform.account("acc"), |text| {
+        text.replace("path = \"store\"\n", "path = \"store\"\nseal = { env = \"STORE_KEY\" }\n")
+    });
+    for (name, value) in platform.secrets() {
+        house.set(&name, &value);
+    }
+    let account = |house: &House| house.status()["accounts"][0].clone();
+    house.set("STORE_KEY", "too short for a key");
+    let ended = house.start(&[]).end();
+    assert_eq!(ended.code(), CONFIG_REFUSED);
+    assert!(ended.err.contains("fewer than 32 characters"), "{ended:?}");
+    let keys = ["key-canary-of-more-than-32-characters-1", "key-canary-of-more-than-32-characters-2"];
+    house.set("STORE_KEY", keys[0]);
+    let mut daemon = house.ready();
+    let tokens = json!({"refresh": "refresh-canary"});
+    let kept = asked(&house, &json!({"question": "auth", "account": "acc", "tokens": tokens}));
+    assert_eq!((&kept["answer"], &kept["body"]), (&json!("kept"), &json!("acc")));
+    let unknown = asked(&house, &json!({"question": "auth", "account": "other", "tokens": tokens}));
+    assert_eq!(unknown["body"]["kind"], "unknown");
+    daemon.event("account.tokens_kept");
+    assert_eq!(daemon.stop().code(), 0);
+    let rows = house.exported();
+    let row = rows.iter().find(|row| row["what"] == "tokens-kept").expect("it is told that there were some");
+    assert_eq!(row["record"]["fact"], json!({"tokens-kept": {"account": "acc"}}));
+    let canaries = ["refresh-canary".to_owned(), keys[0].to_owned()];
+    assert!(canaries.iter().all(|canary| daemon.log.iter().all(|line| !line.to_string().contains(canary))));
+    house.hides(&canaries);
+    house.set("STORE_KEY", keys[1]);
+    let mut daemon = house.ready();
+    daemon.rewind();
+    let lost = daemon.event("account.auth_lost");
+    assert!(lost["reason"].as_str().unwrap().contains("sealed with another key"), "{lost}");
+    assert_eq!(account(&house)["state"], "auth");
+    let attention = house.status()["attention"].to_string();
+    assert!(attention.contains("cadenced auth acc"), "{attention}");
+    assert_eq!(daemon.stop().code(), 0);
+    house.set("STORE_KEY", keys[0]);
+    let mut daemon = house.ready();
+    daemon.rewind();
+    daemon.event("account.auth_refreshed");
+    assert_eq!(account(&house)["state"], "ready");
+    daemon.stop();
+}
