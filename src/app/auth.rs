@@ -14,9 +14,11 @@ use crate::cli::exit::{Exit, Failure, Kind};
 use crate::control::protocol::{Answer, Question, Tokens};
 use crate::domain::document::nearest;
 use crate::domain::{AccountId, Secret, Timestamp};
+use crate::edge::caller::Dispatcher;
 use crate::edge::chance::SystemChance;
 use crate::edge::clock::SystemClock;
-use crate::edge::http::HttpCaller;
+use crate::edge::http::Http;
+use crate::edge::relay::Relays;
 use crate::edge::{files, secrets, store, terminal};
 use crate::engine::{AccountSetup, Command, Engine, Event, Mode};
 use crate::ledger::store::Ledger as _;
@@ -50,8 +52,9 @@ pub fn obtain(loaded: &Loaded, args: &AuthArgs, out: &mut dyn Write) -> Result<E
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| internal("start the runtime", &error))?;
     let agent = concat!("cadenced/", env!("CARGO_PKG_VERSION"));
-    let caller = HttpCaller::new(runtime.handle().clone(), agent, Arc::new(files::carry_out))
-        .map_err(|error| internal("set up HTTP", &error))?;
+    let http = Http::new(agent, &[]).map_err(|error| internal("set up HTTP", &error))?;
+    let relays = Relays::new(agent, &[]).map_err(|error| internal("set up WebSocket", &error))?;
+    let caller = Dispatcher::new(runtime.handle().clone(), http, relays, Arc::new(files::carry_out));
     let timeout = loaded.settings.accounts[&args.account].rules.timeout;
     let world = World { loaded, account: &args.account, _runtime: runtime, caller, timeout };
     auth(&ask, &world, out)
@@ -62,7 +65,7 @@ struct World<'w> {
     account: &'w AccountId,
     /// The caller's threads.
     _runtime: Runtime,
-    caller: HttpCaller,
+    caller: Dispatcher,
     timeout: Duration,
 }
 

@@ -236,7 +236,7 @@ impl Command<'_> {
     fn request(&self, request: Request) -> Result<HttpReply, Failure> {
         match self.desk.call(Call::Http(request)) {
             Ok(Reply::Http(reply)) => Ok(reply),
-            Ok(Reply::File(_)) => Err(not_done("the platform did not answer by HTTP")),
+            Ok(_) => Err(not_done("the platform did not answer by HTTP")),
             Err(why) => Err(not_done(format!("the platform did not answer: {why}"))),
         }
     }

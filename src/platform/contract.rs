@@ -576,6 +576,12 @@ impl Body {
         Self { mime: Some("application/json".into()), chunks: vec![value.to_string().into_bytes().into()] }
     }
 
+    /// `application/x-www-form-urlencoded`.
+    pub fn urlencoded(fields: &[(&str, &str)]) -> Self {
+        let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        Self::bytes("application/x-www-form-urlencoded", text.into_bytes().into())
+    }
+
     pub fn bytes(mime: &str, bytes: Arc<[u8]>) -> Self {
         Self { mime: Some(mime.into()), chunks: vec![bytes] }
     }

@@ -12,7 +12,7 @@ use url::Url;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
-use super::{Body, HttpReply, Request};
+use super::{HttpReply, Request};
 use crate::domain::Secret;
 
 /// How a person gets what [`super::Adapter::secrets`] names.
@@ -178,14 +178,6 @@ impl Login {
             }
             _ => Err(CodeError::NoCode),
         }
-    }
-}
-
-impl Body {
-    /// `application/x-www-form-urlencoded`.
-    pub fn form(fields: &[(&str, &str)]) -> Self {
-        let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        Self { mime: Some("application/x-www-form-urlencoded".into()), chunks: vec![text.into_bytes().into()] }
     }
 }
 

@@ -43,8 +43,7 @@ impl Wire<'_> {
         let all = parameters.iter().copied().chain(proof);
         let mut body = Body::default();
         if method == Method::Post {
-            let form: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(all).finish();
-            body = Body::bytes("application/x-www-form-urlencoded", form.into_bytes().into());
+            body = Body::urlencoded(&all.collect::<Vec<_>>());
         } else {
             url.query_pairs_mut().extend_pairs(all);
         }

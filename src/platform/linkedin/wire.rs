@@ -110,12 +110,12 @@ impl Wire<'_> {
 
 /// Asks for a new access token.
 pub fn refresh(oauth: &Url, client_id: &str, client_secret: &Secret, refresh_token: &Secret) -> Call {
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.append_pair("grant_type", "refresh_token")
-        .append_pair("refresh_token", refresh_token.expose().trim())
-        .append_pair("client_id", client_id)
-        .append_pair("client_secret", client_secret.expose().trim());
-    let body = Body::bytes("application/x-www-form-urlencoded", form.finish().into_bytes().into());
+    let body = Body::urlencoded(&[
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token.expose().trim()),
+        ("client_id", client_id),
+        ("client_secret", client_secret.expose().trim()),
+    ]);
     call(Method::Post, at(oauth, "oauth/v2/accessToken"), vec![accept()], body)
 }
 

@@ -59,7 +59,7 @@ impl CodeFlow for Login {
                 ("code_verifier", login.verifier.expose()),
                 ("scope", SCOPES),
             ];
-            return Ask::Call(self.post(&["oauth", "token"], Body::form(&fields)));
+            return Ask::Call(self.post(&["oauth", "token"], Body::urlencoded(&fields)));
         };
         let value = reply.value().unwrap_or_default();
         // A token becomes a header: nothing that could end the line may be in it.
@@ -74,7 +74,7 @@ impl CodeFlow for Login {
 impl Login {
     fn post(&self, path: &[&str], body: Body) -> Request {
         let headers = vec![("Accept", HeaderValue::Plain("application/json".into()))];
-        Request { method: Method::Post, url: self.at(path), headers, body }
+        Request { method: Method::Post, url: self.at(path), headers, body, secret_path: None }
     }
 
     fn at(&self, path: &[&str]) -> Url {

@@ -96,9 +96,7 @@ impl Wire<'_> {
 
     /// New tokens. `fields` hold a secret, so they go into the body.
     pub fn token(self, fields: &[(&str, &str)], basic: Option<HeaderValue>) -> Request {
-        let form: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let body = Body::bytes("application/x-www-form-urlencoded", form.into_bytes().into());
-        let mut request = self.post(&["2", "oauth2", "token"], body);
+        let mut request = self.post(&["2", "oauth2", "token"], Body::urlencoded(fields));
         request.headers.extend(basic.map(|value| ("Authorization", value)));
         request
     }

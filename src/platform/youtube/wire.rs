@@ -59,13 +59,12 @@ impl Wire {
 
     /// The refresh token stays what it is: only an access token comes back.
     pub fn refresh(&self, client: &str, client_secret: &Secret, refresh: &Secret) -> Call {
-        let form = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("grant_type", "refresh_token")
-            .append_pair("client_id", client)
-            .append_pair("client_secret", client_secret.expose())
-            .append_pair("refresh_token", refresh.expose())
-            .finish();
-        let body = Body::bytes("application/x-www-form-urlencoded", form.into_bytes().into());
+        let body = Body::urlencoded(&[
+            ("grant_type", "refresh_token"),
+            ("client_id", client),
+            ("client_secret", client_secret.expose()),
+            ("refresh_token", refresh.expose()),
+        ]);
         Call::Http(Request {
             method: Method::Post,
             url: below(&self.auth, "token", &[]),
