@@ -445,8 +445,7 @@ impl House {
     fn may_ask_with(&self, token: &str) {
         let Some(number) = token.strip_prefix("tok-r").or_else(|| token.strip_prefix("tok-a")) else { return };
         let refresh = format!("tok-r{number}");
-        let kept = self.kept().iter().any(|kept| *kept == refresh)
-            || self.setup.secrets.0["refresh_token"].expose() == refresh;
+        let kept = self.kept().contains(&refresh) || self.setup.secrets.0["refresh_token"].expose() == refresh;
         assert!(kept, "asked with {token} before {refresh} was durable");
     }
 

@@ -147,7 +147,7 @@ fn all_calls() -> Vec<(String, Request, HttpReply)> {
             drive.deliver(&Content { text: format!("Text {number}"), ..Content::default() }, &[], Purpose::Publish);
         }
         drive.now = time::after(drive.now, Duration::from_secs(60));
-        drive.deliver(&full, &[picture.clone()], Purpose::LookBack);
+        drive.deliver(&full, std::slice::from_ref(&picture), Purpose::LookBack);
         drive.deliver(&Content { text: "never said".into(), ..Content::default() }, &[], Purpose::LookBack);
         calls.append(&mut drive.calls);
     }
