@@ -192,9 +192,16 @@ fn what_the_platform_claims_to_have_and_nobody_finds_is_uncertain() {
     }
 }
 
+/// Not before: who looks while it may still be under way does not see it, and sends it twice.
 #[test]
-fn where_nothing_can_tell_a_person_is_asked_at_once() {
-    tell(Delivering::of(Evidence::None), &[("go", "call publish-0"), ("lost", "uncertain: no reply")]);
+fn where_nothing_can_tell_a_person_is_asked_once_it_has_come_to_rest() {
+    let story: [Line; 4] = [
+        ("go", "call publish-0"),
+        ("lost", "ambiguous, settles in 300 s"),
+        ("wait", "10 s later: sleep 290 s"),
+        ("wait", "290 s later: uncertain: no reply; nobody can look"),
+    ];
+    tell(Delivering::of(Evidence::None), &story);
 }
 
 #[test]
@@ -603,6 +610,9 @@ impl Adapter for Fake {
         }
         let looks = attempt.purpose == Purpose::LookBack && !self.0.looks_by_publishing;
         assert!(looks || !self.0.unread_media, "what is to be sent has its media read");
+        if looks && self.0.evidence == Evidence::None {
+            return Next::CannotTell("nobody can look".into());
+        }
         let (name, effect) = if looks { ("look", Effect::Harmless) } else { ("publish", Effect::Publishes) };
         let call = Call::File(FileCall { root: "/".into(), work: FileWork::Read(Vec::new()) });
         Next::Call(Step { name: format!("{name}-{part}"), effect, call })

@@ -254,6 +254,14 @@ impl Delivery {
             let why = format!("{}; looking for it failed for {} h", doubt.why, LOOK_PATIENCE.as_secs() / 3600);
             return Act::End(Outcome::Uncertain { why });
         }
+        // Where nothing can tell, a person is asked once it has surely come to rest: who looks earlier may not see it and
+        // send it twice, and the next post would follow it too soon.
+        if let Some(doubt) = self.doubt.as_ref().filter(|doubt| now < doubt.settle)
+            && self.adapter.evidence() == Evidence::None
+        {
+            let until = doubt.settle;
+            return self.sleep_until(until);
+        }
         if self.doubt.is_none() && !self.has_media() {
             // What was found in doubt after a restart goes on as a new attempt, which reads its media first.
             let why = "the rest is to be sent".to_owned();
@@ -265,7 +273,10 @@ impl Delivery {
             Next::Done(remote) => Act::End(Outcome::Delivered { remote, reconciled: self.reconciled }),
             Next::Refuse(why) => self.refuse(why),
             Next::Auth(why) => self.auth(why),
-            Next::CannotTell(why) => Act::End(Outcome::Uncertain { why }),
+            Next::CannotTell(how) => {
+                let why = self.doubt.as_ref().map_or(how.clone(), |doubt| format!("{}; {how}", doubt.why));
+                Act::End(Outcome::Uncertain { why })
+            }
         }
     }
 
@@ -422,8 +433,7 @@ impl Delivery {
     /// It may have arrived: from here on it is only looked for, until that is known.
     fn doubt(&mut self, why: &str, now: Timestamp, claim: Claim) -> Act {
         let asked = match self.adapter.evidence() {
-            Evidence::None => return Act::End(Outcome::Uncertain { why: why.into() }),
-            Evidence::Repeatable => SETTLE.max(self.rules.timeout * 2),
+            Evidence::None | Evidence::Repeatable => SETTLE.max(self.rules.timeout * 2),
             Evidence::LookBack { lag } => SETTLE.max(self.rules.timeout * 2).max(lag),
         };
         let settle = match claim {
