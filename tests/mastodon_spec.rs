@@ -65,7 +65,8 @@ fn the_requests_of_a_login_are_such_too() {
     exchange.body = Body::json(&Value::Object(fields));
     assert_eq!(violations(&schema, &exchange), Vec::<String>::new());
     let address = flow.authorize(&client, &login);
-    let opened = Request { method: Method::Get, url: address, headers: Vec::new(), body: Body::default(), secret_path: None };
+    let opened =
+        Request { method: Method::Get, url: address, headers: Vec::new(), body: Body::default(), secret_path: None };
     assert_eq!(violations(&schema, &opened), Vec::<String>::new());
 }
 
