@@ -346,8 +346,9 @@ impl Oracle {
                 ));
             }
         }
-        let unseen =
-            self.doubted.get(account).into_iter().flatten().filter(|(_, delivery)| self.parts_of(delivery) == 0);
+        // What a person has had sent again was not there, and still counted where it was doubted when others were chosen.
+        let was_unseen = |delivery: &DeliveryId| self.parts_of(delivery) == 0 || self.asked.contains_key(delivery);
+        let unseen = self.doubted.get(account).into_iter().flatten().filter(|(_, delivery)| was_unseen(delivery));
         let mut counted = beat.to_vec();
         let (first, last) = (beat.first().map(|(at, _)| *at), beat.last().map(|(at, _)| *at));
         counted.extend(unseen.filter(|(at, _)| first <= Some(*at) && Some(*at) <= last).cloned());
