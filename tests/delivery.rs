@@ -45,6 +45,23 @@ fn what_never_left_or_surely_failed_is_tried_again() {
 }
 
 #[test]
+fn what_is_out_is_never_given_up() {
+    let last = || Delivering { tries: 2, confirms: true, ..Delivering::of(LOOK_BACK) };
+    for lost in ["lost", "503"] {
+        let out = [("go", "call publish-0"), ("200", "keep publish-0"), ("go", "call confirm-1")];
+        tell(last(), &[&out[..], &[(lost, "again in 30 s, counted")]].concat());
+    }
+    let unwanted = [
+        ("go", "call publish-0"),
+        ("200", "keep publish-0"),
+        ("unwanted", ""),
+        ("go", "call confirm-1"),
+        ("503", "again in 30 s, counted"),
+    ];
+    tell(last(), &unwanted);
+}
+
+#[test]
 fn not_there_counts_after_the_settle_time_when_two_looks_agree() {
     for lost in ["lost", "500", "nonsense"] {
         tell(
@@ -438,6 +455,8 @@ struct Delivering {
     /// Found in `sending` at start, and when it settles, if that is on record.
     found: Option<Option<u64>>,
     looks_by_publishing: bool,
+    /// After the last part it asks a question more.
+    confirms: bool,
 }
 
 impl Delivering {
@@ -452,6 +471,7 @@ impl Delivering {
             unread_media: false,
             found: None,
             looks_by_publishing: false,
+            confirms: false,
         }
     }
 }
@@ -606,6 +626,10 @@ impl Adapter for Fake {
     fn next(&self, attempt: &Attempt<'_>) -> Next {
         let part = attempt.done.len();
         if part == 1 + attempt.job.content.thread.len() {
+            if self.0.confirms {
+                let call = Call::File(FileCall { root: "/".into(), work: FileWork::Read(Vec::new()) });
+                return Next::Call(Step { name: format!("confirm-{part}"), effect: Effect::Harmless, call });
+            }
             return Next::Done(Remote { id: "1".into(), url: None, reference: JsonText::default() });
         }
         let looks = attempt.purpose == Purpose::LookBack && !self.0.looks_by_publishing;

@@ -244,7 +244,7 @@ impl Delivery {
         self.sleep = None;
         if self.wanted == Wanted::Settle {
             self.doubt_again();
-            if self.doubt.is_none() {
+            if self.doubt.is_none() && !self.is_out() {
                 return Act::End(self.give_up_unwanted());
             }
         }
@@ -525,7 +525,8 @@ impl Delivery {
         }
         let counted = count == Count::Yes;
         let tries = self.tries.saturating_add(u32::from(counted));
-        if tries >= self.rules.retry.tries {
+        // When all is out, only a question about it has failed.
+        if tries >= self.rules.retry.tries && !self.is_out() {
             return self.refuse(format!("given up after {tries} tries: {why}"));
         }
         // Tries that do not count still lengthen the wait.
@@ -552,6 +553,11 @@ impl Delivery {
             return Act::Park { why };
         }
         Act::End(Outcome::Auth { why })
+    }
+
+    /// All parts are published.
+    fn is_out(&self) -> bool {
+        self.published as usize > self.job.content.thread.len()
     }
 
     fn give_up_unwanted(&self) -> Outcome {
