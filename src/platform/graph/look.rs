@@ -13,7 +13,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::publishing::{Answer, Parent, Scratch, Status, View, data, harmless, parent};
+use super::progress::{Scratch, data};
+use super::publishing::{Parent, View, harmless, parent};
+use super::reading::{Answer, Status};
 use super::{text, wire};
 use crate::domain::{Timestamp, time};
 use crate::platform::contract::{Next, Reading};

@@ -2,18 +2,20 @@
 //!
 //! [`errors`] reads the one error envelope of all of them, [`wire`] builds requests, [`token`] chooses the token and
 //! has it refreshed. Threads and Instagram publish alike, too: a container is made, asked after until it is finished,
-//! and published by a call of its own. That is [`publishing`], with [`look`] for what an ambiguous call may have left,
-//! [`media`] for the files that Meta fetches itself, and [`twin`] as the imitation of both. Where the two differ only
+//! and published by a call of its own. That is [`publishing`] and [`reading`], with [`look`] for what an ambiguous call may
+//! have left, [`media`] for the files that Meta fetches itself, and [`twin`] as the imitation of both. Where the two differ only
 //! in words, the words stand in a [`Dialect`]; what they can show and take is theirs alone.
 
 pub mod errors;
 pub mod look;
 pub mod media;
+pub mod progress;
 pub mod publishing;
+pub mod reading;
+#[cfg(test)]
+pub mod tests;
 pub mod text;
 pub mod token;
-#[cfg(test)]
-pub mod trial;
 pub mod twin;
 pub mod wire;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::publishing::{Left, data};
+use super::progress::{Left, data};
 use crate::domain::{
     AccountId, Checkpoint, Content, DeliveryId, Digest, JsonText, MediaItem, PostId, Remote, ReplyTo, Secret,
     Timestamp, time,

@@ -30,7 +30,7 @@ use super::contract::{
     MediaKind, Method, Next, Pace, Reading, Reply, Request, Session, Step, Table,
 };
 use super::graph::publishing::{self, Account, Place, Service};
-use super::graph::{Dialect, errors, media, text, token, wire};
+use super::graph::{Dialect, errors, media, reading, text, token, wire};
 use crate::domain::{Content, MediaItem, SecretRef, Timestamp, Visibility};
 
 /// What Instagram calls things.
@@ -210,7 +210,7 @@ impl Adapter for Instagram {
     }
 
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
-        publishing::read(self, attempt, step, reply)
+        reading::read(self, attempt, step, reply)
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

@@ -4,7 +4,7 @@ use super::twin::InstagramTwin;
 use super::*;
 use crate::domain::{Digest, MediaFacts, time};
 use crate::platform::contract::{Call, Purpose, Twin};
-use crate::platform::graph::trial::{self, End, Run, build, content};
+use crate::platform::graph::tests::{self as trial, End, Run, build, content};
 
 fn adapter() -> Arc<dyn Adapter> {
     build(&ENTRY, InstagramTwin::new().table(0, "https://graph.example", "/")).0.unwrap()

@@ -30,7 +30,7 @@ use super::contract::{
     Reply, Session, Step, Table,
 };
 use super::graph::publishing::{self, Account, Place, Service};
-use super::graph::{Dialect, errors, media, token, wire};
+use super::graph::{Dialect, errors, media, reading, token, wire};
 use crate::domain::{Content, MediaItem, SecretRef, Timestamp, Visibility};
 use crate::platform::contract::{Job, Media};
 
@@ -183,7 +183,7 @@ impl Adapter for Threads {
     }
 
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
-        publishing::read(self, attempt, step, reply)
+        reading::read(self, attempt, step, reply)
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

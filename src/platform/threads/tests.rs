@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::twin::ThreadsTwin;
 use super::*;
-use crate::domain::{PostId, Remote, ReplyTo, Secret, time};
+use crate::domain::{Digest, PostId, Remote, ReplyTo, Secret, time};
 use crate::platform::contract::{Call, HeaderValue, Purpose, Twin};
-use crate::platform::graph::trial::{self, End, NOW, Run, at, build, content, job, name};
+use crate::platform::graph::tests::{self as trial, End, NOW, Run, at, build, content, job, name};
 
 fn adapter() -> std::sync::Arc<dyn Adapter> {
     build(&ENTRY, ThreadsTwin::new().table(0, "https://graph.example", "/")).0.unwrap()
@@ -65,8 +65,6 @@ fn a_carousel_is_its_items_and_the_container_around_them() {
     assert_eq!(around["children"].split(',').count(), 2);
     assert!(!item.contains_key("text"));
 }
-
-use crate::domain::Digest;
 
 #[test]
 fn a_thread_is_a_chain_of_containers() {
