@@ -1,0 +1,144 @@
+//! Every request that the Instagram adapter can make, against Meta's own description of the nodes and edges.
+//!
+//! The description is reference data that is not part of this repository; where it is not, these tests say so and pass.
+
+#![cfg(test)]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use cadenced::domain::Content;
+use cadenced::platform::contract::Request;
+use cadenced::platform::instagram::ENTRY;
+use serde_json::Value;
+use support::graph::{film, parameters, picture, requests, shared};
+
+/// Of the account with either login, of a post, of a container, of a quota, and of a refresh.
+struct Api {
+    accounts: [Value; 2],
+    media: Value,
+    container: Value,
+    quota: Value,
+    refresh: Value,
+}
+
+fn api() -> Option<Api> {
+    let read = |name: &str| {
+        let text = shared(&format!("instagram/{name}.json"))?;
+        Some(serde_json::from_str::<Value>(&text).expect("a description is JSON"))
+    };
+    Some(Api {
+        accounts: [read("IGUserForIGOnlyAPI")?, read("IGUser")?],
+        media: read("IGMedia")?,
+        container: read("ShadowIGMediaBuilder")?,
+        quota: read("ContentPublishingLimitResponse")?,
+        refresh: read("IGRefreshAccessTokenForIGOnlyAPI")?,
+    })
+}
+
+fn names(of: &Value, list: &str) -> BTreeSet<String> {
+    let all = of[list].as_array().into_iter().flatten();
+    all.filter_map(|one| one["name"].as_str()).map(Into::into).collect()
+}
+
+/// What an edge takes, where there is one.
+fn edge(of: &Value, method: &str, name: &str) -> Option<BTreeSet<String>> {
+    let mut edges = of["apis"].as_array()?.iter();
+    // The description of Instagram's own login writes edges without their underscores.
+    let same = |endpoint: &str| endpoint == name || endpoint == name.replace('_', "");
+    let found = edges.find(|edge| edge["method"] == method && edge["endpoint"].as_str().is_some_and(same))?;
+    Some(names(found, "params"))
+}
+
+fn violations(api: &Api, step: &str, request: &Request) -> Vec<String> {
+    let sent = parameters(request);
+    let path: Vec<&str> = request.url.path_segments().into_iter().flatten().collect();
+    let asked = |of: &Value| -> Vec<String> {
+        let (fields, known) = (sent.get("fields").cloned().unwrap_or_default(), names(of, "fields"));
+        fields.split(',').filter(|field| !known.contains(*field)).map(|field| format!("no field {field}")).collect()
+    };
+    let kind = step.split('-').next().unwrap_or_default();
+    let mut faults = Vec::new();
+    match (kind, path.as_slice()) {
+        ("refresh", ["refresh_access_token"]) => {
+            let known = names(&api.refresh["apis"][0], "params");
+            faults.extend(sent.keys().filter(|name| !known.contains(*name)).map(|name| format!("no parameter {name}")));
+        }
+        ("identity", ["v26.0", "me"]) => faults.extend(asked(&api.accounts[0])),
+        ("bytes", ["ig-api-upload", "v26.0", _]) => {}
+        ("status" | "ready" | "asked", ["v26.0", _]) => faults.extend(asked(&api.container)),
+        ("address", ["v26.0", _]) => faults.extend(asked(&api.media)),
+        ("quota" | "look" | "container" | "item" | "publish", ["v26.0", _, name]) => {
+            match kind {
+                "quota" => faults.extend(asked(&api.quota)),
+                "look" => faults.extend(asked(&api.media)),
+                _ => {}
+            }
+            for account in &api.accounts {
+                let Some(known) = edge(account, request.method.name(), name) else {
+                    faults.push(format!("no edge {name}"));
+                    continue;
+                };
+                // What every edge knows.
+                let general = ["fields", "limit", "after"];
+                let known = |name: &&String| known.contains(*name) || general.contains(&name.as_str());
+                faults.extend(sent.keys().filter(|name| !known(name)).map(|name| format!("no parameter {name}")));
+            }
+        }
+        _ => faults.push(format!("no such request: {path:?}")),
+    }
+    if !request.headers.iter().any(|(name, _)| *name == "Authorization") {
+        faults.push("no token".into());
+    }
+    faults
+}
+
+fn all_requests() -> Vec<(String, Request)> {
+    let post = Content { text: "one".into(), ..Content::default() };
+    let kinds = [vec![picture(1)], vec![film()], vec![picture(1), film()]];
+    kinds.into_iter().flat_map(|media| requests(&ENTRY, &post, &media)).collect()
+}
+
+#[test]
+fn every_request_is_one_that_is_described() {
+    let Some(api) = api() else { return };
+    let requests = all_requests();
+    let kinds: BTreeSet<&str> = requests.iter().map(|(step, _)| step.split('-').next().expect("a name")).collect();
+    let expected = [
+        "address",
+        "asked",
+        "bytes",
+        "container",
+        "identity",
+        "item",
+        "look",
+        "publish",
+        "quota",
+        "ready",
+        "refresh",
+        "status",
+    ];
+    assert_eq!(kinds, expected.into(), "the run must make every kind of request");
+    for (step, request) in &requests {
+        let faults = violations(&api, step, request);
+        assert!(faults.is_empty(), "{step}: {} {}: {faults:?}", request.method.name(), request.url);
+    }
+}
+
+#[test]
+fn the_check_finds_what_is_wrong() {
+    let Some(api) = api() else { return };
+    let all = all_requests();
+    let of = |kind: &str| all.iter().find(|(step, _)| step == kind).expect("it is asked").clone();
+    let (step, mut status) = of("status-0");
+    assert_eq!(violations(&api, &step, &status).len(), 0);
+    status.url.set_query(Some("fields=status,error_message"));
+    assert_eq!(violations(&api, &step, &status), ["no field error_message"], "it is Threads' name");
+    let (step, mut publish) = of("publish-0");
+    publish.url.set_query(Some("colour=red"));
+    assert_eq!(violations(&api, &step, &publish).len(), 2, "with either login");
+    publish.url.set_path("/v26.0/1/publish");
+    publish.headers.clear();
+    assert_eq!(violations(&api, &step, &publish).len(), 3);
+}
