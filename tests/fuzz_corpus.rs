@@ -27,6 +27,7 @@ const REACHED: &[(&str, &[&str])] = &[
     ("exec", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("discord", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("facebook", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
+    ("instagram", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("journal", &["clean", "torn", "damaged"]),
     ("mastodon", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     // A look comes to no end but by the clock: what is not settled is looked for, for a day.
@@ -39,6 +40,7 @@ const REACHED: &[(&str, &[&str])] = &[
     ("webhook", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain", "parked"]),
     ("x", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
     ("youtube", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
+    ("threads", &["delivered", "refused", "auth", "rate-limited", "retry", "uncertain"]),
 ];
 
 #[test]

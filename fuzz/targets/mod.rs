@@ -15,6 +15,7 @@ pub mod cron;
 pub mod discord;
 pub mod exec;
 pub mod facebook;
+pub mod instagram;
 pub mod journal;
 pub mod mastodon;
 pub mod nostr;
@@ -27,6 +28,7 @@ pub mod text;
 pub mod webhook;
 pub mod x;
 pub mod youtube;
+pub mod threads;
 
 /// A target. It takes any bytes, and says how far they came.
 pub type Target = fn(&[u8]) -> &'static str;
@@ -41,6 +43,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("exec", exec::run),
     ("discord", discord::run),
     ("facebook", facebook::run),
+    ("instagram", instagram::run),
     ("journal", journal::run),
     ("mastodon", mastodon::run),
     ("nostr", nostr::run),
@@ -52,4 +55,5 @@ pub const ALL: &[(&str, Target)] = &[
     ("webhook", webhook::run),
     ("x", x::run),
     ("youtube", youtube::run),
+    ("threads", threads::run),
 ];

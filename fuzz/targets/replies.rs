@@ -30,7 +30,9 @@ use cadenced::deliver::delivery::AccountState;
 use cadenced::deliver::{Act, Delivery, Progress};
 use cadenced::domain::policy::{DeliveryRules, Retry};
 use cadenced::domain::time::after;
-use cadenced::domain::{AccountId, Content, DeliveryId, Digest, MediaItem, PostId, ReplyTo, Timestamp, Visibility};
+use cadenced::domain::{
+    AccountId, Content, DeliveryId, Digest, MediaFacts, MediaItem, PostId, ReplyTo, Timestamp, Visibility,
+};
 use cadenced::ledger::Outcome;
 use cadenced::platform::contract::{
     Abilities, Adapter, Answers, Call, Effect, Entry, Evidence, ExecReply, Failure, HttpReply, Job, Media, Reply,
@@ -301,6 +303,21 @@ fn content(words: &[&str], address: &str, can: &Abilities) -> Content {
     let has = |word: &str| words.contains(&word);
     let file = |name: &str, ending: &str| MediaItem {
         file: format!("{name}.{ending}"),
+    Content {
+        text: "part 0 of <post> & \"more\"".into(),
+        lang: Some("en".into()),
+        thread: if has("thread") { (1..3).map(|part| format!("part {part} of <post>")).collect() } else { Vec::new() },
+        media: if has("media") { pictures() } else { Vec::new() },
+        reply_to: has("answer").then(|| ReplyTo::Theirs(address.into())),
+        warning: has("warning").then(|| "long".into()),
+        visibility: if has("unlisted") { Visibility::Unlisted } else { Visibility::Public },
+        ..Content::default()
+    }
+}
+
+fn pictures() -> Vec<MediaItem> {
+    let picture = |name: &str| MediaItem {
+        file: format!("{name}.png"),
         alt: format!("Twelve pixels of {name}"),
         sha256: Digest::of(name.as_bytes()),
         facts: None,
@@ -324,6 +341,18 @@ fn content(words: &[&str], address: &str, can: &Abilities) -> Content {
         visibility: if has("unlisted") { Visibility::Unlisted } else { Visibility::Public },
         ..Content::default()
     }
+    vec![picture("one"), picture("two")]
+}
+
+/// What the pictures are: the first kind that the platform takes.
+fn kind(adapter: &dyn Adapter) -> &'static str {
+    let fits = |mime: &&'static str| {
+        let facts = MediaFacts { mime, bytes: 16, size: Some((4, 3)), duration: None };
+        let media = pictures().into_iter().map(|item| MediaItem { facts: Some(Arc::new(facts.clone())), ..item });
+        let content = Content { text: "a".into(), media: media.collect(), ..Content::default() };
+        adapter.check(&content, &Session::default()).is_empty()
+    };
+    ["image/png", "image/jpeg"].into_iter().find(fits).unwrap_or("image/png")
 }
 
 fn texts(content: &Content) -> Vec<String> {
@@ -339,14 +368,18 @@ fn job(adapter: &dyn Adapter, mut content: Content) -> Job {
             "reply_to" => content.reply_to = None,
             // Some take no brackets of HTML.
             "text" if complaint.reason.contains('<') => content.text = content.text.replace('<', "(").replace('>', ")"),
+            "thread" => content.thread = Vec::new(),
+            "media" if content.media.is_empty() => content.media = pictures(),
             other => panic!("{other}: {}", complaint.reason),
         }
     }
     let now = Timestamp::constant(1_790_000_000, 0);
     let digest = Digest::of(format!("{content:?}").as_bytes());
+    let mime = kind(adapter);
     let media = |item: &MediaItem| Media {
         item: item.clone(),
         mime: if item.file.ends_with(".mp4") { "video/mp4".into() } else { "image/png".into() },
+        mime: mime.into(),
         size: Some((4, 3)),
         // As long as the smallest picture; the imitations look at the first bytes.
         bytes: [b"\x89PNG\r\n\x1a\n".as_slice(), item.file.as_bytes()].concat().into(),
