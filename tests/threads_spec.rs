@@ -65,7 +65,7 @@ fn violations(api: &Api, request: &Request) -> Vec<String> {
     let path: Vec<&str> = request.url.path_segments().into_iter().flatten().collect();
     let path = path.strip_prefix(&["v1.0"]).unwrap_or(&path);
     let is_id = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let shape: Vec<&str> = path.iter().map(|part| if is_id(&part) { "*" } else { *part }).collect();
+    let shape: Vec<&str> = path.iter().map(|part| if is_id(part) { "*" } else { *part }).collect();
     let Some(known) = api.operations.get(&(request.method.name().into(), shape.join("/"))) else {
         return vec![format!("no such request: {shape:?}")];
     };

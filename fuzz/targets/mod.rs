@@ -25,10 +25,10 @@ mod replies;
 pub mod site;
 pub mod telegram;
 pub mod text;
+pub mod threads;
 pub mod webhook;
 pub mod x;
 pub mod youtube;
-pub mod threads;
 
 /// A target. It takes any bytes, and says how far they came.
 pub type Target = fn(&[u8]) -> &'static str;

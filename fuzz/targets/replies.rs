@@ -301,58 +301,44 @@ fn adapter(entry: &Entry, twin: &dyn Twin) -> Arc<dyn Adapter> {
 /// What the words ask for, as far as the platform can show it, and no less than it demands.
 fn content(words: &[&str], address: &str, can: &Abilities) -> Content {
     let has = |word: &str| words.contains(&word);
-    let file = |name: &str, ending: &str| MediaItem {
-        file: format!("{name}.{ending}"),
+    let thread = if has("thread") && can.threads { 1..3 } else { 1..1 };
     Content {
         text: "part 0 of <post> & \"more\"".into(),
         lang: Some("en".into()),
-        thread: if has("thread") { (1..3).map(|part| format!("part {part} of <post>")).collect() } else { Vec::new() },
-        media: if has("media") { pictures() } else { Vec::new() },
-        reply_to: has("answer").then(|| ReplyTo::Theirs(address.into())),
-        warning: has("warning").then(|| "long".into()),
-        visibility: if has("unlisted") { Visibility::Unlisted } else { Visibility::Public },
-        ..Content::default()
-    }
-}
-
-fn pictures() -> Vec<MediaItem> {
-    let picture = |name: &str| MediaItem {
-        file: format!("{name}.png"),
-        alt: format!("Twelve pixels of {name}"),
-        sha256: Digest::of(name.as_bytes()),
-        facts: None,
-    };
-    let media = match has("media") || !can.text_alone {
-        false => Vec::new(),
-        true if can.images > 0 => ["one", "two"].map(|name| file(name, "png")).into_iter().take(can.images).collect(),
-        true => vec![file("one", "mp4")],
-    };
-    Content {
-        text: "part 0 of <post> & \"more\"".into(),
-        lang: Some("en".into()),
-        thread: if has("thread") && can.threads {
-            (1..3).map(|part| format!("part {part} of <post>")).collect()
-        } else {
-            Vec::new()
-        },
-        media,
+        thread: thread.map(|part| format!("part {part} of <post>")).collect(),
+        media: if has("media") || !can.text_alone { media(can) } else { Vec::new() },
         reply_to: (has("answer") && can.answers == Answers::Anything).then(|| ReplyTo::Theirs(address.into())),
         warning: (has("warning") && can.warnings).then(|| "long".into()),
         visibility: if has("unlisted") { Visibility::Unlisted } else { Visibility::Public },
         ..Content::default()
     }
-    vec![picture("one"), picture("two")]
 }
 
-/// What the pictures are: the first kind that the platform takes.
-fn kind(adapter: &dyn Adapter) -> &'static str {
+fn media(can: &Abilities) -> Vec<MediaItem> {
+    let file = |file: &str| MediaItem {
+        file: file.into(),
+        alt: format!("Twelve pixels of {file}"),
+        sha256: Digest::of(file.as_bytes()),
+        facts: None,
+    };
+    match can.images {
+        0 => vec![file("one.mp4")],
+        most => ["one.png", "two.png"].into_iter().take(most).map(file).collect(),
+    }
+}
+
+/// What the files are: films, or the first kind of picture that the platform takes.
+fn kind(adapter: &dyn Adapter, items: &[MediaItem]) -> &'static str {
     let fits = |mime: &&'static str| {
         let facts = MediaFacts { mime, bytes: 16, size: Some((4, 3)), duration: None };
-        let media = pictures().into_iter().map(|item| MediaItem { facts: Some(Arc::new(facts.clone())), ..item });
+        let media = items.iter().map(|item| MediaItem { facts: Some(Arc::new(facts.clone())), ..item.clone() });
         let content = Content { text: "a".into(), media: media.collect(), ..Content::default() };
         adapter.check(&content, &Session::default()).is_empty()
     };
-    ["image/png", "image/jpeg"].into_iter().find(fits).unwrap_or("image/png")
+    match items.iter().any(|item| item.file.ends_with(".mp4")) {
+        true => "video/mp4",
+        false => ["image/png", "image/jpeg"].into_iter().find(fits).unwrap_or("image/png"),
+    }
 }
 
 fn texts(content: &Content) -> Vec<String> {
@@ -368,17 +354,14 @@ fn job(adapter: &dyn Adapter, mut content: Content) -> Job {
             "reply_to" => content.reply_to = None,
             // Some take no brackets of HTML.
             "text" if complaint.reason.contains('<') => content.text = content.text.replace('<', "(").replace('>', ")"),
-            "thread" => content.thread = Vec::new(),
-            "media" if content.media.is_empty() => content.media = pictures(),
             other => panic!("{other}: {}", complaint.reason),
         }
     }
     let now = Timestamp::constant(1_790_000_000, 0);
     let digest = Digest::of(format!("{content:?}").as_bytes());
-    let mime = kind(adapter);
+    let mime = kind(adapter, &content.media);
     let media = |item: &MediaItem| Media {
         item: item.clone(),
-        mime: if item.file.ends_with(".mp4") { "video/mp4".into() } else { "image/png".into() },
         mime: mime.into(),
         size: Some((4, 3)),
         // As long as the smallest picture; the imitations look at the first bytes.

@@ -12,11 +12,8 @@ use crate::platform::contract::{Complaint, Effect, Fetch, Media, Next, Reading, 
 pub const BASE: &str = "media_base_url";
 
 /// The folder on the web, where the account names one.
-pub fn base(table: &mut Table) -> Result<Option<Url>, ()> {
-    match table.text(BASE) {
-        None => Ok(None),
-        Some(_) => table.base_url(BASE).map(Some).ok_or(()),
-    }
+pub fn base(table: &mut Table) -> Option<Url> {
+    table.text(BASE).and_then(|_| table.base_url(BASE))
 }
 
 /// What is wrong with media on an account that names no folder.

@@ -434,7 +434,7 @@ impl GraphTwin {
         if let Some(why) = &held.failed {
             value[dialect.problem] = json!(why);
         }
-        for field in fields.split(',').filter(|field| *field != dialect.status && *field != dialect.problem) {
+        if let Some(field) = fields.split(',').find(|field| ![dialect.status, dialect.problem].contains(field)) {
             return error(400, 100, None, &format!("Tried accessing nonexisting field ({field})"));
         }
         value[dialect.status] = json!(status);

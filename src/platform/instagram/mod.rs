@@ -145,7 +145,7 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
         token: token?,
         app_secret,
         user: user.filter(|_| is_id),
-        media_base: media_base.ok()?,
+        media_base,
     };
     let adapter = Instagram { account, upload: upload? };
     is_id.then(|| Arc::new(adapter) as Arc<dyn Adapter>)

@@ -124,7 +124,7 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
         token: token?,
         app_secret,
         user: None,
-        media_base: media_base.ok()?,
+        media_base,
     };
     Some(Arc::new(Threads { account }))
 }
