@@ -346,17 +346,28 @@ impl Oracle {
                 ));
             }
         }
-        // What a person has had sent again was not there, and still counted where it was doubted when others were chosen.
-        let was_unseen = |delivery: &DeliveryId| self.parts_of(delivery) == 0 || self.asked.contains_key(delivery);
-        let unseen = self.doubted.get(account).into_iter().flatten().filter(|(_, delivery)| was_unseen(delivery));
-        let mut counted = beat.to_vec();
+        // What was doubted and did not appear counted where it was. What a person has had sent again counted there for
+        // those chosen before, and where it appeared for those chosen after: of the two orders one must keep the share.
+        let doubted = self.doubted.get(account).into_iter().flatten();
         let (first, last) = (beat.first().map(|(at, _)| *at), beat.last().map(|(at, _)| *at));
-        counted.extend(unseen.filter(|(at, _)| first <= Some(*at) && Some(*at) <= last).cloned());
-        counted.sort();
-        let beat = &counted;
+        let doubted = doubted.filter(|(at, _)| first <= Some(*at) && Some(*at) <= last);
+        let (moved, unseen): (Vec<_>, Vec<_>) = doubted.partition(|(_, delivery)| self.parts_of(delivery) > 0);
+        let moved: Vec<_> = moved.into_iter().filter(|(_, delivery)| self.asked.contains_key(delivery)).collect();
+        let mut seen = beat.to_vec();
+        seen.extend(unseen.into_iter().cloned());
+        seen.sort();
+        let mut chosen = seen.clone();
+        chosen.retain(|(_, delivery)| moved.iter().all(|(_, moved)| moved != delivery));
+        chosen.extend(moved.into_iter().cloned());
+        chosen.sort();
+        self.share(account, &seen).or_else(|why| self.share(account, &chosen).map_err(|_| why))
+    }
+
+    fn share(&self, account: &AccountId, beat: &[(Timestamp, DeliveryId)]) -> Result<(), String> {
+        let (policy, _) = &self.policies[account];
         let window = policy.promotion.window as usize;
         let most = (policy.promotion.share * f64::from(policy.promotion.window) + 1e-9) as usize;
-        for run in beat.windows(window.min(beat.len())) {
+        for run in beat.windows(window.min(beat.len()).max(1)) {
             let is_promotion = |(_, delivery): &&(Timestamp, DeliveryId)| self.promotions.contains(delivery);
             let promotions = run.iter().filter(is_promotion).count();
             // Whom a person asks to send is not held to the share. Nor is what was chosen before the person asked, and was
