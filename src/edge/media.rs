@@ -8,23 +8,23 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
+use std::io::{self, Cursor, Read, Seek};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sha2::Digest as _;
 use tokio::runtime::Handle;
 
 use super::beneath::{self, Folder, FolderPath, Stamp};
+use super::film;
 use crate::domain::{Digest, FoundMedia, MediaFacts, MediaItem, limits};
 use crate::parts::{Done, Shelf, ShelfError};
 use crate::platform::contract::Media;
 
 /// How much of a file is held while its digest is taken.
 const PIECE: usize = 64 * 1024;
-/// As much of a file's beginning tells its kind.
-const HEAD: u64 = 8 * 1024;
+/// As much of a file's beginning is looked into for its kind and dimensions; more is asked for by hostile pictures only.
+const HEADERS: u64 = 1024 * 1024;
 /// The kind of what has none that we know.
 const UNKNOWN: &str = "application/octet-stream";
 
@@ -57,7 +57,7 @@ impl Hasher {
         let (mut file, stamp) = folder.file(&path).map_err(|error| beneath::reason(&error))?;
         too_large(&stamp)?;
         let sha256 = digest_of(&mut file).map_err(|error| beneath::reason(&error))?;
-        let facts = file.rewind().ok().and_then(|()| facts_of(BufReader::new(file), stamp.size)).map(Arc::new);
+        let facts = file.rewind().ok().and_then(|()| facts_of(file, stamp.size)).map(Arc::new);
         let found = FoundMedia { sha256, facts };
         if settled(&stamp) {
             self.known.insert(path, (stamp, found.clone()));
@@ -150,36 +150,21 @@ fn media(item: MediaItem, bytes: Arc<[u8]>) -> Media {
     Media { item: MediaItem { facts, ..item }, mime, size, bytes }
 }
 
-/// What the headers of a file say; `None` where reading them makes the reader stumble, which only hostile bytes do.
-fn facts_of(mut file: impl BufRead + Seek, bytes: u64) -> Option<MediaFacts> {
+/// What the headers of a file say; `None` where its kind is not known, and where reading them makes the reader stumble,
+/// which only hostile bytes do.
+fn facts_of(mut file: impl Read + Seek, bytes: u64) -> Option<MediaFacts> {
     let look = std::panic::AssertUnwindSafe(|| {
         let mut head = Vec::new();
-        file.by_ref().take(HEAD).read_to_end(&mut head).ok()?;
-        let mime = infer::get(&head).map_or(UNKNOWN, |kind| kind.mime_type());
-        file.rewind().ok()?;
+        file.by_ref().take(HEADERS).read_to_end(&mut head).ok()?;
+        let mime = infer::get(&head)?.mime_type();
         let (size, duration) = match mime.split_once('/').map_or("", |(family, _)| family) {
-            "image" => (imagesize::reader_size(file).ok().and_then(|size| in_pixels(size.width, size.height)), None),
-            "video" | "audio" => film(file),
+            "image" => (imagesize::blob_size(&head).ok().and_then(|size| in_pixels(size.width, size.height)), None),
+            "video" | "audio" => film::look(&mut file).map_or((None, None), |film| (film.size, film.duration)),
             _ => (None, None),
         };
         Some(MediaFacts { mime, bytes, size, duration })
     });
     std::panic::catch_unwind(look).ok().flatten()
-}
-
-/// Size and duration of what is kept in boxes as MP4 and QuickTime keep it; of other containers nothing is known.
-fn film(mut file: impl Read) -> (Option<(u32, u32)>, Option<Duration>) {
-    let Ok(film) = mp4parse::read_mp4(&mut file) else { return (None, None) };
-    let pictures = film.tracks.iter().filter(|track| track.track_type == mp4parse::TrackType::Video);
-    let size = pictures.filter_map(|track| track.tkhd.as_ref()).find_map(|head| {
-        // In the upper half of each word; what is below the point is of no use here.
-        in_pixels((head.width >> 16) as usize, (head.height >> 16) as usize)
-    });
-    let lasts = |track: &mp4parse::Track| {
-        let (duration, scale) = (track.duration?.0, track.timescale?.0);
-        (scale > 0).then(|| Duration::from_millis(duration.saturating_mul(1000) / scale))
-    };
-    (size, film.tracks.iter().filter_map(lasts).max())
 }
 
 fn in_pixels(width: usize, height: usize) -> Option<(u32, u32)> {
@@ -218,7 +203,7 @@ fn digest_of(file: &mut File) -> io::Result<Digest> {
 #[cfg(test)]
 #[path = "../../tests/support/mp4.rs"]
 #[expect(dead_code, reason = "other tests take the smallest film")]
-mod mp4;
+pub mod mp4;
 
 #[cfg(test)]
 mod tests {
@@ -268,7 +253,11 @@ mod tests {
         assert_eq!(facts("film.jpg"), ("video/mp4", length, Some((640, 480)), Some(2_500)));
         assert_eq!(facts("half.mp4"), ("video/mp4", 60, None, None));
         assert_eq!(facts("week/img/desk.jpg"), ("image/png", PNG.len() as u64, Some((3, 2)), None));
-        assert_eq!(facts("drawing.svg").0, UNKNOWN);
+        assert_eq!(
+            look(&queue.0, "a.toml", "drawing.svg").unwrap().facts,
+            None,
+            "of what is not known nothing is said"
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod disk;
 pub mod exec;
 pub mod files;
+pub mod film;
 pub mod http;
 pub mod inbox;
 pub mod journal;
