@@ -346,20 +346,27 @@ impl Oracle {
                 ));
             }
         }
-        // What was doubted and did not appear counted where it was. What a person has had sent again counted there for
-        // those chosen before, and where it appeared for those chosen after: of the two orders one must keep the share.
-        let doubted = self.doubted.get(account).into_iter().flatten();
-        let (first, last) = (beat.first().map(|(at, _)| *at), beat.last().map(|(at, _)| *at));
-        let doubted = doubted.filter(|(at, _)| first <= Some(*at) && Some(*at) <= last);
-        let (moved, unseen): (Vec<_>, Vec<_>) = doubted.partition(|(_, delivery)| self.parts_of(delivery) > 0);
-        let moved: Vec<_> = moved.into_iter().filter(|(_, delivery)| self.asked.contains_key(delivery)).collect();
-        let mut seen = beat.to_vec();
-        seen.extend(unseen.into_iter().cloned());
-        seen.sort();
-        let mut chosen = seen.clone();
-        chosen.retain(|(_, delivery)| moved.iter().all(|(_, moved)| moved != delivery));
-        chosen.extend(moved.into_iter().cloned());
-        chosen.sort();
+        // What was doubted and did not appear counts where it was last doubted. What a person has had sent again counted
+        // where it was first doubted for those chosen before, and where it is now for those chosen after: of the two
+        // orders one must keep the share.
+        let (from, to) = (beat.first().map(|(at, _)| *at), beat.last().map(|(at, _)| *at));
+        let (mut first, mut last) = (BTreeMap::new(), BTreeMap::new());
+        for (at, delivery) in self.doubted.get(account).into_iter().flatten() {
+            first.entry(delivery).or_insert(*at);
+            last.insert(delivery, *at);
+        }
+        first.retain(|delivery, _| self.parts_of(delivery) == 0 || self.asked.contains_key(*delivery));
+        last.retain(|delivery, _| self.parts_of(delivery) == 0);
+        let with = |beat: Vec<(Timestamp, DeliveryId)>, doubted: &BTreeMap<&DeliveryId, Timestamp>| {
+            let near = doubted.iter().filter(|(_, at)| from <= Some(**at) && Some(**at) <= to);
+            let mut all = beat;
+            all.extend(near.map(|(delivery, at)| (*at, (*delivery).clone())));
+            all.sort();
+            all
+        };
+        let seen = with(beat.to_vec(), &last);
+        let unmoved = beat.iter().filter(|(_, delivery)| !first.contains_key(delivery)).cloned();
+        let chosen = with(unmoved.collect(), &first);
         self.share(account, &seen).or_else(|why| self.share(account, &chosen).map_err(|_| why))
     }
 
