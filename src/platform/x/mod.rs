@@ -158,6 +158,11 @@ impl Adapter for X {
         self.auth.secrets()
     }
 
+    /// Each refresh uses up the token that it is made with.
+    fn keeps_tokens(&self) -> bool {
+        matches!(self.auth, Auth::OAuth2 { .. })
+    }
+
     fn check(&self, content: &Content, _session: &Session) -> Vec<Complaint> {
         let mut complaints = ENTRY.can.complaints(ENTRY.name, content);
         complaints.extend(self.complaints_of_texts(content));

@@ -518,6 +518,13 @@ fn what_x_surely_refuses_is_complained_about() {
     assert_eq!(complaints(&content(&"道".repeat(25_001)), true), ["text"]);
     assert_eq!(of(&|post| post.text = "道".repeat(141)), ["text"]);
     assert_eq!(of(&|post| post.link = Some("https://example.org/".to_owned() + &"x".repeat(500))), none);
+#[test]
+fn tokens_that_a_refresh_uses_up_are_kept() {
+    let keeps = |twin: XTwin| build(&mut table(&twin)).unwrap().keeps_tokens();
+    assert!(keeps(XTwin::with_oauth2()), "what a refresh gives would be lost, and the token with it");
+    assert!(!keeps(XTwin::new()), "four secrets that do not expire");
+}
+
     assert_eq!(of(&|post| post.text = " ".into()), ["text"]);
     assert_eq!(of(&|post| post.thread = vec!["".into()]), ["thread"]);
     assert_eq!(of(&|post| post.text = "$USD and $EUR".into()), ["text"]);
