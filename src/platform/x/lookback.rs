@@ -22,6 +22,8 @@ use crate::platform::contract::{Attempt, Effect, Reading, Request};
 /// Posts on one page, and most posts that are read.
 const PAGE: u32 = 20;
 const POSTS: usize = 400;
+/// Most pages: some may hold less than they could, or nothing.
+const PAGES: usize = 30;
 /// By how much two clocks may differ that are right.
 const SKEW: Duration = Duration::from_secs(120);
 /// A cut text proves nothing when it is shorter than that.
@@ -32,6 +34,7 @@ const CUT_CHARS: usize = 100;
 pub struct Look {
     part: usize,
     posts: usize,
+    pages: usize,
     /// Where the list goes on.
     page: Option<String>,
     found: Vec<String>,
@@ -74,11 +77,12 @@ pub(super) fn read(answer: &Answer<'_>, part: usize) -> Reading {
     let Some(wanted) = Wanted::of(answer, part) else { return again("nobody knows what to look for".into()) };
     let mut look = Look::of(attempt, part);
     look.posts += items.len();
+    look.pages += 1;
     if value["errors"].as_array().is_some_and(|errors| !errors.is_empty()) {
         look.doubt("X could not list all our posts");
     }
     let floor = floor(attempt, answer.reply.date("date"));
-    let mut passed = items.is_empty();
+    let mut passed = false;
     for item in items {
         let created: Option<Timestamp> = item["created_at"].as_str().and_then(|text| text.parse().ok());
         let early = created.is_some_and(|created| created < floor);
@@ -90,15 +94,28 @@ pub(super) fn read(answer: &Answer<'_>, part: usize) -> Reading {
             Judgement::Doubtful(why) => look.doubt(why),
         }
     }
-    let next = value["meta"]["next_token"].as_str().filter(|token| token.bytes().all(|b| b.is_ascii_alphanumeric()));
+    // An empty page is no end while the list is told to go on.
+    let meta = &value["meta"];
+    let told = !meta["next_token"].is_null();
+    let next = meta["next_token"].as_str().filter(|token| is_token(token));
     let stuck = next.is_some() && next == look.page.as_deref();
     let ended = passed || next.is_none();
-    if !ended && (stuck || look.posts >= POSTS) {
+    if !passed && told && next.is_none() {
+        look.doubt("X does not tell in a usable way where the list of our posts goes on");
+    }
+    if !passed && !told && meta["result_count"] != items.len() {
+        look.doubt("X tells of another number of posts than it lists");
+    }
+    if !ended && (stuck || look.posts >= POSTS || look.pages >= PAGES) {
         look.doubt("our list of posts is too long to be read through");
         return look.conclude(attempt);
     }
     look.page = next.map(Into::into);
     if ended { look.conclude(attempt) } else { look.kept(attempt) }
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 impl Look {

@@ -51,11 +51,12 @@ impl Wire<'_> {
         self.post(&["2", "tweets"], Body::json(&fields))
     }
 
-    /// A page of our own posts, newest first, answers included: those after the post `since`, or from `page` on.
+    /// A page of our own posts, newest first, answers included: those after the post `since`, or from `page` on. Reposts
+    /// stand among them: X leaves them out of a page only after it was cut, and what is left may be nothing.
     pub fn own_posts(self, me: &str, size: u32, since: Option<&str>, page: Option<&str>) -> Request {
         let mut request = self.get(&["2", "users", me, "tweets"]);
         let size = size.to_string();
-        let always = [("max_results", size.as_str()), ("exclude", "retweets"), ("tweet.fields", FIELDS)];
+        let always = [("max_results", size.as_str()), ("tweet.fields", FIELDS)];
         let some = [("since_id", since), ("pagination_token", page)];
         let some = some.into_iter().filter_map(|(name, value)| Some((name, value?)));
         request.url.query_pairs_mut().extend_pairs(always.into_iter().chain(some));
