@@ -211,11 +211,16 @@ pub fn understand(reply: &HttpReply, secrets: &[&str], now: Timestamp) -> Result
             Trouble::Stopped(why)
         }
         (403, _) if matches!(problem.code, Some(64 | 326)) => Trouble::Stopped(why),
+        (403, "" | "about:blank") if problem.lower.split(": ").all(|word| word == "forbidden") => {
+            Trouble::Stopped(with(UNSCOPED))
+        }
         _ => Trouble::Refused { status, why },
     })
 }
 
 const UNPAID: &str = "buy credits in the developer console; the account goes on by itself then";
+/// X says so, and no more, to a token that may not do this at all, whatever the post.
+const UNSCOPED: &str = "the token may not do this; make it anew, for oauth2 with the scopes tweet.read tweet.write users.read media.write offline.access, for oauth1 with Read and write";
 const CAPPED: &str = "a cap of the developer console; raise it there, it is asked again after midnight UTC";
 
 /// What an error reply says, in any of the forms that X has.
