@@ -17,31 +17,19 @@ use crate::platform::contract::{Attempt, Reading};
 #[serde(tag = "left", rename_all = "kebab-case")]
 pub enum Left {
     /// Part `part` (from 0) is published.
-    Posted {
-        part: usize,
-        id: String,
-        at: Timestamp,
-    },
+    Posted { part: usize, id: String, at: Timestamp },
     /// An upload in segments has begun; of media file `media` (from 0).
-    Opened {
-        media: usize,
-        id: String,
-    },
+    Opened { media: usize, id: String },
     Appended {
         media: usize,
         segment: usize,
+        /// The upload that it is a segment of. One that was begun anew has none of them.
+        upload: String,
     },
     /// The file is there; `ready` when X had it processed at once.
-    Uploaded {
-        media: usize,
-        id: String,
-        ready: bool,
-        at: Timestamp,
-    },
+    Uploaded { media: usize, id: String, ready: bool, at: Timestamp },
     /// It has its description, or X wants none for it.
-    Described {
-        media: usize,
-    },
+    Described { media: usize, upload: String },
 }
 
 impl Left {
@@ -83,20 +71,30 @@ pub struct Done {
 impl Done {
     pub fn of(checkpoints: &[Checkpoint]) -> Self {
         let (mut posts, mut uploads) = (BTreeMap::new(), BTreeMap::<usize, Upload>::new());
+        let (mut segments, mut described) = (Vec::new(), Vec::new());
         for left in checkpoints.iter().filter_map(|checkpoint| Left::deserialize(&checkpoint.data).ok()) {
             match left {
                 Left::Posted { part, id, at } => {
                     posts.insert(part, Posted { id, at });
                 }
                 Left::Opened { media, id } => uploads.entry(media).or_default().opened = Some(id),
-                Left::Appended { media, segment } => {
-                    uploads.entry(media).or_default().segments.insert(segment);
-                }
+                Left::Appended { media, segment, upload } => segments.push((media, segment, upload)),
                 Left::Uploaded { media, id, ready, at } => {
                     let upload = uploads.entry(media).or_default();
                     (upload.id, upload.ready, upload.at) = (Some(id), ready, Some(at));
                 }
-                Left::Described { media } => uploads.entry(media).or_default().described = true,
+                Left::Described { media, upload } => described.push((media, upload)),
+            }
+        }
+        // Steps can be done anew without what the earlier ones left being forgotten. That is of another upload then.
+        for (media, segment, of) in segments {
+            if let Some(upload) = uploads.get_mut(&media).filter(|upload| upload.opened.as_ref() == Some(&of)) {
+                upload.segments.insert(segment);
+            }
+        }
+        for (media, of) in described {
+            if let Some(upload) = uploads.get_mut(&media).filter(|upload| upload.id.as_ref() == Some(&of)) {
+                upload.described = true;
             }
         }
         let posts = posts.into_iter().enumerate().take_while(|(at, (part, _))| at == part);

@@ -103,9 +103,14 @@ impl Answer<'_> {
     /// is missing nevertheless is noticed at the end.
     fn appended(&self, media: usize, segment: usize) -> Reading {
         let empty = matches!(self.reply.status, 200..=204) && self.reply.body.is_empty() && !self.reply.cut;
+        let done = Done::of(self.attempt.done);
+        let appended = || {
+            let upload = done.uploads.get(&media).and_then(|upload| upload.opened.clone()).unwrap_or_default();
+            Left::Appended { media, segment, upload }.checkpoint()
+        };
         match self.understand() {
-            Ok(value) if value["data"].is_object() => Left::Appended { media, segment }.checkpoint(),
-            _ if empty => Left::Appended { media, segment }.checkpoint(),
+            Ok(value) if value["data"].is_object() => appended(),
+            _ if empty => appended(),
             Ok(_) => again("the reply does not tell of a segment".into()),
             Err(trouble) => self.anew(trouble),
         }
@@ -170,7 +175,11 @@ impl Answer<'_> {
     }
 
     fn described(&self, media: usize) -> Reading {
-        let described = || Left::Described { media }.checkpoint();
+        let done = Done::of(self.attempt.done);
+        let described = || {
+            let upload = done.uploads.get(&media).and_then(|upload| upload.id.clone()).unwrap_or_default();
+            Left::Described { media, upload }.checkpoint()
+        };
         let mime = self.attempt.job.media.get(media).map_or("", |media| &media.mime);
         match self.understand() {
             Ok(value) if value["data"].is_object() => described(),

@@ -331,6 +331,27 @@ fn uploads_that_are_gone_are_done_again() {
 }
 
 #[test]
+fn what_an_upload_was_given_counts_for_no_other_one() {
+    let done = |lefts: &[Left]| {
+        let points = lefts.iter().map(|left| Checkpoint { step: "a-step".into(), data: left.value() });
+        Done::of(&points.collect::<Vec<_>>())
+    };
+    let opened = |id: &str| Left::Opened { media: 0, id: id.into() };
+    let appended = |id: &str| Left::Appended { media: 0, segment: 0, upload: id.into() };
+    let uploaded = |id: &str| Left::Uploaded { media: 0, id: id.into(), ready: true, at: now() };
+    let described = |id: &str| Left::Described { media: 0, upload: id.into() };
+    let held = |lefts: &[Left]| {
+        let upload = &done(lefts).uploads[&0];
+        (upload.segments.len(), upload.described)
+    };
+    let old = [opened("1"), appended("1"), uploaded("1"), described("1")];
+    assert_eq!(held(&old), (1, true));
+    let anew = [&old[..], &[opened("2"), uploaded("2")]].concat();
+    assert_eq!(held(&anew), (0, false));
+    assert_eq!(held(&[&anew[..], &[appended("2"), described("2")]].concat()), (1, true));
+}
+
+#[test]
 fn a_pair_is_kept_refreshed_late_and_bound_to_the_configured_token() {
     let mut drive = Drive::new(XTwin::with_oauth2(), job(content("One"), vec![]));
     assert!(matches!(drive.publish(), End::Done(_)), "{:?}", drive.steps);
@@ -498,6 +519,13 @@ fn keys_of_both_ways_or_of_none_are_complained_about() {
 }
 
 #[test]
+fn tokens_that_a_refresh_uses_up_are_kept() {
+    let keeps = |twin: XTwin| build(&mut table(&twin)).unwrap().keeps_tokens();
+    assert!(keeps(XTwin::with_oauth2()), "what a refresh gives would be lost, and the token with it");
+    assert!(!keeps(XTwin::new()), "four secrets that do not expire");
+}
+
+#[test]
 fn what_x_surely_refuses_is_complained_about() {
     let complaints = |content: &Content, long: bool| {
         let auth = Auth::OAuth1(std::array::from_fn(|_| SecretRef::Env("S".into())));
@@ -518,13 +546,6 @@ fn what_x_surely_refuses_is_complained_about() {
     assert_eq!(complaints(&content(&"道".repeat(25_001)), true), ["text"]);
     assert_eq!(of(&|post| post.text = "道".repeat(141)), ["text"]);
     assert_eq!(of(&|post| post.link = Some("https://example.org/".to_owned() + &"x".repeat(500))), none);
-#[test]
-fn tokens_that_a_refresh_uses_up_are_kept() {
-    let keeps = |twin: XTwin| build(&mut table(&twin)).unwrap().keeps_tokens();
-    assert!(keeps(XTwin::with_oauth2()), "what a refresh gives would be lost, and the token with it");
-    assert!(!keeps(XTwin::new()), "four secrets that do not expire");
-}
-
     assert_eq!(of(&|post| post.text = " ".into()), ["text"]);
     assert_eq!(of(&|post| post.thread = vec!["".into()]), ["thread"]);
     assert_eq!(of(&|post| post.text = "$USD and $EUR".into()), ["text"]);
