@@ -79,7 +79,11 @@ pub fn read(account: &Linkedin, attempt: &Attempt<'_>, page: usize, reply: &Http
         }
     }
     look.pages += 1;
-    let passed = items.iter().all(|item| created(item).is_some_and(|at| at < floor));
+    // A page may hold nothing although the list goes on: what its reader may not see is left out of it.
+    let passed = match items.as_slice() {
+        [] => is_end(&value, page),
+        items => items.iter().all(|item| created(item).is_some_and(|at| at < floor)),
+    };
     if !passed && look.pages < PAGES {
         return keep(attempt, look);
     }
@@ -93,6 +97,15 @@ pub fn read(account: &Linkedin, attempt: &Attempt<'_>, page: usize, reply: &Http
         (several, _) => Some(format!("{} posts of the page say the same", several.len())),
     };
     keep(attempt, look)
+}
+
+/// Whether an empty page is told to be the end of the list: no page comes after it, and no post is counted there.
+fn is_end(value: &Value, page: usize) -> bool {
+    let links = value.pointer("/paging/links").and_then(Value::as_array);
+    let more = links.is_some_and(|links| links.iter().any(|link| link.get("rel").is_some_and(|rel| rel == "next")));
+    let total = value.pointer("/paging/total").and_then(Value::as_u64);
+    let counted = total.is_none_or(|total| usize::try_from(total).is_ok_and(|total| total <= page * PAGE));
+    (links.is_some() || total.is_some()) && !more && counted
 }
 
 fn keep(attempt: &Attempt<'_>, look: Look) -> Reading {

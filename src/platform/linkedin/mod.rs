@@ -309,14 +309,19 @@ impl Linkedin {
     fn published(&self, attempt: &Attempt<'_>, reply: &HttpReply) -> Reading {
         let named = reply.header("x-restli-id").map(str::trim).filter(|id| is_post(id));
         match (reply.status, named) {
-            (201, Some(id)) if !reply.cut => return Reading::Checkpoint(Posted::data(id)),
-            (201, Some(id)) => return Reading::Unclear { why: format!("the reply was cut off; it names {id}") },
+            // All that counts stands in the head, and that has come whole.
+            (201, Some(id)) => return Reading::Checkpoint(Posted::data(id)),
             (201, None) => return Reading::Unclear { why: "201, and the reply names no post".into() },
             _ => {}
         }
         match trouble(attempt, reply) {
             Trouble::Refused { refusal, why } if is_duplicate(&refusal) => {
                 duplicate(attempt, reply, &refusal.message, why)
+            }
+            // Something before LinkedIn has answered, and what came of the request behind it, nobody knows. It is
+            // known only where the request was too much even to be passed on.
+            Trouble::Refused { refusal, why } if !refusal.spoken && !matches!(refusal.status, 413..=415) => {
+                Reading::Unclear { why }
             }
             Trouble::Refused { refusal, why } if has_media(attempt) && gone(&refusal) => Reading::Redo { why },
             Trouble::Refused { refusal, why } if has_media(attempt) && refusal.has("MEDIA_ASSET_WAITING_UPLOAD") => {

@@ -168,7 +168,7 @@ pub enum Trouble {
     TooMuch { until: Timestamp, why: String },
     /// Nothing was done, and it may be tried again.
     Again(String),
-    /// It was understood and refused, or turned away before. Nothing was done.
+    /// It was understood and refused; or, where that is not spoken, something before LinkedIn has turned it away.
     Refused { refusal: Refusal, why: String },
     /// Something stumbled, or another has answered: what was done, nobody knows.
     Unknown(String),
