@@ -176,14 +176,16 @@ impl Adapter for Nostr {
         ENTRY.name
     }
 
+    /// Wherever a note is, it is the same note: another list of relays is no other place to look for it, and no reason to
+    /// sign it again.
     fn host(&self) -> String {
-        let mut relays: Vec<_> = self.relays.iter().map(name).collect();
-        relays.sort();
-        relays.join(", ")
+        ENTRY.name.into()
     }
 
     fn place(&self) -> String {
-        format!("{}, key from {}", self.host(), self.key)
+        let mut relays: Vec<_> = self.relays.iter().map(name).collect();
+        relays.sort();
+        format!("{}, key from {}", relays.join(", "), self.key)
     }
 
     fn evidence(&self) -> Evidence {

@@ -174,6 +174,8 @@ fn the_id_depends_on_nothing_that_may_change_between_two_attempts() {
     let other_relays = other_relays.unwrap();
     let again = Way::of(&*other_relays, &job).go(&mut other, Purpose::Publish).1.unwrap();
     assert_eq!(again.id, first.id);
+    assert_eq!(other_relays.host(), one.host(), "what was begun with the one list goes on with the other");
+    assert_ne!(other_relays.place(), one.place());
 }
 
 // Relays that are not well.
