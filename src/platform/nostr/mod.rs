@@ -123,6 +123,9 @@ fn relays(table: &mut Table, list: &[String]) -> Vec<Url> {
             Ok(url) if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() => {
                 refuse(format!("relay {nth} holds a user, a password or a fragment"));
             }
+            Ok(url) if url.query().is_some() => {
+                refuse(format!("relay {nth} has a query; notes name their relays, so everybody would read it"));
+            }
             Ok(url) if relays.contains(&url) => refuse(format!("relay {nth} stands there twice")),
             Ok(url) if url.host().is_some() && (url.scheme() == "wss" || url.scheme() == "ws" && is_loopback(&url)) => {
                 relays.push(url);

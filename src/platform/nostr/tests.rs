@@ -371,6 +371,7 @@ fn a_table_is_read_key_by_key() {
         "[\"ws://a.example\"]",
         "[\"wss://u:p@a.example\"]",
         "[\"wss://a.example#x\"]",
+        "[\"wss://a.example/?token=canary\"]",
         "[\"wss://a.example\", \"wss://a.example/\"]",
         "[\"a.example\"]",
         "\"wss://a.example\"",
