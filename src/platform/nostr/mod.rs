@@ -386,11 +386,14 @@ fn nobody(attempt: &Attempt<'_>, action: &str, answers: &[(&Url, Answer)]) -> Re
     if action == PUBLISH && any(|answer| matches!(answer, Answer::Unclear(_))) {
         return Reading::Unclear { why };
     }
-    if any(|answer| matches!(answer, Answer::Limited(_))) {
+    // A wait that uses up no try holds the whole account: not for the sake of one relay, where others have said that
+    // waiting helps nothing.
+    let for_good = any(|answer| matches!(answer, Answer::Refused(_) | Answer::Barred(_)));
+    if !for_good && any(|answer| matches!(answer, Answer::Limited(_))) {
         let until = time::after(attempt.now, SLOW * attempt.job.attempt.clamp(1, SLOWEST));
         return Reading::RateLimited { until, why };
     }
-    if any(|answer| matches!(answer, Answer::Unclear(_) | Answer::Failed(_) | Answer::No)) {
+    if any(|answer| matches!(answer, Answer::Unclear(_) | Answer::Failed(_) | Answer::Limited(_) | Answer::No)) {
         return Reading::Retry { after: None, why };
     }
     match action {

@@ -259,6 +259,27 @@ fn each_refusal_means_what_nip_01_says() {
 }
 
 #[test]
+fn one_relay_that_wants_a_pause_does_not_hold_the_account_where_others_refuse() {
+    let adapter = adapter(1);
+    let job = job(&*adapter, plain("A desk"));
+    for (other, limited) in
+        [("rate-limited: no", true), ("error: no", true), ("blocked: no", false), ("auth-required: no", false)]
+    {
+        let mut twin = Relays::default();
+        twin.behave("one", Some(Manner::Refusing("rate-limited: no")));
+        twin.behave("two", Some(Manner::Refusing(other)));
+        twin.behave("three", Some(Manner::Refusing(other)));
+        let end = Way::of(&*adapter, &job).go(&mut twin, Purpose::Publish).1.unwrap_err();
+        let is_right = match &end {
+            Reading::RateLimited { .. } => limited,
+            Reading::Retry { after: None, .. } => !limited,
+            _ => false,
+        };
+        assert!(is_right, "{other}: {end:?}");
+    }
+}
+
+#[test]
 fn not_there_is_said_only_when_every_relay_says_so() {
     let (adapter, mut twin) = (adapter(1), Relays::default());
     let job = job(&*adapter, plain("A desk"));
