@@ -6,7 +6,8 @@
 //!
 //! - **A part is one step, and goes to all relays at once.** One that is down then holds up nobody else, and the part is
 //!   a checkpoint as soon as one relay has it, which is the moment when people can see it. If that is fewer than the
-//!   quorum, `spread` offers the same note to the others until it is reached, when all parts are out.
+//!   quorum, `spread` offers the same note to the others until it is reached, when all parts are out. Where it is not
+//!   reached in some attempts, the post is delivered with what is there: people see it, and others wait behind it.
 //! - **Nothing that the id is made of comes from the clock, the configuration or the bytes of media**: see [`text`].
 //! - **"Not there" is said only when every relay says so.** A relay that cannot be asked may be the one that has it.
 //! - **Whose key it is, we know**; the first step of a session still asks the relays something, so that a key that was
@@ -89,6 +90,9 @@ const VIEWER: &str = "https://njump.me";
 const SLOW: Duration = Duration::from_secs(60);
 const SLOWEST: u32 = 30;
 
+/// In so many attempts, the one that published the last part among them, relays that are missing are offered it.
+const SPREADS: u32 = 5;
+
 /// Names of the steps.
 const HELLO: &str = "hello";
 const PUBLISH: &str = "publish";
@@ -157,6 +161,9 @@ struct Kept {
     id: String,
     author: String,
     relays: Vec<String>,
+    /// The attempt that has found it out.
+    #[serde(default)]
+    attempt: u32,
 }
 
 /// The parts that are out, the first one first, each with all that have it.
@@ -214,7 +221,9 @@ impl Adapter for Nostr {
         let (job, parts) = (attempt.job, kept(attempt.done));
         let all_out = parts.len() > job.content.thread.len();
         let thin = parts.iter().find(|part| part.relays.len() < self.quorum);
-        if all_out && thin.is_none() {
+        let spread = |last: &Kept| job.attempt >= last.attempt.saturating_add(SPREADS);
+        let enough = thin.is_none() || attempt.purpose == Purpose::LookBack || parts.last().is_some_and(spread);
+        if all_out && enough {
             return self.finish(&parts);
         }
         let Some(secret) = attempt.secrets.get("key").filter(|secret| !secret.expose().trim().is_empty()) else {
@@ -244,11 +253,10 @@ impl Adapter for Nostr {
                 let round = attempt.done.len();
                 step(format!("{SPREAD}-{part}-{round}"), Effect::Leaves, self.without(thin).map(offer).collect())
             }
-            (Purpose::LookBack, None) => {
+            (Purpose::LookBack, _) => {
                 let sockets = self.relays.iter().map(|relay| wire::look(relay, &event.id)).collect();
                 step(format!("{LOOK}-{part}"), Effect::Harmless, sockets)
             }
-            (Purpose::LookBack, Some(_)) => Next::CannotTell("all parts are out".into()),
         }
     }
 
@@ -280,7 +288,10 @@ impl Adapter for Nostr {
         }
         let relays: Vec<_> =
             answers.iter().filter(|(_, answer)| *answer == Answer::Yes).map(|(url, _)| name(url)).collect();
-        let kept = || json!(Kept { part, id: event.id.clone(), author: event.pubkey.clone(), relays: relays.clone() });
+        let kept = || {
+            let (id, author, attempt) = (event.id.clone(), event.pubkey.clone(), attempt.job.attempt);
+            json!(Kept { part, id, author, relays: relays.clone(), attempt })
+        };
         match action {
             HELLO if !relays.is_empty() => {
                 Reading::Session(Session { identity: Some(key.pubkey()), ..attempt.session.clone() })

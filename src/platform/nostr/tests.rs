@@ -205,6 +205,31 @@ fn a_relay_that_is_down_holds_up_nobody_and_the_quorum_is_reached_later() {
 }
 
 #[test]
+fn a_quorum_that_is_not_reached_is_not_waited_for_for_ever() {
+    let (adapter, mut twin) = (adapter(2), Relays::default());
+    let mut job = Job { attempt: 3, ..job(&*adapter, plain("A desk")) };
+    twin.behave("one", Some(Manner::Down));
+    twin.behave("two", Some(Manner::Down));
+    let mut done = Vec::new();
+    for attempt in 3..8 {
+        job.attempt = attempt;
+        let mut way = Way { done: std::mem::take(&mut done), ..Way::of(&*adapter, &job) };
+        let (steps, end) = way.go(&mut twin, Purpose::Publish);
+        assert_eq!(steps.last().map(String::as_str), Some("spread-0-1"));
+        assert!(matches!(end, Err(Reading::Retry { after: None, .. })), "{end:?}");
+        done = way.done;
+    }
+    job.attempt = 8;
+    let mut way = Way { done, ..Way::of(&*adapter, &job) };
+    let (steps, end) = way.go(&mut twin, Purpose::Publish);
+    assert_eq!((steps.len(), end.unwrap().id), (0, twin.published()[0].id.clone()));
+    // Who asks what became of it before that, as after a restart, is told that it is out.
+    let job = Job { attempt: 3, ..job.clone() };
+    let (steps, end) = Way { job: &job, ..way }.go(&mut twin, Purpose::LookBack);
+    assert_eq!((steps.len(), end.is_ok()), (0, true));
+}
+
+#[test]
 fn who_refuses_is_left_out_as_long_as_the_quorum_can_be_reached() {
     let (adapter, mut twin) = (adapter(2), Relays::default());
     let job = job(&*adapter, plain("A desk"));
