@@ -84,7 +84,7 @@ struct AttemptRow<'a> {
     what: &'static str,
     attempt: Option<u32>,
     detail: Option<String>,
-    /// The record as the ledger keeps it, without tokens.
+    /// The record as the ledger keeps it, without what is secret.
     record: &'a Record,
 }
 

@@ -111,6 +111,12 @@ pub struct Checkpoint {
     pub data: serde_json::Value,
 }
 
+impl Checkpoint {
+    /// The key of `data` that holds what a platform has handed out and whoever has it may use, such as the address of an
+    /// upload that is under way. It is kept, and shown to nobody.
+    pub const PRIVATE: &str = "session";
+}
+
 /// Without the data: what a platform has handed out there may be all that is needed to use it.
 impl std::fmt::Debug for Checkpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

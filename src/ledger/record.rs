@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{AccountId, DeliveryId, Digest, Held, Remote, Sealed, Timestamp};
+use crate::domain::{AccountId, Checkpoint, DeliveryId, Digest, Held, Remote, Sealed, Timestamp};
 
 /// Version that this build writes.
 pub const VERSION: u32 = 1;
@@ -33,12 +33,20 @@ impl Record {
         serde_json::to_vec(self).expect("a record is made of texts and numbers only")
     }
 
-    /// The record for those who read what is on record: without tokens, sealed as they are.
+    /// The record for those who read what is on record: without tokens, sealed as they are, and without what a platform
+    /// has handed out for us alone.
     pub fn shown(&self) -> Cow<'_, Self> {
         match &self.fact {
             Fact::TokensKept { account, .. } => {
                 let fact = Fact::TokensKept { account: account.clone(), sealed: None };
                 Cow::Owned(Self { fact, ..*self })
+            }
+            Fact::Checkpoint { data, .. } if data.get(Checkpoint::PRIVATE).is_some() => {
+                let mut shown = self.clone();
+                if let Fact::Checkpoint { data, .. } = &mut shown.fact {
+                    data[Checkpoint::PRIVATE] = "[secret]".into();
+                }
+                Cow::Owned(shown)
             }
             _ => Cow::Borrowed(self),
         }
@@ -267,4 +275,27 @@ pub enum Decision {
     Retry,
     /// Never send it.
     Drop,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_platform_has_handed_out_is_kept_and_not_shown() {
+        let delivery: DeliveryId = "desk@tube".parse().unwrap();
+        let record = |data| {
+            let (delivery, step) = (delivery.clone(), "begin".into());
+            let fact = Fact::Checkpoint { delivery, attempt: 1, step, data, publishes: false, reconciled: false };
+            Record::new(Timestamp::constant(1_790_000_000, 0), fact)
+        };
+        let kept = record(json!({"session": "https://upload.example/?upload_id=canary", "part": 0}));
+        assert_eq!(*kept.shown(), record(json!({"session": "[secret]", "part": 0})));
+        assert_eq!(Record::decode(&kept.encode()).unwrap(), kept);
+        for data in [Value::Null, json!("session"), json!(["session"]), json!({"id": "1"})] {
+            assert_eq!(*record(data.clone()).shown(), record(data));
+        }
+    }
 }

@@ -254,7 +254,7 @@ fn neither_secrets_nor_the_upload_session_are_printed_or_quoted() {
     for secret in ["twin-refresh", "GOCSPX", "ya29", "ADPycdu"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
-    let session = line.done[0].data["session"].as_str().unwrap().to_owned();
+    let session = line.done[0].data[Checkpoint::PRIVATE].as_str().unwrap().to_owned();
     let id = session.rsplit('=').next().unwrap();
     for said in [session.as_str(), id, "GOCSPX-twin-client-secret", "1//twin-refresh-0"] {
         let errors = json!([{"reason": "invalidTitle"}]);
