@@ -159,10 +159,9 @@ fn read_video(attempt: &Attempt<'_>, standing: Standing) -> Reading {
             Some(id) => Reading::Checkpoint(data(&Uploaded { video: id.into(), uploaded: attempt.now })),
             None => again("the reply to the upload tells no video"),
         },
-        // It kept less than was sent. The next attempt asks how much.
-        Standing::Has(_) => {
-            Reading::Retry { after: Some(MAKING), why: "the upload session has not got all bytes".into() }
-        }
+        // It kept less than was sent. The next attempt asks how much; a session that never keeps the rest uses up the
+        // tries.
+        Standing::Has(_) => again("the upload session has not got all bytes"),
         Standing::Gone => gone(),
         Standing::Trouble(trouble) => interrupted(attempt, trouble),
     }
