@@ -222,6 +222,25 @@ fn where_nothing_can_tell_a_person_is_asked_once_it_has_come_to_rest() {
 }
 
 #[test]
+fn a_look_that_cannot_tell_counts_once_it_has_come_to_rest() {
+    let begin: [Line; 3] =
+        [("go", "call publish-0"), ("lost", "ambiguous, settles in 300 s"), ("wait", "10 s later: call look-0")];
+    let found: [Line; 3] =
+        [("205", "sleep 30 s"), ("wait", "30 s later: call look-0"), ("200", "delivered, found by looking back")];
+    tell(Delivering::of(LOOK_BACK), &[&begin[..], &found].concat());
+    // The last of these looks comes when it settles, and no later.
+    let never: [Line; 6] = [
+        ("205", "sleep 30 s"),
+        ("later 280", "280 s later"),
+        ("go", "call look-0"),
+        ("205", "sleep 10 s"),
+        ("wait", "10 s later: call look-0"),
+        ("205", "uncertain: no reply; it cannot be told apart"),
+    ];
+    tell(Delivering::of(LOOK_BACK), &[&begin[..], &never].concat());
+}
+
+#[test]
 fn who_looks_changes_nothing() {
     tell(
         Delivering { looks_by_publishing: true, ..Delivering::of(LOOK_BACK) },
@@ -637,6 +656,9 @@ impl Adapter for Fake {
         if looks && self.0.evidence == Evidence::None {
             return Next::CannotTell("nobody can look".into());
         }
+        if looks && *attempt.scratch == json!("blind") {
+            return Next::CannotTell("it cannot be told apart".into());
+        }
         let (name, effect) = if looks { ("look", Effect::Harmless) } else { ("publish", Effect::Publishes) };
         let call = Call::File(FileCall { root: "/".into(), work: FileWork::Read(Vec::new()) });
         Next::Call(Step { name: format!("{name}-{part}"), effect, call })
@@ -650,6 +672,7 @@ impl Adapter for Fake {
             (200, _) => Reading::Found(json!({})),
             (201, _) => Reading::Session(Session::default()),
             (203, _) => Reading::Found(json!({})),
+            (205, _) => Reading::Learned(json!("blind")),
             (207, _) => Reading::Checkpoint(json!({})),
             (202, _) => Reading::Wait(Duration::from_secs(60)),
             (404, _) => Reading::Absent,

@@ -274,6 +274,11 @@ impl Delivery {
             Next::Refuse(why) => self.refuse(why),
             Next::Auth(why) => self.auth(why),
             Next::CannotTell(how) => {
+                // What cannot be told now may be told by a later look, which still comes in time.
+                if let Some(settle) = self.doubt.as_ref().map(|doubt| doubt.settle).filter(|settle| now < *settle) {
+                    self.again(None, how, Count::No, now);
+                    return self.sleep_until(self.sleep.map_or(settle, |until| until.min(settle)));
+                }
                 let why = self.doubt.as_ref().map_or(how.clone(), |doubt| format!("{}; {how}", doubt.why));
                 Act::End(Outcome::Uncertain { why })
             }
