@@ -290,7 +290,10 @@ impl<T: Twin> Run<T> {
             self.now = time::after(self.now, Duration::from_millis(100));
             match self.adapter.read(&Attempt { now: self.now, ..attempt }, &step, &reply) {
                 Reading::Learned(value) => scratch = value,
-                Reading::Session(session) => self.session = session,
+                Reading::Session(mut session) => {
+                    session.kept = session.kept.or_else(|| self.session.kept.take());
+                    self.session = session;
+                }
                 Reading::Checkpoint(data) => self.done.push(Checkpoint { step: step.name, data }),
                 Reading::Found(data) => {
                     self.done.push(Checkpoint { step: step.name, data: data.clone() });

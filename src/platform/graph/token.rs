@@ -1,7 +1,7 @@
 //! Which token is used, and how it stays alive.
 //!
 //! The configured secret is a long-lived token: it lives for sixty days and can be changed for a fresh one once it is a
-//! day old. What a refresh gives is kept in [`Session::kept`], so that it outlives the process; the configured token
+//! day old. What a refresh gives is kept in [`Session::kept`](crate::platform::contract::Session::kept), so that it outlives the process; the configured token
 //! stays good until its own end, so nothing is lost where it cannot be kept. How long the configured token has to live,
 //! nobody tells; so it is changed at first use, and from then on the end is known and the token is changed at half life.
 //! A refresh that does not work stops nothing: the token in hand is used until Meta refuses it.
@@ -14,9 +14,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::errors::{self, Class};
 use crate::domain::{Digest, Secret, Timestamp, time};
-use crate::platform::contract::{Attempt, HttpReply, Reading, Session};
+use crate::platform::contract::{Attempt, HttpReply, Reading};
 
 /// Keys of the account table.
 pub const TOKEN: &str = "token";
@@ -27,10 +26,13 @@ const HALF_LIFE: Duration = Duration::from_secs(30 * 86_400);
 /// How long a refresh that was refused is not asked for again. A token must be a day old.
 const AGAIN: Duration = Duration::from_secs(86_400);
 
-/// Key of [`Session::values`]: when a refresh was tried last, in seconds.
+/// Key of the session's values: when a refresh was tried last, in seconds.
 const TRIED: &str = "refreshed_at";
-/// Key of [`Session::values`]: the mark of the secret whose account the identity is.
+/// Key of the session's values: the mark of the secret whose account the identity is.
 const OF: &str = "identity_of";
+/// Key of the session's values: the mark of the kept token that Meta has refused. A session cannot say that nothing is
+/// kept, so the token stays where it is and is not looked at any more.
+const REFUSED: &str = "refused";
 
 /// What is kept of a refresh.
 #[derive(Serialize, Deserialize)]
@@ -44,7 +46,11 @@ struct Kept {
 
 /// The configured secret, by a hash that tells nothing.
 fn mark(secret: &Secret) -> String {
-    Digest::of(format!("cadenced-token {}", secret.expose()).as_bytes()).hex()[..16].to_owned()
+    mark_of(secret.expose())
+}
+
+fn mark_of(token: &str) -> String {
+    Digest::of(format!("cadenced-token {token}").as_bytes()).hex()[..16].to_owned()
 }
 
 fn configured<'a>(attempt: &'a Attempt<'_>) -> Option<&'a Secret> {
@@ -53,7 +59,8 @@ fn configured<'a>(attempt: &'a Attempt<'_>) -> Option<&'a Secret> {
 
 fn kept(attempt: &Attempt<'_>) -> Option<Kept> {
     let kept = Kept::deserialize(attempt.session.kept.as_ref()?).ok()?;
-    let ours = kept.of == mark(configured(attempt)?);
+    let refused = attempt.session.values.get(REFUSED).and_then(serde_json::Value::as_str);
+    let ours = kept.of == mark(configured(attempt)?) && refused != Some(mark_of(&kept.token).as_str());
     (ours && kept.expires > attempt.now.as_second()).then_some(kept)
 }
 
@@ -95,22 +102,17 @@ pub fn refreshed(attempt: &Attempt<'_>, reply: &HttpReply) -> Reading {
     if let (Some(token), Some(life), Some(secret)) = (token, life, configured(attempt)) {
         let expires = time::after(attempt.now, Duration::from_secs(life)).as_second();
         session.kept = Some(json!(Kept { token: token.into(), of: mark(secret), expires }));
-    } else if errors::class(reply) == Class::Token {
-        return refused(attempt, errors::why("the access token is not accepted", reply, &shown(&hidden(attempt))));
     }
+    // A refusal tells that this token cannot be changed, not that nothing can be asked with it: the next call decides.
     Reading::Session(session)
-}
-
-fn shown(hidden: &[String]) -> Vec<&str> {
-    hidden.iter().map(String::as_str).collect()
 }
 
 /// Meta refuses the token: back to the configured one, or the account has to wait for a person.
 pub fn refused(attempt: &Attempt<'_>, why: String) -> Reading {
-    if kept(attempt).is_none() {
-        return Reading::Auth { why };
-    }
-    Reading::Session(Session { kept: None, ..attempt.session.clone() })
+    let Some(kept) = kept(attempt) else { return Reading::Auth { why } };
+    let mut session = attempt.session.clone();
+    session.values.insert(REFUSED.into(), json!(mark_of(&kept.token)));
+    Reading::Session(session)
 }
 
 /// Whose token it is, if that is known of this very secret.
