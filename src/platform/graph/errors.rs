@@ -80,6 +80,8 @@ impl GraphError {
             2635 => Class::Version,
             // Meta hides what a token may not see as "does not exist"; fresh objects are answered so, too.
             100 if self.subcode == Some(33) => Class::Missing,
+            // Told as a bad parameter, and about the account all the same.
+            100 if self.message.to_lowercase().contains("appsecret_proof") => Class::Token,
             10 | 200..=299 => Class::Permission,
             4 | 17 | 32 | 341 | 613 | 80_000..=80_014 => Class::Limited,
             368 => Class::Restricted,
@@ -232,6 +234,7 @@ mod tests {
             assert_eq!(class(&error(code, subcode, "no")), expected, "{code}/{subcode:?}");
         }
         assert_eq!(class(&error(100, None, "The media could not be fetched from this URI")), Class::Fetch);
+        assert_eq!(class(&error(100, None, "Invalid appsecret_proof provided in the API argument")), Class::Token);
         assert_eq!(class(&HttpReply { status: 429, ..HttpReply::default() }), Class::Limited);
         assert_eq!(class(&HttpReply { status: 502, ..HttpReply::default() }), Class::Other);
     }

@@ -9,7 +9,7 @@ use super::progress::{Done, Finished, Left, Made, Scratch, data};
 use super::publishing::{FRESH, Service};
 use super::{Dialect, look, media, token, wire};
 use crate::domain::{Timestamp, time};
-use crate::platform::contract::{Attempt, Effect, HttpReply, Reading, Reply, Step};
+use crate::platform::contract::{Attempt, Effect, HttpReply, Purpose, Reading, Reply, Step};
 
 /// Most times that a container which says FINISHED is published in one attempt, before a new one is made.
 const TIMES: u32 = 4;
@@ -94,7 +94,11 @@ impl Answer<'_> {
     pub fn stop(&self) -> Option<Reading> {
         let until = errors::limited_until(self.reply, self.attempt.now);
         Some(match errors::class(self.reply) {
-            Class::Token => token::refused(self.attempt, self.why("the access token is not accepted")),
+            Class::Token => token::refused(self.attempt, self.why(self.no_token())),
+            // A probe does not see what a look needs, and would let the account in again for ever.
+            Class::Permission if self.attempt.purpose == Purpose::LookBack => {
+                Reading::Retry { after: None, why: self.why("the token lacks a permission") }
+            }
             Class::Permission => Reading::Auth { why: self.why("the token lacks a permission") },
             Class::Version => Reading::Auth { why: self.why("this version of the API is gone: set `version`") },
             Class::Restricted => Reading::Auth { why: self.why("the account is restricted: look into the app") },
@@ -102,6 +106,14 @@ impl Answer<'_> {
             Class::Quota => self.quota_is_used_up(self.why("the day's posts are used up")),
             _ => return None,
         })
+    }
+
+    /// What a person can do about a token.
+    fn no_token(&self) -> &'static str {
+        match errors::GraphError::read(self.reply) {
+            Some(error) if error.code == 100 => "the app demands a proof: check `app_secret`",
+            _ => "the access token is not accepted",
+        }
     }
 
     fn quota_is_used_up(&self, why: String) -> Reading {
