@@ -245,7 +245,8 @@ impl Answer<'_> {
         let elapsed = time::since(self.attempt.now, made.at);
         match status {
             Some(Status::InProgress) if elapsed > PROCESSING => Reading::Retry {
-                after: Some(Duration::from_secs(120)),
+                // Counted among the tries: a container that never gets on must come to an end.
+                after: None,
                 why: "the media are still in processing".into(),
             },
             Some(Status::InProgress) => Reading::Wait(growing(elapsed)),
