@@ -176,6 +176,8 @@ impl<'a> Wanted<'a> {
             return Judgement::Other;
         }
         match written(item) {
+            // What was there before the container was made is not what came of it.
+            Some(at) if published && at < self.floor => Judgement::Other,
             // The newest one that says the same and is nobody else's must be it.
             Some(_) if published => Judgement::Ours(id, wire::web_address(&item["permalink"])),
             Some(at) if at < time::before(self.floor, NEAR) => Judgement::Other,
