@@ -97,15 +97,23 @@ impl Look {
             // A token that may not read them is shown an empty list, not an error.
             self.doubt.get_or_insert("the list of our posts is empty, and is known not to be".into());
         }
+        // Only a page that names no next one is the last: a page of posts that may not be seen is empty.
+        let goes_on = !value["paging"]["next"].is_null();
         let next = &value["paging"]["cursors"]["after"];
-        let next = next.as_str().filter(|after| after.len() <= 1024 && value["paging"]["next"].is_string());
-        let passed = items.iter().all(|item| created(item).is_some_and(|at| at < wanted.floor));
+        let next = next.as_str().filter(|after| after.len() <= 1024 && goes_on);
+        let passed = !items.is_empty() && items.iter().all(|item| created(item).is_some_and(|at| at < wanted.floor));
         let stuck = next.is_some() && next == self.after.as_deref();
-        let over = items.is_empty() || passed || next.is_none();
-        if !over && (stuck || self.posts >= POSTS) {
+        let over = passed || !goes_on;
+        // Empty pages could go on for ever.
+        let stuck = stuck || (!over && next.is_none());
+        let long = self.posts >= POSTS || self.pages as usize >= POSTS;
+        if !over && stuck {
+            self.doubt.get_or_insert("the next page of our posts cannot be asked for".into());
+        }
+        if !over && long {
             self.doubt.get_or_insert("our list of posts is too long to be read through".into());
         }
-        if over || stuck || self.posts >= POSTS {
+        if over || stuck || long {
             self.verdict = Some(match (self.found.as_slice(), &self.doubt) {
                 ([post], _) => Verdict::There(post.clone()),
                 ([], None) => Verdict::NotThere,

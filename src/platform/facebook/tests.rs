@@ -610,3 +610,28 @@ fn without_an_app_secret_no_proof_is_sent() {
     // Where the app demands it, nothing leaves without it.
     assert!(matches!(adapter().next(&attempt(&secrets)), Next::Auth(_)));
 }
+
+/// What a page of the list makes of a look.
+fn looked(page: &Value) -> Option<Verdict> {
+    let (job, session, secrets) = (job(content("Text"), Vec::new()), Session::default(), Secrets::default());
+    let attempt = Attempt {
+        job: &job,
+        purpose: Purpose::LookBack,
+        done: &[],
+        scratch: &Value::Null,
+        session: &session,
+        secrets: &secrets,
+        now: at(NOW),
+    };
+    Look::begin(at(NOW)).read(&attempt, &HttpReply::json(200, page)).expect("a page of the list").verdict
+}
+
+#[test]
+fn only_a_page_that_names_no_next_one_is_the_last() {
+    let next = "https://graph.facebook.com/next";
+    assert_eq!(looked(&json!({"data": []})), Some(Verdict::NotThere));
+    assert_eq!(looked(&json!({"data": [], "paging": {"cursors": {"after": "a"}, "next": next}})), None);
+    for odd in [json!({ "next": next }), json!({"cursors": {"after": 7}, "next": next}), json!({ "next": 7 })] {
+        assert!(matches!(looked(&json!({"data": [], "paging": odd})), Some(Verdict::CannotTell(_))));
+    }
+}
