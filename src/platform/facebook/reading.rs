@@ -298,6 +298,10 @@ impl Answer<'_> {
 fn video_state(status: &Value, published: &Value, hidden: &[&str]) -> Seen {
     let phase = |name: &str| status[name]["status"].as_str().unwrap_or_default();
     let (upload, processing, publishing) =
+            // Another draft could be a second post. A look of its own asks again, and in the end a person decides.
+            (Some(Verdict::CannotTell(why)), Purpose::Publish) => {
+                return Reading::AlreadyThere { why: format!("an earlier draft may be out: {why}") };
+            }
         (phase("uploading_phase"), phase("processing_phase"), phase("publishing_phase"));
     let whole = status["video_status"].as_str().unwrap_or_default();
     if whole == "error" || [upload, processing, publishing].contains(&"error") {
