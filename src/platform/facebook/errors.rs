@@ -98,18 +98,21 @@ impl GraphError {
             (4 | 17 | 32 | 341 | 613 | 80_000..=80_014, _) => Class::Limited,
             (368, 1_390_008) => Class::TooFast,
             (368, _) if self.says("already posted") => Class::Duplicate,
-            (368, 1_404_006 | 1_404_078 | 1_404_112) => Class::Restricted,
+            (368, 1_404_102) => Class::Invalid,
+            // A judgement about who posts, unless it is known to be one about the post.
+            (368, _) => Class::Restricted,
             (506, _) => Class::Duplicate,
             (100, 33) => Class::Missing,
             // Told as a bad parameter, and about the account all the same.
             (100, _) if self.says("appsecret_proof") => Class::Token,
             (12 | 2635, _) => Class::Version,
             (2500, _) if self.says("unknown path components: /v") => Class::Version,
+            (2500, _) if self.says("access token") => Class::Token,
             (10 | 200..=299, _) => Class::Permission,
             (21, _) => Class::Moved,
             (1 | 2, _) => Class::Unclear,
             _ if self.transient => Class::Unclear,
-            (100 | 324 | 352 | 368 | 803 | 1500 | 2500, _) => Class::Invalid,
+            (100 | 324 | 352 | 803 | 1500 | 2500, _) => Class::Invalid,
             _ => Class::Unclear,
         }
     }
@@ -342,7 +345,9 @@ mod tests {
             (100, 33, Class::Missing),
             (368, 1_390_008, Class::TooFast),
             (368, 1_404_078, Class::Restricted),
-            (368, 1_346_003, Class::Invalid),
+            (368, 1_346_003, Class::Restricted),
+            (368, 0, Class::Restricted),
+            (368, 1_404_102, Class::Invalid),
             (506, 0, Class::Duplicate),
             (100, 1_366_051, Class::Duplicate),
             (324, 0, Class::Invalid),
@@ -365,6 +370,8 @@ mod tests {
         }
         assert_eq!(error(368, 0, "You've already posted this").class(), Class::Duplicate);
         assert_eq!(error(100, 0, "Invalid appsecret_proof provided").class(), Class::Token);
+        let nobody = "An active access token must be used to query information about the current user.";
+        assert_eq!(error(2500, 0, nobody).class(), Class::Token);
         assert_eq!(error(2500, 0, "Unknown path components: /v99.0/me").class(), Class::Version);
         let body = json!({"error": {"message": "m", "code": 100, "is_transient": true}});
         assert_eq!(GraphError::read(&HttpReply::json(500, &body)).unwrap().class(), Class::Unclear);

@@ -108,7 +108,11 @@ impl Answer<'_> {
     fn identity(&self) -> Reading {
         let token = self.attempt.secrets.get("token");
         let (Some(id), Some(token)) = (Id::read(&self.value["id"]), token) else {
-            return self.failed.reading("failed to learn whose token it is");
+            // There is no post in this question that could be at fault.
+            return match self.failed.reading("failed to learn whose token it is") {
+                Reading::Refused { why } => Reading::Auth { why },
+                reading => reading,
+            };
         };
         if id != self.account.page {
             let name = errors::shown(self.value["name"].as_str().unwrap_or_default(), self.failed.hidden);
@@ -124,6 +128,19 @@ impl Answer<'_> {
             None => _ = session.values.remove(SERVED),
         }
         Reading::Session(session)
+    }
+
+    /// A question about posts that told nothing. It says nothing against the post; and what a look lacks, the question
+    /// that lets a stopped account in again does not need, so a stop would be lifted and come back for ever.
+    fn not_told(&self, what: &str) -> Reading {
+        let class = self.error().map(|error| error.class());
+        match (self.failed.reading(what), class) {
+            (Reading::Refused { why }, _) => Reading::Retry { after: None, why },
+            (Reading::Auth { why }, Some(Class::Permission)) if self.attempt.purpose == Purpose::LookBack => {
+                Reading::Retry { after: None, why }
+            }
+            (reading, _) => reading,
+        }
     }
 
     fn photo(&self, name: &str) -> Reading {
@@ -244,7 +261,7 @@ impl Answer<'_> {
             _ if missing && at.is_some_and(|at| self.since(at) < UNSEEN) => Reading::Wait(Duration::from_secs(10)),
             // Deleted as a draft or as a post: only a person knows.
             _ if missing => Reading::Refused { why: self.failed.why("the post is not there any more") },
-            _ => self.failed.reading("failed to ask what became of the post"),
+            _ => self.not_told("failed to ask what became of the post"),
         }
     }
 
@@ -264,7 +281,7 @@ impl Answer<'_> {
     /// A page of what the Page has published.
     fn list(&self) -> Reading {
         let Some(look) = Look::of(self.attempt).read(self.attempt, self.reply) else {
-            return self.failed.reading("failed to read our own posts");
+            return self.not_told("failed to read our own posts");
         };
         let mut scratch = Scratch::of(self.attempt);
         let verdict = look.verdict.clone();
@@ -280,6 +297,10 @@ impl Answer<'_> {
             (Some(Verdict::There(_) | Verdict::Several(_)), Purpose::Publish) => {
                 // A draft of an earlier attempt was shown at once, and its answer was lost.
                 return Reading::AlreadyThere { why: "a post of ours says the same already".into() };
+            }
+            // Another draft could be a second post. A look of its own asks again, and in the end a person decides.
+            (Some(Verdict::CannotTell(why)), Purpose::Publish) => {
+                return Reading::AlreadyThere { why: format!("an earlier draft may be out: {why}") };
             }
             // A request that got lost may still be under way.
             (Some(_), Purpose::Publish) if self.since(self.attempt.job.started) < LAG => {
@@ -298,10 +319,6 @@ impl Answer<'_> {
 fn video_state(status: &Value, published: &Value, hidden: &[&str]) -> Seen {
     let phase = |name: &str| status[name]["status"].as_str().unwrap_or_default();
     let (upload, processing, publishing) =
-            // Another draft could be a second post. A look of its own asks again, and in the end a person decides.
-            (Some(Verdict::CannotTell(why)), Purpose::Publish) => {
-                return Reading::AlreadyThere { why: format!("an earlier draft may be out: {why}") };
-            }
         (phase("uploading_phase"), phase("processing_phase"), phase("publishing_phase"));
     let whole = status["video_status"].as_str().unwrap_or_default();
     if whole == "error" || [upload, processing, publishing].contains(&"error") {
