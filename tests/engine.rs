@@ -67,12 +67,13 @@ impl Adapter for Plain {
         if self.logs_in && attempt.session.identity.is_none() {
             return self.call("session", Effect::Harmless);
         }
+        let taken: String = attempt.job.taken.iter().map(|id| format!("not-{id}/")).collect();
         if attempt.purpose == Purpose::LookBack {
-            let taken: String = attempt.job.taken.iter().map(|id| format!("not-{id}/")).collect();
             return self.call(&format!("{taken}look"), Effect::Harmless);
         }
         match attempt.done.last() {
             Some(_) => Next::Done(Remote { id: "1".into(), url: None, reference: JsonText::default() }),
+            None if self.place == "telling.example" => self.call(&format!("{taken}publish-0"), Effect::Publishes),
             None => self.call("publish-0", Effect::Publishes),
         }
     }
@@ -1226,6 +1227,18 @@ fn a_look_is_told_which_posts_are_not_ours() {
     bench.lost();
     bench.until("2026-06-02T09:00:30Z");
     assert!(bench.calls.front().is_some_and(|(_, url)| url.ends_with("/not-1/look")), "{:?}", bench.calls);
+}
+
+#[test]
+fn a_first_try_is_told_which_posts_are_not_ours() {
+    let adapter = Arc::new(Plain { platform: "plain", place: "telling.example", logs_in: false, repeatable: false });
+    let mut bench = Bench::ready(&[post("p", "hello", ""), post("q", "more", "")].concat());
+    bench.configure(vec![AccountSetup { adapter, ..setup("a", &["0 9 * * *"]) }]);
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("posted");
+    bench.settle();
+    bench.until("2026-06-02T09:00:00Z");
+    assert!(bench.calls.front().is_some_and(|(_, url)| url.ends_with("/not-1/publish-0")), "{:?}", bench.calls);
 }
 
 #[test]

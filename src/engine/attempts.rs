@@ -454,8 +454,8 @@ impl Engine {
             frozen: intent.frozen.clone(),
             started: intent.started,
             answers,
-            // Most deliveries never look for it; `carry_on` tells those that do.
-            taken: Arc::default(),
+            // A refusal as duplicate, too, may name one of them.
+            taken: Arc::new(others(&self.view, &intent.delivery)),
         }
     }
 
@@ -655,7 +655,8 @@ impl Engine {
     }
 }
 
-/// Remote ids of the account's latest posts but this one: a look-back must not take one of them for ours.
+/// Remote ids of the account's latest posts but this one: neither a look-back nor the refusal of a duplicate may make
+/// one of them ours.
 fn others(view: &View, delivery: &DeliveryId) -> BTreeSet<String> {
     let Some(account) = view.account(&delivery.account) else { return BTreeSet::new() };
     let latest = account.beat().take(TAKEN).filter(|(post, _)| **post != delivery.post);
