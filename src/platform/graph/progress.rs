@@ -37,9 +37,8 @@ pub enum Left {
         url: Option<String>,
         attempt: u32,
     },
-    /// Asked for, and perhaps told.
     Address {
-        url: Option<String>,
+        url: String,
     },
 }
 
@@ -66,8 +65,6 @@ pub struct Done {
     /// Published parts, without gaps.
     pub posts: Vec<Posted>,
     pub address: Option<String>,
-    /// The address was asked for.
-    pub asked: bool,
 }
 
 impl Done {
@@ -81,7 +78,7 @@ impl Done {
                 }
                 Ok(Left::Bytes { container }) => drop(done.sent.insert(container)),
                 Ok(Left::Posted { part, id, url, attempt }) => drop(posts.insert(part, Posted { id, url, attempt })),
-                Ok(Left::Address { url }) => (done.asked, done.address) = (true, url),
+                Ok(Left::Address { url }) => done.address = Some(url),
                 Err(_) => {}
             }
         }

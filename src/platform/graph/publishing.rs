@@ -292,7 +292,7 @@ impl View<'_> {
             return Next::Refuse("there is nothing to publish".into());
         };
         let now = self.attempt.purpose == Purpose::Publish && last.attempt == self.attempt.job.attempt;
-        if now && remote.url.is_none() && !self.done.asked {
+        if now && remote.url.is_none() {
             return leaves("address".into(), self.wire.get(&[&remote.id], &[("fields", "permalink")]));
         }
         Next::Done(remote)

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::errors::{self, Class, GraphError};
 use super::progress::{Done, Finished, Left, Made, Scratch, data};
-use super::publishing::Service;
+use super::publishing::{FRESH, Service};
 use super::{Dialect, look, media, token, wire};
 use crate::domain::{Timestamp, time};
 use crate::platform::contract::{Attempt, Effect, HttpReply, Purpose, Reading, Reply, Step};
@@ -297,12 +297,13 @@ impl Answer<'_> {
     }
 
     fn address(&self) -> Reading {
-        let url = self.value().and_then(|value| wire::web_address(&value["permalink"]));
-        match self.stop().filter(|_| url.is_none()) {
-            // There is another token to ask with.
-            Some(reading @ Reading::Session(_)) => reading,
-            // Everything is out, so it is done, whatever this answer was: it goes without an address.
-            _ => Reading::Checkpoint(data(&Left::Address { url })),
+        match self.value().and_then(|value| wire::web_address(&value["permalink"])) {
+            Some(url) => Reading::Checkpoint(data(&Left::Address { url })),
+            // The next attempt does without, whatever it was.
+            None => match self.stop() {
+                Some(reading @ Reading::Session(_)) => reading,
+                _ => Reading::Retry { after: Some(FRESH), why: self.why("it is published, but not where") },
+            },
         }
     }
 }
