@@ -309,8 +309,8 @@ impl Linkedin {
     fn published(&self, attempt: &Attempt<'_>, reply: &HttpReply) -> Reading {
         let named = reply.header("x-restli-id").map(str::trim).filter(|id| is_post(id));
         match (reply.status, named) {
-            // All that counts stands in the head, and that has come whole.
-            (201, Some(id)) => return Reading::Checkpoint(Posted::data(id)),
+            (201, Some(id)) if !reply.cut => return Reading::Checkpoint(Posted::data(id)),
+            (201, Some(id)) => return Reading::Unclear { why: format!("the reply was cut off; it names {id}") },
             (201, None) => return Reading::Unclear { why: "201, and the reply names no post".into() },
             _ => {}
         }

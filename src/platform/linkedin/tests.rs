@@ -54,16 +54,6 @@ fn every_fixture_is_in_the_table() {
 }
 
 #[test]
-fn a_post_that_is_named_is_there_also_where_the_body_was_cut() {
-    let cut = |name: &str| HttpReply { cut: true, ..fixture(name) };
-    let Reading::Checkpoint(data) = World::with_image().read("publish-0", &cut("created")) else { panic!() };
-    assert_eq!(data["post"], OURS);
-    for unnamed in ["created-no-id", "created-odd-id", "accepted"] {
-        assert_eq!(word(&World::with_image().read("publish-0", &cut(unnamed))), "unclear", "{unnamed}");
-    }
-}
-
-#[test]
 fn an_empty_page_is_the_end_of_the_list_only_where_it_is_told_to_be() {
     let mut world = World { purpose: Purpose::LookBack, ..World::page(text("Hello")) };
     world.session.identity = Some(author(0));
