@@ -202,7 +202,6 @@ fn digest_of(file: &mut File) -> io::Result<Digest> {
 
 #[cfg(test)]
 #[path = "../../tests/support/mp4.rs"]
-#[expect(dead_code, reason = "other tests take the smallest film")]
 pub mod mp4;
 
 #[cfg(test)]
