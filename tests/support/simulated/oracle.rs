@@ -268,7 +268,12 @@ impl Oracle {
             }
         }
         for (account, beat) in &self.beats {
-            self.gaps_and_shares(account, beat)?;
+            // Piece by piece: of the two orders in which posts count, one must hold wherever one looks, and not the same everywhere.
+            let window = self.policies[account].0.promotion.window as usize;
+            for place in (0..beat.len()).step_by(window.max(1)) {
+                let near = &beat[place.saturating_sub(window)..(place + 2 * window).min(beat.len())];
+                self.gaps_and_shares(account, near)?;
+            }
         }
         Ok(())
     }
