@@ -362,7 +362,7 @@ const AUTH_HELP: &str = "\
 Examples:
   cadenced auth fedi
   cadenced auth bsky --paste < password.txt
-  cadenced auth fedi --out /root/new-secrets
+  cadenced auth fedi --out new-secrets
 
 Exit codes:
   0   the token is accepted, and stored or said where to put
