@@ -9,7 +9,7 @@ use cadenced::cli::approve::{Approve, QueueDesk, approve};
 use cadenced::cli::check::{Check, Format, QueueFiles, QueueFolder, check, platform_keys};
 use cadenced::cli::faults::Look;
 use cadenced::config::{self, ConfigEnv, Settings};
-use cadenced::domain::{Content, DeliveryId, Digest, FoundMedia, SecretRef, Timestamp};
+use cadenced::domain::{Content, DeliveryId, Digest, FoundMedia, MediaFacts, MediaItem, SecretRef, Timestamp};
 use cadenced::platform::contract::{
     Adapter, Attempt, Complaint, Entry, Evidence, Key, KeyKind, Next, Reading, Reply, Session, Step, Table,
 };
@@ -66,7 +66,10 @@ impl Adapter for Wall {
     }
     fn check(&self, content: &Content, _: &Session) -> Vec<Complaint> {
         let long = content.text.chars().count() > 10;
-        long.then(|| Complaint::new("text", "longer than ten letters").with_hint("shorten it")).into_iter().collect()
+        let film = |item: &MediaItem| item.facts.as_ref().is_some_and(|facts| facts.mime == "video/mp4");
+        let films = content.media.iter().any(film).then(|| Complaint::new("media", "a wall takes no films"));
+        let long = long.then(|| Complaint::new("text", "longer than ten letters").with_hint("shorten it"));
+        long.into_iter().chain(films).collect()
     }
     fn freeze(&self, _: &Content, _: Timestamp, _: u64) -> serde_json::Value {
         serde_json::Value::Null
@@ -120,7 +123,11 @@ impl QueueFolder for Folder {
         self.media
             .borrow()
             .get(path)
-            .map(|bytes| Digest::of(bytes).into())
+            .map(|bytes| {
+                let facts = MediaFacts { mime: "video/mp4", bytes: 1, size: None, duration: None };
+                let facts = path.ends_with(".mp4").then(|| facts.into());
+                FoundMedia { sha256: Digest::of(bytes), facts }
+            })
             .ok_or_else(|| "there is no such file".into())
     }
 
@@ -183,6 +190,15 @@ fn a_clean_queue_is_clean() {
     let folder = Folder::new(&[("a.toml", &post("a", "one", "short", "")), ("b/c.toml", "")]);
     assert_eq!(plain(CONFIG, &folder), (0, "2 queue files, 1 post: no problems\n".into()));
     assert_eq!(run(CONFIG, &folder, Format::Json, &|_| false), (0, String::new()));
+}
+
+#[test]
+fn what_the_platform_does_not_take_is_told_from_the_file_itself() {
+    let film = "media = [{ file = 'film.mp4', alt = 'a film' }]";
+    let folder = Folder::new(&[("a.toml", &post("a", "one", "short", film))]);
+    folder.media.borrow_mut().insert("film.mp4".into(), Vec::new());
+    let (code, said) = plain(CONFIG, &folder);
+    assert!(code == 1 && said.contains("a wall takes no films"), "{said}");
 }
 
 #[test]

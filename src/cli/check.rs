@@ -366,7 +366,8 @@ impl Sweep<'_> {
             if settings.paused {
                 remarks.push(Remark::warning(post, "to", format!("the account {account} is paused")));
             }
-            let content = body.content(account);
+            let mut content = body.content(account);
+            post.know_media(&mut content);
             if post.rare.trouble.is_none()
                 && let Some(adapter) = self.adapters.get(account)
             {

@@ -108,11 +108,16 @@ impl Post {
     /// What `account` would publish: the variant applied over the post.
     pub fn content(&self, account: &AccountId) -> Content {
         let mut content = super::digest::content(&self.body.read(), account);
+        self.know_media(&mut content);
+        content
+    }
+
+    /// Adds to a content that was read from this post's body what its media are.
+    pub fn know_media(&self, content: &mut Content) {
         for item in &mut content.media {
             let found = self.rare.media.iter().find(|found| found.sha256 == item.sha256);
             item.facts = found.and_then(|found| found.facts.clone());
         }
-        content
     }
 }
 
