@@ -68,10 +68,12 @@ pub fn bare(text: &str, paths: Paths) -> Vec<Range<usize>> {
         }
         let before = text[..start].chars().next_back();
         let allowed = before.is_none_or(|c| !is_bare(c) && !"-_./@＠$#＃".contains(c));
-        let end = allowed.then(|| url_end(text, start, is_bare, paths)).flatten();
+        // Nor does one reach into the protocol of the next.
+        let next = others.peek().map_or(text.len(), |other| other.start);
+        let end = allowed.then(|| url_end(text, start, is_bare, paths)).flatten().filter(|end| *end <= next);
         from = end.unwrap_or_else(|| {
             let run = text[start..].chars().take_while(|&c| is_bare(c) || "-_.".contains(c));
-            start + run.map(char::len_utf8).sum::<usize>()
+            (start + run.map(char::len_utf8).sum::<usize>()).min(next)
         });
         found.extend(end.map(|end| start..end));
     }
@@ -257,6 +259,7 @@ mod tests {
             ("http://example.org/a.b and ELPAÍS.com:80?a=b", &["ELPAÍS.com:80?a=b"]),
             ("http://no-tld tar.bz2 1.5 e.g. a.b", &[]),
             ("http:// example.com/path", &["example.com/path"]),
+            ("h.https://f.example and a.example", &["a.example"]),
             ("", &[]),
         ];
         for (text, expected) in table {

@@ -277,6 +277,8 @@ mod tests {
             proptest::prop_assert!(weight(&text) <= 2 * text.chars().count() as u64 + 23 * clusters);
             proptest::prop_assert_eq!(comparable(&text), comparable(&normal(&text)));
             proptest::prop_assert_eq!(&written(&text.replace('&', "&amp;"), &[])[0], &text);
+            let found = addresses(&text);
+            proptest::prop_assert!(found.windows(2).all(|pair| pair[0].end <= pair[1].start), "{:?}", found);
             let _ = cashtags(&text);
         }
     }
