@@ -30,8 +30,7 @@ pub use words::{LONGEST_WAIT, holds, quoted, wait};
 pub use self::auth::AuthFlow;
 pub use crate::domain::secret::secret_ref;
 use crate::domain::{
-    AccountId, Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, ReplyTo, Secret, SecretRef, Timestamp,
-    limits, time,
+    AccountId, Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, ReplyTo, Secret, SecretRef, Timestamp, time,
 };
 
 /// One line of the registry.
@@ -371,6 +370,19 @@ impl Attempt<'_> {
     }
 }
 
+impl Attempt<'_> {
+    /// The earliest time, by a server's clock that shows `there` now, that a post of this attempt can be dated, with
+    /// `skew` to spare. Our own clock may have been wrong when the delivery began: by as much as it is wrong now, or,
+    /// when it has been set back since, by nobody knows how much, and then every post is looked at.
+    pub fn floor(&self, there: Option<Timestamp>, skew: Duration) -> Timestamp {
+        if self.job.started > time::after(self.now, skew) {
+            return Timestamp::MIN;
+        }
+        let behind = there.map_or(Duration::ZERO, |there| time::since(self.now, there));
+        time::before(time::before(self.job.started, behind), skew)
+    }
+}
+
 /// Account state between requests: tokens, identity, limits the server has told. Never printed; of it only `kept` is
 /// stored.
 #[derive(Clone, Default, PartialEq)]
@@ -406,12 +418,7 @@ impl Secrets {
     /// What somebody else said, without these, and then cut to a length that a log line can carry: half a secret would
     /// still tell much of it.
     pub fn quote(&self, text: &str) -> String {
-        let secrets = self.0.values().map(Secret::expose).filter(|secret| !secret.is_empty());
-        let text = secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"));
-        match text.char_indices().nth(limits::QUOTED_CHARS) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text,
-        }
+        quoted(text, &self.0.values().map(Secret::expose).collect::<Vec<_>>())
     }
 }
 

@@ -145,7 +145,7 @@ impl<'a> Wanted<'a> {
     fn of(attempt: &'a Attempt<'a>, server: Option<Timestamp>) -> Self {
         let photos = Done::of(attempt.done).photos.into_values().map(|photo| photo.id).collect();
         let message = text::comparable(&text::message(&attempt.job.content));
-        Self { attempt, message, photos, floor: floor(attempt, server) }
+        Self { attempt, message, photos, floor: attempt.floor(server, SKEW) }
     }
 
     fn judge(&self, item: &Value) -> Judgement {
@@ -181,16 +181,6 @@ fn photos_of(item: &Value) -> Vec<String> {
         ids.extend(shown.iter().filter_map(|part| Id::read(&part["target"]["id"])));
     }
     ids
-}
-
-/// Our own clock may have been wrong when the delivery began: by as much as it is wrong now, or, when it has been set
-/// back since, by nobody knows how much, and then every post is looked at.
-fn floor(attempt: &Attempt<'_>, server: Option<Timestamp>) -> Timestamp {
-    let behind = server.map_or(Duration::ZERO, |server| time::since(attempt.now, server));
-    if attempt.job.started > time::after(attempt.now, SKEW) {
-        return Timestamp::MIN;
-    }
-    time::before(time::before(attempt.job.started, behind), SKEW)
 }
 
 /// Facebook writes the zone as `+0000`.

@@ -20,7 +20,7 @@ use crate::domain::{Timestamp, time};
 use crate::platform::contract::{Attempt, Effect, HttpReply, Next, Reading};
 
 /// How much earlier than the delivery's begin, by LinkedIn's clock, its post may be dated.
-const SKEW: Duration = Duration::from_secs(120);
+pub const SKEW: Duration = Duration::from_secs(120);
 /// Most pages of the list that are read.
 const PAGES: usize = 10;
 /// A look whose last news is older begins anew.
@@ -68,7 +68,7 @@ pub fn read(account: &Linkedin, attempt: &Attempt<'_>, page: usize, reply: &Http
         doubt: None,
         verdict: None,
     });
-    let floor = floor(attempt, reply.date("date"));
+    let floor = attempt.floor(reply.date("date"), SKEW);
     let wanted = Wanted::of(attempt);
     for item in items {
         match wanted.judge(item, floor, attempt) {
@@ -112,17 +112,6 @@ fn keep(attempt: &Attempt<'_>, look: Look) -> Reading {
     let mut scratch = Scratch::of(attempt);
     scratch.look = Some(Look { at: attempt.now, ..look });
     scratch.learned()
-}
-
-/// The earliest time, by LinkedIn's clock, that the post we look for can be dated. Our own clock may have been wrong
-/// when the delivery began: by as much as it is wrong now, or, when it has been set back since, by nobody knows how
-/// much, and then every post is looked at.
-pub fn floor(attempt: &Attempt<'_>, there: Option<Timestamp>) -> Timestamp {
-    if attempt.job.started > time::after(attempt.now, SKEW) {
-        return Timestamp::MIN;
-    }
-    let behind = there.map_or(Duration::ZERO, |there| time::since(attempt.now, there));
-    time::before(time::before(attempt.job.started, behind), SKEW)
 }
 
 fn created(item: &Value) -> Option<Timestamp> {

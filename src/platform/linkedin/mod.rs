@@ -361,7 +361,7 @@ fn duplicate(attempt: &Attempt<'_>, reply: &HttpReply, message: &str, why: Strin
         return Reading::Refused { why: format!("another delivery of this account says the same: {why}") };
     }
     // Where our clock was set back since, nobody can say what is older.
-    let floor = Some(lookback::floor(attempt, reply.date("date"))).filter(|floor| *floor > Timestamp::MIN);
+    let floor = Some(attempt.floor(reply.date("date"), lookback::SKEW)).filter(|floor| *floor > Timestamp::MIN);
     match (made(id), floor) {
         (Some(at), Some(floor)) if at >= floor => Reading::Checkpoint(Posted::data(id)),
         _ => Reading::Refused { why: format!("it was said before this delivery began: {why}") },

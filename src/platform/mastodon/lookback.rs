@@ -120,7 +120,7 @@ pub(super) fn read_page(answer: &Answer<'_>, page: usize) -> Reading {
     };
     look.pages += 1;
     look.posts += u32::try_from(items.len()).unwrap_or(POSTS);
-    let floor = floor(attempt, wire::server_time(answer.reply));
+    let floor = attempt.floor(wire::server_time(answer.reply), SKEW);
     for item in items {
         match wanted.judge(item, floor, attempt) {
             Judgement::Other => {}
@@ -234,17 +234,6 @@ impl Look {
         let scratch = Scratch { look: Some(self), ..Scratch::of(attempt) };
         scratch.learned()
     }
-}
-
-/// The earliest time, by the server's clock, that the post we look for can be dated. Our own clock may have been wrong
-/// when the delivery began: by as much as it is wrong now, or, when it has been set back since, by nobody knows how
-/// much, and then every post is looked at.
-fn floor(attempt: &Attempt<'_>, server: Option<Timestamp>) -> Timestamp {
-    let behind = server.map_or(Duration::ZERO, |server| time::since(attempt.now, server));
-    if attempt.job.started > time::after(attempt.now, SKEW) {
-        return Timestamp::MIN;
-    }
-    time::before(time::before(attempt.job.started, behind), SKEW)
 }
 
 fn created(item: &Value) -> Option<Timestamp> {

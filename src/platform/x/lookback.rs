@@ -16,7 +16,7 @@ use super::progress::{Done, Left, Scratch};
 use super::reading::{Answer, again};
 use super::text::{self, Comparable};
 use super::wire::{self, Trouble};
-use crate::domain::{Timestamp, time};
+use crate::domain::Timestamp;
 use crate::platform::contract::{Attempt, Effect, Reading, Request};
 
 /// Posts on one page, and most posts that are read.
@@ -81,7 +81,7 @@ pub(super) fn read(answer: &Answer<'_>, part: usize) -> Reading {
     if value["errors"].as_array().is_some_and(|errors| !errors.is_empty()) {
         look.doubt("X could not list all our posts");
     }
-    let floor = floor(attempt, answer.reply.date("date"));
+    let floor = attempt.floor(answer.reply.date("date"), SKEW);
     let mut passed = false;
     for item in items {
         let created: Option<Timestamp> = item["created_at"].as_str().and_then(|text| text.parse().ok());
@@ -145,18 +145,6 @@ impl Look {
     fn kept(self, attempt: &Attempt<'_>) -> Reading {
         Scratch { look: Some(self), ..Scratch::of(attempt) }.learned()
     }
-}
-
-/// The earliest time, by X's clock, that the post we look for can be dated. Our own clock may have been wrong when the
-/// delivery began: by as much as it is wrong now, or, when it has been set back since, by nobody knows how much, and
-/// then every post is looked at.
-fn floor(attempt: &Attempt<'_>, there: Option<Timestamp>) -> Timestamp {
-    let ahead = there.map_or(Duration::ZERO, |there| time::since(attempt.now, there));
-    let started = attempt.job.started;
-    if started > time::after(attempt.now, SKEW) {
-        return Timestamp::MIN;
-    }
-    time::before(time::before(started, ahead), SKEW)
 }
 
 /// What is looked for.
