@@ -10,7 +10,9 @@ use cadenced::control::protocol::DaemonReport;
 use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
 };
-use cadenced::domain::{AccountId, Content, DeliveryId, Digest, JsonText, Remote, SecretRef, Timestamp, time};
+use cadenced::domain::{
+    AccountId, Content, DeliveryId, Digest, JsonText, MediaItem, Remote, SecretRef, Timestamp, time,
+};
 use cadenced::engine::engine::{Mode, ResolveError};
 use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
 use cadenced::ledger::record::{Decision, Fact, Intent};
@@ -18,7 +20,7 @@ use cadenced::ledger::store::CommitError;
 use cadenced::ledger::{Record, View};
 use cadenced::parts::{Inbox, ShelfError};
 use cadenced::platform::contract::{
-    Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, Failure, HttpReply, Method, Next, Pace, Purpose,
+    Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, Failure, HttpReply, Media, Method, Next, Pace, Purpose,
     Reading, Reply, Request, Secrets, Session, Step,
 };
 use cadenced::queue::{Approval, Post, parse};
@@ -72,6 +74,9 @@ impl Adapter for Plain {
             return self.call(&format!("{taken}look"), Effect::Harmless);
         }
         match attempt.done.last() {
+            Some(_) if self.place == "naming.example" && attempt.scratch.is_null() => {
+                self.call("where", Effect::Harmless)
+            }
             Some(_) => Next::Done(Remote { id: "1".into(), url: None, reference: JsonText::default() }),
             None if self.place == "telling.example" => self.call(&format!("{taken}publish-0"), Effect::Publishes),
             None => self.call("publish-0", Effect::Publishes),
@@ -1336,4 +1341,89 @@ fn nothing_is_begun_before_it_is_durable_that_the_clock_was_set_ahead() {
     bench.tell(Event::Tick);
     bench.settle();
     assert_eq!((bench.calls.len(), bench.state("q@a")), (0, "scheduled"));
+}
+
+/// All of `p` is published, and its address was not told when it was asked for.
+fn out_without_an_address(more: &str) -> (Bench, String) {
+    let toml = post("p", "hello", more);
+    let mut bench = Bench::ready(&toml);
+    let naming = Plain { platform: "plain", place: "naming.example", logs_in: false, repeatable: false };
+    bench.configure(vec![AccountSetup { adapter: Arc::new(naming), ..setup("a", &["0 9 * * *"]) }]);
+    bench.until("2026-06-01T09:00:00Z");
+    if let Some(ticket) = bench.gathers.pop_front() {
+        let dot = shown_media(&bench);
+        bench.tell(Event::Gathered { ticket, result: Ok(dot) });
+        bench.settle();
+    }
+    bench.replied("posted");
+    bench.settle();
+    assert_eq!(bench.calls.front().unwrap().1, "https://naming.example/where");
+    bench.replied("later");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "retrying");
+    (bench, toml)
+}
+
+fn shown_media(bench: &Bench) -> Vec<Media> {
+    let content = bench.engine.posts().next().unwrap().content(&account("a"));
+    let media =
+        |item: &MediaItem| Media { item: item.clone(), mime: "image/png".into(), size: None, bytes: b"dot"[..].into() };
+    content.media.iter().map(media).collect()
+}
+
+#[test]
+fn what_is_wholly_published_is_never_given_up() {
+    type Happens = fn(&mut Bench, &str);
+    let withdrawn: Happens = |bench, _| bench.file("q.toml", "");
+    let changed: Happens = |bench, _| bench.file("q.toml", &post("p", "other words", ""));
+    let unapproved: Happens = |bench, toml| bench.unapproved("q.toml", toml);
+    let expired: Happens = |bench, _| bench.now = at("2026-06-03T09:00:00Z");
+    for happens in [withdrawn, changed, unapproved, expired] {
+        for restarts in [false, true] {
+            let (mut bench, toml) = out_without_an_address("expires = 2026-06-02T00:00:00Z");
+            happens(&mut bench, &toml);
+            bench.settle();
+            if restarts {
+                bench = bench.restarted();
+            }
+            let later = time::after(bench.now, Duration::from_hours(1)).to_string();
+            bench.until(&later);
+            // It is asked where it is, and sent to nobody.
+            let asked: Vec<String> = bench.calls.iter().map(|(_, url)| url.clone()).collect();
+            assert_eq!(asked, ["https://naming.example/where"]);
+            bench.replied("learned");
+            bench.settle();
+            assert_eq!(bench.state("p@a"), "delivered");
+        }
+    }
+}
+
+#[test]
+fn what_is_wholly_published_needs_its_media_no_more() {
+    let (mut bench, _) = out_without_an_address("media = [{ file = \"dot.png\", alt = \"a dot\" }]");
+    bench.until("2026-06-01T10:00:00Z");
+    assert!(bench.gathers.is_empty(), "whoever has deleted them does no harm");
+    bench.replied("learned");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "delivered");
+}
+
+#[test]
+fn a_person_looks_for_what_is_published_where_nobody_can_ask_any_more() {
+    // The account has moved.
+    let (mut bench, _) = out_without_an_address("");
+    bench.configure(vec![setup("a", &["0 9 * * *"])]);
+    bench.until("2026-06-01T10:00:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "uncertain"));
+    // The platform refuses to tell.
+    let (mut bench, _) = out_without_an_address("");
+    bench.until("2026-06-01T10:00:00Z");
+    bench.replied("refused");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "uncertain");
+    bench.decide("p@a", Decision::Retry).unwrap();
+    bench.until("2026-06-01T11:00:00Z");
+    bench.replied("learned");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "delivered");
 }

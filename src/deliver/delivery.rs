@@ -32,6 +32,9 @@ const SESSION_CHANGES: u32 = 8;
 /// Most times that an attempt does its uploads again.
 const REDOS: u32 = 2;
 
+/// What is said of a delivery that nothing is left to send of, and that a person has to look for.
+pub const UNNAMED: &str = "all of it is published, but its address is not known";
+
 /// What the daemon still wants of a delivery that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
@@ -233,6 +236,7 @@ impl Delivery {
 
     /// The account turned out not to be the right one, or not to be let in.
     pub fn not_let_in(&mut self, why: String) -> Act {
+        self.calling = None;
         self.auth(why)
     }
 
@@ -262,7 +266,7 @@ impl Delivery {
             let until = doubt.settle;
             return self.sleep_until(until);
         }
-        if self.doubt.is_none() && !self.has_media() {
+        if self.doubt.is_none() && !self.has_media() && !self.is_out() {
             // What was found in doubt after a restart goes on as a new attempt, which reads its media first.
             let why = "the rest is to be sent".to_owned();
             return Act::End(Outcome::Retry { until: now, why, counted: false });
@@ -548,6 +552,10 @@ impl Delivery {
         }
         if self.doubt.is_some() {
             return Act::End(Outcome::Uncertain { why: format!("looking for it was refused: {why}") });
+        }
+        if self.is_out() {
+            // Only what it is called was asked.
+            return Act::End(Outcome::Uncertain { why: format!("{UNNAMED}: {why}") });
         }
         Act::End(Outcome::Refused { why: self.with_parts(why) })
     }

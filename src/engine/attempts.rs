@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::deliver::delivery::AccountState;
+use crate::deliver::delivery::{AccountState, UNNAMED};
 use crate::deliver::{Act, Delivery, Progress};
 use crate::domain::{AccountId, Content, DeliveryId, Digest, Held, ReplyTo, State, Timestamp, time};
 use crate::ledger::record::{Fact, Intent, Outcome};
 use crate::ledger::store::Room;
+use crate::ledger::view::Open;
 use crate::ledger::{Record, View};
 use crate::parts::ShelfError;
 use crate::plan::{Choice, draw};
@@ -135,7 +136,7 @@ impl Engine {
             return None;
         }
         let allowed = desk.lane.earliest(self.view.account(account), &delivery.post, now);
-        if allowed > now && !self.is_over(&delivery, now) {
+        if allowed > now && !self.is_over(&delivery, now) && !self.is_out(&delivery) {
             return Some(allowed);
         }
         if self.say_held_back(account, now) {
@@ -163,6 +164,12 @@ impl Engine {
     fn try_again(&mut self, delivery: &DeliveryId, now: Timestamp) {
         let Some(entry) = self.entry(delivery) else { return };
         let (prior, attempt) = (entry.open.clone(), entry.attempts);
+        if let Some(open) = prior.clone().filter(|open| is_out(open)) {
+            return match self.moved_from(delivery) {
+                Some(why) => self.give_up(delivery, attempt, why, now),
+                None => self.ask_where(delivery, open, now),
+            };
+        }
         let post = self.posts.get(&delivery.post).filter(|post| post.to.contains(&delivery.account)).cloned();
         let wanted = post.filter(|post| {
             post.approval == Approval::Approved
@@ -202,6 +209,21 @@ impl Engine {
         );
     }
 
+    /// Goes on with a delivery of which all is published, and that is only to tell where. What the queue holds of it now
+    /// does not matter, and its media are not needed.
+    fn ask_where(&mut self, delivery: &DeliveryId, prior: Box<Open>, now: Timestamp) {
+        let body = prior.intent.body.clone();
+        let (content, slot) = (content(&body, &delivery.account), prior.intent.slot);
+        let prior = Some(prior);
+        let beginning = Beginning { post: None, body, content, slot, fixed: true, prior, found: false, begun: None };
+        self.begin(&delivery.account, beginning, now);
+    }
+
+    /// Whether all of a delivery that is owed is published.
+    pub(super) fn is_out(&self, delivery: &DeliveryId) -> bool {
+        self.entry(delivery).and_then(|entry| entry.open.as_deref()).is_some_and(is_out)
+    }
+
     /// An attempt that was under way when the daemon stopped: it is looked for.
     fn find_out(&mut self, delivery: &DeliveryId, now: Timestamp) {
         let Some(prior) = self.entry(delivery).and_then(|entry| entry.open.clone()) else { return };
@@ -225,6 +247,8 @@ impl Engine {
         let parts = self.entry(delivery).and_then(|entry| entry.open.as_ref()).map_or(0, |open| open.published);
         let outcome = match parts {
             0 => Outcome::Abandoned { why },
+            // Nothing of it can be taken back, and nothing is left to send.
+            _ if self.is_out(delivery) => Outcome::Uncertain { why: format!("{UNNAMED}: {why}") },
             n => Outcome::Refused { why: format!("{why} ({n} parts are published)") },
         };
         let records = self.ended_with(delivery, attempt, outcome, now);
@@ -394,13 +418,19 @@ impl Engine {
     /// Between choosing and now media were read. Meanwhile the post may have changed, expired or been given up, the folder
     /// got lost, or the account been paused or moved.
     fn may_still_begin(&self, delivery: &DeliveryId, beginning: &Beginning, now: Timestamp) -> bool {
+        let as_it_was = self.desks.get(&delivery.account).is_some_and(|desk| desk.later.is_none() && !desk.ending);
+        if !as_it_was || self.halt(&delivery.account, now).is_some() {
+            return false;
+        }
+        if beginning.prior.as_deref().is_some_and(is_out) {
+            return true;
+        }
         let (Some(post), Some(chosen)) = (self.posts.get(&delivery.post), &beginning.post) else { return false };
         let same = post.digest == chosen.digest && post.approval == Approval::Approved && post.rare.trouble.is_none();
         // What is out in part is carried on.
         let untouched = beginning.prior.as_ref().is_none_or(|open| open.published == 0);
         let expired = untouched && post.rare.expires.is_some_and(|expires| expires <= now);
-        let as_it_was = self.desks.get(&delivery.account).is_some_and(|desk| desk.later.is_none() && !desk.ending);
-        same && !expired && as_it_was && self.halt(&delivery.account, now).is_none()
+        same && !expired
     }
 
     fn intent(&self, delivery: &DeliveryId, beginning: &mut Beginning, now: Timestamp) -> Option<Intent> {
@@ -576,7 +606,8 @@ impl Engine {
     /// That the account is stopped, if the ledger does not say so already.
     fn stopped(&self, account: &AccountId, why: &str) -> Option<Fact> {
         let known = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
-        (!known).then(|| Fact::AccountStopped { account: account.clone(), why: why.into() })
+        (!known)
+            .then(|| Fact::AccountStopped { account: account.clone(), why: why.into() })
     }
 
     /// Does what an attempt wants.
@@ -653,6 +684,11 @@ impl Engine {
         self.act(&account, act, now);
         self.advance(&account, now);
     }
+}
+
+/// Whether every part of an attempt is published: only where, is still to be told.
+fn is_out(open: &Open) -> bool {
+    open.published as usize > content(&open.intent.body, &open.intent.delivery.account).thread.len()
 }
 
 /// Remote ids of the account's latest posts but this one: neither a look-back nor the refusal of a duplicate may make

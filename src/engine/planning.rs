@@ -167,6 +167,10 @@ impl Engine {
         }
         let Some(entry) = self.entry(delivery) else { return };
         let State::Retrying { attempt, .. } = entry.state else { return };
+        if self.is_out(delivery) {
+            // It is only to tell where it is.
+            return;
+        }
         self.give_up(delivery, attempt, UNWANTED.to_owned(), now);
     }
 

@@ -8,9 +8,11 @@ use cadenced::domain::policy::Policy;
 use cadenced::domain::{AccountId, DeliveryId, PostId, State, Timestamp, time};
 use cadenced::engine::Engine;
 use cadenced::ledger::record::{Decision, Fact, Outcome};
+use cadenced::ledger::view::Open;
 use cadenced::ledger::{Record, View};
 use cadenced::platform::contract::Twin;
 use cadenced::queue::Post;
+use cadenced::queue::digest::content;
 use cadenced::telemetry::events::Event as LogEvent;
 
 use super::scenario::{PostPlan, Scenario};
@@ -427,6 +429,9 @@ impl Oracle {
                     State::Refused { why, .. } if seen > 0 && !why.contains("parts are published") => {
                         return Err(format!("silent: {delivery} is refused ({why}), but can be seen"));
                     }
+                    State::Refused { why, .. } if entry.open.as_ref().is_some_and(|open| seen >= parts_of(open)) => {
+                        return Err(format!("silent: {delivery} is refused ({why}), but all of it can be seen"));
+                    }
                     State::Sending { .. } | State::Retrying { .. } | State::Scheduled => {
                         return Err(format!("not settled: {delivery} is {}", entry.state.name()));
                     }
@@ -436,6 +441,11 @@ impl Oracle {
         }
         Ok(())
     }
+}
+
+/// How many parts an attempt is to publish.
+fn parts_of(open: &Open) -> usize {
+    1 + content(&open.intent.body, &open.intent.delivery.account).thread.len()
 }
 
 /// The post, version and part that a text tells.
