@@ -955,3 +955,44 @@ fn every_post_goes_out_once_whatever_becomes_of_its_tokens() {
     }
     assert!(lost > 10 && kept > 300 && persons > 10, "{lost} {kept} {persons}");
 }
+
+#[test]
+fn an_attempt_under_way_asks_nothing_once_its_tokens_do_not_open() {
+    let mut house = House::new(2);
+    house.until("2026-06-01T09:00:00Z");
+    house.finish();
+    // It is asked to publish with a token that has just expired, and would ask for another one.
+    house.platform.access = None;
+    house.until("2026-06-02T09:00:00Z");
+    assert_eq!(house.asks(), ["publish"]);
+    house.tell(Event::Configured(vec![setup("one.example", "tok-first", Some(OTHER))]));
+    let asked = house.asked_with.len();
+    house.finish();
+    assert_eq!(house.asked_with.len(), asked, "what the configuration holds is spent");
+    assert!(house.stopped().is_some_and(|why| why.contains("sealed with another key")), "{:?}", house.stopped());
+    house.tell(Event::Configured(vec![as_ever()]));
+    house.in_good_order_until("2026-06-02T12:00:00Z");
+    assert_eq!((house.stopped(), house.state("p1")), (None, "delivered"));
+}
+
+#[test]
+fn a_stop_waits_for_what_a_probe_is_being_given() {
+    let mut house = House::new(1);
+    house.until("2026-06-01T09:00:00Z");
+    house.platform.refresh = "tok-unknown".into();
+    house.finish();
+    assert!(house.stopped().is_some());
+    house.platform.refresh = "tok-first".into();
+    house.tell(Event::Chore(Chore::Accounts));
+    assert_eq!((house.asks(), house.engine.is_idle()), (vec!["refresh"], false));
+    house.tell(Event::Stop);
+    assert_eq!(house.engine.in_flight(), 1);
+    house.answered();
+    assert_eq!(house.engine.in_flight(), 1, "it is not durable yet");
+    house.settle();
+    assert_eq!((house.engine.in_flight(), house.asks().len()), (0, 0), "and nothing else is begun");
+    house.crashes();
+    house.tell(Event::Chore(Chore::Accounts));
+    house.in_good_order_until("2026-06-01T12:00:00Z");
+    assert_eq!((house.stopped(), house.state("p0")), (None, "delivered"));
+}

@@ -47,6 +47,12 @@ impl Engine {
                 if self.stopping && delivery.sleeps_until().is_some() {
                     return None;
                 }
+                if let Some(why) = desk.locked {
+                    // What it would be asked with is used up, or soon would be.
+                    let act = delivery.not_let_in(why.to_owned());
+                    self.act(account, act, now);
+                    return None;
+                }
                 if delivery.is_in_doubt() {
                     delivery.know_others(others(&self.view, delivery.id()));
                 }
@@ -606,7 +612,7 @@ impl Engine {
     /// That the account is stopped, if the ledger does not say so already.
     fn stopped(&self, account: &AccountId, why: &str) -> Option<Fact> {
         let known = self.view.account(account).is_some_and(|account| account.head.stopped.is_some());
-        (!known)
+        (!known && !self.stops.contains(account))
             .then(|| Fact::AccountStopped { account: account.clone(), why: why.into() })
     }
 
@@ -623,6 +629,10 @@ impl Engine {
                 if let Some(outcome) = delivery.put_off(until) {
                     self.act(account, Act::End(outcome), now);
                 }
+            }
+            Act::Call(_) if let Some(why) = desk.locked => {
+                let act = delivery.not_let_in(why.to_owned());
+                self.act(account, act, now);
             }
             Act::Call(step) => {
                 self.next_ticket += 1;

@@ -263,6 +263,9 @@ impl Engine {
     pub fn is_idle(&self) -> bool {
         self.is_ready()
             && self.desks.iter().all(|(id, desk)| {
+                if desk.probe.is_some() {
+                    return false;
+                }
                 let quiet = matches!(desk.work, Work::Idle);
                 let Some(account) = self.view.account(id) else { return quiet };
                 let stopped = account.head.stopped.is_some();
@@ -292,9 +295,10 @@ impl Engine {
         left.collect()
     }
 
-    /// How many deliveries have a call or a commit under way.
+    /// How many accounts have a call or a commit under way. A probe is one of them: what it is given may be the only way
+    /// to go on.
     pub fn in_flight(&self) -> usize {
-        let working = self.desks.values().filter(|desk| desk.is_in_flight()).count();
+        let working = self.desks.values().filter(|desk| desk.is_in_flight() || desk.probe.is_some()).count();
         working.max(usize::from(!self.pending.is_empty()))
     }
 

@@ -50,6 +50,8 @@ impl Engine {
         let pinned = self.view.account(account).and_then(|account| account.head.pinned.clone());
         let Some(desk) = self.desks.get_mut(account) else { return };
         match verdict {
+            // A stop waits for what a call brings, and begins no other.
+            probe::Verdict::Call(_) if self.stopping => desk.probe = None,
             probe::Verdict::Call(step) => {
                 let timeout = desk.setup.rules.timeout;
                 self.next_ticket += 1;
@@ -64,7 +66,9 @@ impl Engine {
             probe::Verdict::Accepted(session) => {
                 desk.probe = None;
                 let expected = desk.setup.identity.clone().or(pinned.clone());
-                if session.identity.is_some() && expected.is_some() && session.identity != expected {
+                let is_another = session.identity.is_some() && expected.is_some() && session.identity != expected;
+                // The key that its tokens were opened with may be gone by now.
+                if is_another || desk.locked.is_some() {
                     return;
                 }
                 // With this session no attempt asks again whose account it is.
