@@ -259,8 +259,8 @@ fn looking_that_is_refused_or_fails_for_a_day_goes_to_a_person() {
     let refused: [Line; 1] = [("422", "uncertain: looking for it was refused: no")];
     tell(Delivering::of(LOOK_BACK), &[&begin[..], &refused].concat());
     let failed: [Line; 4] =
-        [("503", "sleep 30 s"), ("later 86390", "86390 s later"), ("go", "call look-0"), ("503", "sleep 60 s")];
-    let a_day: [Line; 1] = [("wait", "60 s later: uncertain: no reply; looking for it failed for 24 h")];
+        [("503", "sleep 30 s"), ("later 86390", "86390 s later"), ("go", "call look-0"), ("503", "sleep 1 s")];
+    let a_day: [Line; 1] = [("wait", "1 s later: uncertain: no reply; looking for it failed for 24 h")];
     tell(Delivering::of(LOOK_BACK), &[&begin[..], &failed, &a_day].concat());
 }
 
@@ -358,6 +358,45 @@ fn a_moment_that_the_platform_names_is_kept_and_uses_up_no_try() {
     for (told, wanted) in [("504", "sleep 90 s"), ("429", "sleep 60 s")] {
         tell(Delivering::of(LOOK_BACK), &[&doubt[..], &[(told, wanted)]].concat());
     }
+}
+
+#[test]
+fn a_pause_that_a_server_announces_uses_up_no_try() {
+    let last = Delivering { tries: 2, ..Delivering::of(LOOK_BACK) };
+    tell(last, &[("go", "call publish-0"), ("503 for 7200", "again in 7200 s, not counted")]);
+    let doubt: [Line; 3] =
+        [("go", "call publish-0"), ("lost", "ambiguous, settles in 300 s"), ("wait", "10 s later: call look-0")];
+    tell(Delivering::of(LOOK_BACK), &[&doubt[..], &[("503 for 7200", "sleep 7200 s")]].concat());
+    // Longer than anybody looks: a person is asked then.
+    let for_ever: [Line; 2] = [
+        ("503 for 2592000", "sleep 86391 s"),
+        ("wait", "86391 s later: uncertain: no reply; looking for it failed for 24 h"),
+    ];
+    tell(Delivering::of(LOOK_BACK), &[&doubt[..], &for_ever].concat());
+}
+
+#[test]
+fn a_rate_limit_is_not_taken_off_the_patience_of_looking() {
+    let doubt: [Line; 3] =
+        [("go", "call publish-0"), ("lost", "ambiguous, settles in 300 s"), ("wait", "10 s later: call look-0")];
+    let waits: [Line; 4] = [
+        ("put off 100000", "put off"),
+        ("wait", "100000 s later: call look-0"),
+        ("503", "sleep 30 s"),
+        ("wait", "30 s later: call look-0"),
+    ];
+    tell(Delivering::of(LOOK_BACK), &[&doubt[..], &waits].concat());
+}
+
+/// Where a token may publish and not look, the account is let in each time it is asked about.
+#[test]
+fn who_is_let_in_and_may_not_look_asks_a_person() {
+    let doubt: [Line; 3] =
+        [("go", "call publish-0"), ("lost", "ambiguous, settles in 300 s"), ("wait", "10 s later: call look-0")];
+    let parks: [Line; 3] = [("401", "park"), ("let in", ""), ("go", "call look-0")];
+    let ends: [Line; 1] =
+        [("401", "uncertain: no reply; looking for it is not let in, though the account is: who is it?")];
+    tell(Delivering::of(LOOK_BACK), &[&doubt[..], &parks.repeat(5), &ends].concat());
 }
 
 /// An adapter that says "found" of a step which publishes, or "published" of one which looks, has told nothing.
@@ -551,7 +590,7 @@ fn tell(about: Delivering, lines: &[Line]) {
                 delivery.clock_set_ahead(Duration::from_secs(number));
                 format!("{number} s later by the clock")
             }
-            (_, "put off") => match delivery.put_off(after(now, Duration::from_secs(number))) {
+            (_, "put off") => match delivery.put_off(after(now, Duration::from_secs(number)), now) {
                 Some(outcome) => words(&Act::End(outcome), now),
                 None => "put off".into(),
             },
@@ -576,6 +615,11 @@ fn tell(about: Delivering, lines: &[Line]) {
                 words(&delivery.answered(Err(Failure::MayHaveArrived("no reply".into())), account, now), now)
             }
             ("never", _) => words(&delivery.answered(Err(Failure::NeverLeft("no way".into())), account, now), now),
+            (_, "503 for") => {
+                let headers = vec![("retry-after".into(), number.to_string())];
+                let reply = Reply::Http(HttpReply { status: 503, headers, ..HttpReply::default() });
+                words(&delivery.answered(Ok(reply), account, now), now)
+            }
             (status, _) => {
                 let status = status.parse().unwrap_or_default();
                 let reply = Reply::Http(HttpReply { status, ..HttpReply::default() });

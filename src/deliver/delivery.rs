@@ -23,6 +23,8 @@ const FIRST_LOOK: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2 * 60);
 /// How long looking may fail before a person is asked.
 const LOOK_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often the account may be let in again and looking for one post be refused all the same, before a person is asked.
+const SHUT_OUT: u32 = 5;
 /// Longest time in all that one attempt waits for media to be processed.
 const WAIT_PATIENCE: Duration = Duration::from_secs(60 * 60);
 /// Most calls of one attempt, beside those its parts and media need.
@@ -121,6 +123,8 @@ struct Doubt {
     claimed: bool,
     since: Timestamp,
     failed_looks: u32,
+    /// How often a look was not let in.
+    shut_out: u32,
     /// A repeat was refused for this reason; that ends it once the first try is surely not there.
     refused: Option<String>,
 }
@@ -225,13 +229,21 @@ impl Delivery {
 
     /// The call that was chosen last is not made before `until`. Where nothing can be seen of the delivery, the attempt
     /// ends with that; else it goes on then.
-    pub fn put_off(&mut self, until: Timestamp) -> Option<Outcome> {
+    pub fn put_off(&mut self, until: Timestamp, now: Timestamp) -> Option<Outcome> {
         self.calling = None;
         if self.published == 0 && !self.is_in_doubt() {
             return Some(Outcome::RateLimited { until, why: "the account's allowance is used up".into() });
         }
-        self.sleep = Some(until);
+        self.wait_with_a_doubt(until, now);
         None
+    }
+
+    /// A time in which nobody may look is not taken off the patience of looking.
+    fn wait_with_a_doubt(&mut self, until: Timestamp, now: Timestamp) -> Act {
+        if let Some(doubt) = &mut self.doubt {
+            doubt.since = time::after(doubt.since, time::since(until, now));
+        }
+        self.sleep_until(until)
     }
 
     /// The account turned out not to be the right one, or not to be let in.
@@ -304,7 +316,7 @@ impl Delivery {
                 };
             }
         };
-        let reading = self.adapter.read(&self.attempt_with(account, now), &step, &reply);
+        let reading = announced(self.adapter.read(&self.attempt_with(account, now), &step, &reply), &reply, now);
         self.take(step, reading, account, now)
     }
 
@@ -350,7 +362,7 @@ impl Delivery {
                 let until = until.max(time::after(now, Duration::from_secs(1)));
                 self.doubt_again();
                 if self.doubt.is_some() {
-                    return self.sleep_until(until);
+                    return self.wait_with_a_doubt(until, now);
                 }
                 Act::End(Outcome::RateLimited { until, why })
             }
@@ -363,6 +375,8 @@ impl Delivery {
                     return self.again(None, why, Count::Yes, now);
                 }
                 self.done.retain(|checkpoint| checkpoint.step.starts_with("publish-"));
+                // What was learned may be of what is gone.
+                self.scratch = Value::Null;
                 self.proceed(account, now)
             }
             Reading::Unclear { why } => match step.effect {
@@ -530,7 +544,10 @@ impl Delivery {
             self.scratch = Value::Null;
             self.session_changes = 0;
             let wait = after.unwrap_or_else(|| backoff(&self.rules.retry, doubt.failed_looks, self.draw));
-            return self.sleep_until(time::after(now, wait));
+            // However long the wait that is asked for: it ends with the patience.
+            let patience = time::after(doubt.since, LOOK_PATIENCE + Duration::from_secs(1));
+            let until = time::after(now, wait).min(patience).max(time::after(now, Duration::from_secs(1)));
+            return self.sleep_until(until);
         }
         let counted = count == Count::Yes;
         let tries = self.tries.saturating_add(u32::from(counted));
@@ -554,15 +571,20 @@ impl Delivery {
             return Act::End(Outcome::Uncertain { why: format!("looking for it was refused: {why}") });
         }
         if self.is_out() {
-            // Only what it is called was asked.
-            return Act::End(Outcome::Uncertain { why: format!("{UNNAMED}: {why}") });
+            // What is out cannot be refused any more; what was asked behind it was.
+            return Act::End(Outcome::Uncertain { why: format!("all of it was published, and then: {why}") });
         }
         Act::End(Outcome::Refused { why: self.with_parts(why) })
     }
 
     fn auth(&mut self, why: String) -> Act {
         self.doubt_again();
-        if self.doubt.is_some() {
+        if let Some(doubt) = &mut self.doubt {
+            doubt.shut_out += 1;
+            if doubt.shut_out > SHUT_OUT {
+                let why = format!("{}; looking for it is not let in, though the account is: {why}", doubt.why);
+                return Act::End(Outcome::Uncertain { why });
+            }
             return Act::Park { why };
         }
         Act::End(Outcome::Auth { why })
@@ -598,9 +620,28 @@ impl Delivery {
     }
 }
 
+/// A pause that a server has announced is waited for, and uses up no try.
+fn announced(reading: Reading, reply: &Reply, now: Timestamp) -> Reading {
+    match (reading, reply) {
+        (Reading::Retry { after: None, why }, Reply::Http(reply)) if reply.status == 503 => {
+            Reading::Retry { after: reply.retry_after(now), why }
+        }
+        (reading, _) => reading,
+    }
+}
+
 impl Doubt {
     fn new(why: &str, settle: Timestamp, since: Timestamp) -> Self {
-        Self { why: why.into(), settle, absent: None, claimed: false, since, failed_looks: 0, refused: None }
+        Self {
+            why: why.into(),
+            settle,
+            absent: None,
+            claimed: false,
+            since,
+            failed_looks: 0,
+            shut_out: 0,
+            refused: None,
+        }
     }
 }
 

@@ -626,7 +626,7 @@ impl Engine {
                 // The allowance is used up: what was chosen has not been sent and can wait. Before anything can be
                 // seen, it waits outside of an attempt, so that it comes back through the gates of the plan.
                 let until = desk.rate_limited.unwrap_or(now);
-                if let Some(outcome) = delivery.put_off(until) {
+                if let Some(outcome) = delivery.put_off(until, now) {
                     self.act(account, Act::End(outcome), now);
                 }
             }

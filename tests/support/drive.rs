@@ -150,7 +150,10 @@ impl<'a> Drive<'a> {
                     assert!(span > Duration::ZERO, "waiting for nothing");
                     self.now = after(self.now, span);
                 }
-                Reading::Redo { .. } => self.done.retain(|(_, publishes)| *publishes),
+                Reading::Redo { .. } => {
+                    scratch = serde_json::Value::Null;
+                    self.done.retain(|(_, publishes)| *publishes);
+                }
                 ending => return End::Read(ending),
             }
         }
