@@ -65,7 +65,11 @@ pub(super) fn read(answer: &Answer<'_>, part: usize) -> Reading {
     let attempt = answer.attempt;
     let value = match answer.understand() {
         Ok(value) => value,
-        Err(Trouble::Refused { why, .. } | Trouble::Duplicate(why) | Trouble::NoParent(why)) => return again(why),
+        // A token that may publish and not list is no token that is refused: the account would be let in again, and the
+        // look be refused again, for ever.
+        Err(
+            Trouble::Refused { why, .. } | Trouble::Duplicate(why) | Trouble::NoParent(why) | Trouble::Stopped(why),
+        ) => return again(why),
         Err(trouble) => return answer.settle(Effect::Harmless, trouble),
     };
     let none = value["meta"]["result_count"] == 0 && value["data"].is_null();
@@ -216,6 +220,7 @@ impl<'a> Wanted<'a> {
             false if same_words && !self.said.words.is_empty() => {
                 Judgement::Doubtful("a post says the same with other links, other media or in another place")
             }
+            false if same_place && was_edited(item) => Judgement::Doubtful("a post that could be ours was edited"),
             false if is_cut && self.said.words.starts_with(begins) => {
                 Judgement::Doubtful("a post that is told in part only could be ours")
             }
@@ -228,6 +233,12 @@ impl<'a> Wanted<'a> {
         let id = key.as_str().and_then(|key| key.split_once('_')).map(|(_, id)| id);
         id.is_some_and(|id| self.done.uploads.values().any(|upload| upload.id.as_deref() == Some(id)))
     }
+}
+
+/// Whether its words are not those that it was published with.
+fn was_edited(item: &Value) -> bool {
+    let versions = item["edit_history_tweet_ids"].as_array().or(item["edit_history_post_ids"].as_array());
+    versions.is_some_and(|versions| versions.len() > 1)
 }
 
 /// Pairs of what stands in a text and what it stands for; nothing, for media.

@@ -280,7 +280,10 @@ impl Drive {
                 Reading::Learned(value) => scratch = value,
                 Reading::Session(session) => self.session = session,
                 Reading::Checkpoint(data) => self.done.push(Checkpoint { step: step.name, data }),
-                Reading::Redo { .. } => self.done.retain(|done| done.step.starts_with("publish-")),
+                Reading::Redo { .. } => {
+                    scratch = Value::Null;
+                    self.done.retain(|done| done.step.starts_with("publish-"));
+                }
                 Reading::Wait(span) => self.now = time::after(self.now, span),
                 other => return End::Read(other),
             }
