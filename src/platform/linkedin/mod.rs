@@ -316,7 +316,7 @@ impl Linkedin {
         }
         match trouble(attempt, reply) {
             Trouble::Refused { refusal, why } if is_duplicate(&refusal) => {
-                duplicate(attempt, reply, &refusal.message, why)
+                self.duplicate(attempt, reply, &refusal.message, why)
             }
             // Something before LinkedIn has answered, and what came of the request behind it, nobody knows. It is
             // known only where the request was too much even to be passed on.
@@ -332,6 +332,24 @@ impl Linkedin {
                 }
             }
             trouble => self.settle(attempt, Effect::Publishes, trouble),
+        }
+    }
+
+    fn duplicate(&self, attempt: &Attempt<'_>, reply: &HttpReply, message: &str, why: String) -> Reading {
+        let words = message.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_')));
+        let Some(id) = words.map(|word| word.trim_end_matches(':')).find(|word| is_post(word)) else {
+            return Reading::AlreadyThere { why };
+        };
+        if attempt.job.taken.contains(id) {
+            return Reading::Refused { why: format!("another delivery of this account says the same: {why}") };
+        }
+        // Where our clock was set back since, nobody can say what is older.
+        let floor = Some(attempt.floor(reply.date("date"), lookback::SKEW)).filter(|floor| *floor > Timestamp::MIN);
+        match (made(id), floor) {
+            // A page can be asked whether it is there: the name may be that of a post which nobody can see.
+            (Some(at), Some(floor)) if at >= floor && self.is_page() => Reading::AlreadyThere { why },
+            (Some(at), Some(floor)) if at >= floor => Reading::Checkpoint(Posted::data(id)),
+            _ => Reading::Refused { why: format!("it was said before this delivery began: {why}") },
         }
     }
 }
@@ -350,22 +368,6 @@ fn gone(refusal: &wire::Refusal) -> bool {
     ["EXPIRED_UPLOAD_URL", "INVALID_IMAGE_ID", "INVALID_VIDEO_ID", "INVALID_DOCUMENT_ID"]
         .iter()
         .any(|code| refusal.has(code))
-}
-
-fn duplicate(attempt: &Attempt<'_>, reply: &HttpReply, message: &str, why: String) -> Reading {
-    let words = message.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_')));
-    let Some(id) = words.map(|word| word.trim_end_matches(':')).find(|word| is_post(word)) else {
-        return Reading::AlreadyThere { why };
-    };
-    if attempt.job.taken.contains(id) {
-        return Reading::Refused { why: format!("another delivery of this account says the same: {why}") };
-    }
-    // Where our clock was set back since, nobody can say what is older.
-    let floor = Some(attempt.floor(reply.date("date"), lookback::SKEW)).filter(|floor| *floor > Timestamp::MIN);
-    match (made(id), floor) {
-        (Some(at), Some(floor)) if at >= floor => Reading::Checkpoint(Posted::data(id)),
-        _ => Reading::Refused { why: format!("it was said before this delivery began: {why}") },
-    }
 }
 
 /// What kind of trouble a reply is, our secrets blanked out.

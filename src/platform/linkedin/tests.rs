@@ -261,18 +261,30 @@ fn a_member_need_not_say_who_they_are_but_must_not_be_another() {
 /// What a person who says "send it again" relies on.
 #[test]
 fn a_duplicate_that_is_ours_is_the_publication() {
-    for mut world in [World::member(text("Hello")), World::page(text("Hello"))] {
-        let mut twin = LinkedinTwin::new();
-        twin.time_out(1);
-        let mut reading = None;
-        world.attempt_reading(&mut twin, &mut |_, _| {}, &mut reading);
-        assert_eq!(word(&reading.unwrap()), "unclear");
-        world.now = time::after(world.now, Duration::from_secs(3_600));
-        world.attempt(&mut twin);
-        let Next::Done(remote) = world.next() else { panic!() };
-        let posted = twin.published();
-        assert_eq!((posted.len(), &posted[0].id), (1, &remote.id));
-    }
+    let (mut twin, mut world) = (LinkedinTwin::new(), World::member(text("Hello")));
+    twin.time_out(1);
+    let mut reading = None;
+    world.attempt_reading(&mut twin, &mut |_, _| {}, &mut reading);
+    assert_eq!(word(&reading.unwrap()), "unclear");
+    world.now = time::after(world.now, Duration::from_secs(3_600));
+    world.attempt(&mut twin);
+    let Next::Done(remote) = world.next() else { panic!() };
+    let posted = twin.published();
+    assert_eq!((posted.len(), &posted[0].id), (1, &remote.id));
+}
+
+/// The name may be that of a post which nobody can see: a page is looked through.
+#[test]
+fn a_duplicate_on_a_page_is_looked_for() {
+    let (mut twin, mut world) = (LinkedinTwin::new(), World::page(text("Hello")));
+    twin.time_out(1);
+    let mut reading = None;
+    world.attempt_reading(&mut twin, &mut |_, _| {}, &mut reading);
+    assert_eq!(word(&reading.take().unwrap()), "unclear");
+    world.now = time::after(world.now, Duration::from_secs(3_600));
+    world.attempt_reading(&mut twin, &mut |_, _| {}, &mut reading);
+    assert_eq!(word(&reading.unwrap()), "already");
+    assert_eq!(twin.published().len(), 1);
 }
 
 #[test]
@@ -289,7 +301,7 @@ fn a_duplicate_of_what_was_said_before_is_refused_by_its_name() {
     reply.headers.push(("date".into(), "Mon, 21 Sep 2026 13:13:25 GMT".into()));
     let body = String::from_utf8(reply.body).unwrap().replace(OURS, "urn:li:share:7507789081472204801");
     reply.body = body.into_bytes();
-    assert_eq!(word(&world.read("publish-0", &reply)), "done");
+    assert_eq!(word(&world.read("publish-0", &reply)), "already");
     reply.headers.retain(|(name, _)| name != "date");
     assert_eq!(word(&world.read("publish-0", &reply)), "refused");
     // A clock that was set back says nothing about what was before.

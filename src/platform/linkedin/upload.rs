@@ -171,6 +171,8 @@ pub fn read_part(account: &Linkedin, attempt: &Attempt<'_>, place: usize, reply:
             begun.sent.push(tag.to_owned());
             scratch.learned()
         }
+        // No token went along that could be refused.
+        (401, ..) => again("the address to send a part of the film to is not let in any more".into()),
         _ => trouble(account, attempt, place, reply),
     }
 }
