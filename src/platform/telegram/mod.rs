@@ -117,6 +117,8 @@ impl Posted {
 /// Keys of [`Session::values`]: the numbers of the bot and of the chat.
 const BOT: &str = "bot";
 const CHAT: &str = "chat";
+/// Whether members may not write in it.
+const CLOSED: &str = "closed";
 
 impl Adapter for Telegram {
     fn platform(&self) -> &'static str {
@@ -199,7 +201,14 @@ impl Adapter for Telegram {
         };
         match step.name.as_str() {
             "me" => learned(attempt, BOT, result["id"].as_i64()),
-            "chat" => learned(attempt, CHAT, result["id"].as_i64()),
+            "chat" => match learned(attempt, CHAT, result["id"].as_i64()) {
+                Reading::Session(mut session) => {
+                    let closed = result["permissions"]["can_send_messages"] == false;
+                    session.values.insert(CLOSED.into(), closed.into());
+                    Reading::Session(session)
+                }
+                other => other,
+            },
             "member" => member(attempt, &result),
             _ => sent(attempt, &result),
         }
@@ -262,12 +271,12 @@ fn harmless(name: &str, request: Request) -> Next {
 fn about_text(part: usize, text: &str, has_media: bool) -> Option<String> {
     let below_media = part == 0 && has_media;
     let name = if part == 0 { "the text".to_owned() } else { format!("part {}", part + 1) };
-    let (units, most) = (text::units(text), if below_media { text::CAPTION } else { text::TEXT });
+    let (chars, most) = (text::chars(text), if below_media { text::CAPTION } else { text::TEXT });
     if text.trim().is_empty() && !below_media {
         return Some(format!("{name} is empty"));
     }
     let place = if below_media { " below media" } else { "" };
-    (units > most).then(|| format!("{name} has {units} characters, telegram takes {most}{place}"))
+    (chars > most).then(|| format!("{name} has {chars} characters, telegram takes {most}{place}"))
 }
 
 fn done(posts: &[Posted]) -> Next {
@@ -303,6 +312,9 @@ fn learned(attempt: &Attempt<'_>, key: &str, number: Option<i64>) -> Reading {
 fn member(attempt: &Attempt<'_>, result: &Value) -> Reading {
     let why = match result["status"].as_str() {
         Some("left" | "kicked") => "the bot is not in the chat",
+        Some("member") if attempt.session.values.get(CLOSED) == Some(&Value::Bool(true)) => {
+            "members may not write in this group: make the bot an administrator"
+        }
         Some("restricted") if result["can_send_messages"] == false => "the bot may not write in the chat",
         // Told for channels only.
         Some("administrator") if result["can_post_messages"] == false => {

@@ -181,7 +181,7 @@ fn files_go_by_the_method_that_shows_them() {
 
 #[test]
 fn limits_are_known_ahead_and_held_to_when_it_is_sent() {
-    let long = |units: usize| "\u{1f600}".repeat(units / 2);
+    let long = |chars: usize| "\u{1f600}".repeat(chars);
     let fine = [(content(&long(4096)), 0), (content(&long(1024)), 1), (content(""), 1)];
     for (content, files) in fine {
         let job = job(content, vec![media("image/png"); files]);
@@ -256,4 +256,25 @@ fn a_table_says_what_is_wrong_with_it() {
     assert_eq!(keys(|table| drop(table.insert("token".into(), "1:written".into()))), ["token"]);
     let public = build_with(|table| drop(table.remove("base_url"))).unwrap();
     assert_eq!(public.place(), "api.telegram.org/@twin0");
+}
+
+/// That members may not write is a right of the group, and stands nowhere in what is told of the member.
+#[test]
+fn a_bot_that_is_a_plain_member_of_a_closed_group_may_not_write() {
+    let read = |step: &str, session: &Session, result: Value| {
+        let call = Call::Http(Wire { base: &PUBLIC.parse().unwrap(), token: &Secret::new("1:x") }.me());
+        let step = Step { name: step.into(), effect: Effect::Harmless, call };
+        let reply = Reply::Http(HttpReply::json(200, &json!({"ok": true, "result": result})));
+        with(&job(content("Text"), vec![]), session, TOKEN_TEXT, |attempt| adapter().read(attempt, &step, &reply))
+    };
+    let met_in = |may_write: Value, status: &str| {
+        let chat = json!({"id": -100_200, "type": "supergroup", "permissions": {"can_send_messages": may_write}});
+        let Reading::Session(session) = read("chat", &Session::default(), chat) else { panic!("a chat") };
+        read("member", &session, json!({"status": status}))
+    };
+    let Reading::Auth { why } = met_in(json!(false), "member") else { panic!("it may not write") };
+    assert!(why.contains("make the bot an administrator"), "{why}");
+    for (may_write, status) in [(json!(true), "member"), (Value::Null, "member"), (json!(false), "administrator")] {
+        assert!(matches!(met_in(may_write, status), Reading::Session(_)));
+    }
 }

@@ -6,7 +6,7 @@
 use crate::domain::Content;
 use crate::platform::contract::holds;
 
-/// Most UTF-16 units of a message's text …
+/// Most characters of a message's text …
 pub const TEXT: usize = 4096;
 /// … and of what stands below media.
 pub const CAPTION: usize = 1024;
@@ -25,9 +25,10 @@ pub fn compose(content: &Content) -> Vec<String> {
     std::iter::once(first.join("\n")).chain(rest).collect()
 }
 
-/// Length as Telegram counts it.
-pub fn units(text: &str) -> usize {
-    text.encode_utf16().count()
+/// Length in characters, of which Telegram speaks. Should it mean units of UTF-16, of which its entities speak, then it
+/// refuses what is too long: what it might take is not held here.
+pub fn chars(text: &str) -> usize {
+    text.chars().count()
 }
 
 #[cfg(test)]
@@ -51,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn length_is_in_units_of_utf_16() {
-        assert_eq!((units("a"), units("\u{e4}"), units("\u{1f600}")), (1, 1, 2));
+    fn length_is_in_characters() {
+        assert_eq!((chars("a"), chars("\u{e4}"), chars("\u{1f600}")), (1, 1, 1));
     }
 }

@@ -93,10 +93,10 @@ impl TelegramTwin {
             _ => (given.field("caption"), text::CAPTION),
         };
         let text = text.as_str().unwrap_or_default().trim().to_owned();
-        match text::units(&text) {
+        match text::chars(&text) {
             0 if method == "sendMessage" => return Err(refuse("message text is empty")),
-            units if units > most && most == text::TEXT => return Err(refuse("message is too long")),
-            units if units > most => return Err(refuse("message caption is too long")),
+            chars if chars > most && most == text::TEXT => return Err(refuse("message is too long")),
+            chars if chars > most => return Err(refuse("message caption is too long")),
             _ => {}
         }
         if let Some(why) = misfit(method, &album, given) {
