@@ -182,7 +182,9 @@ impl Adapter for Program {
         let data = |id, url| json!(Posted { part: posted(attempt).len(), id, url });
         match (said, step.name.split('-').next().unwrap_or_default()) {
             (Ok(Said::Published { id, url }), PUBLISH) => Reading::Checkpoint(data(id, url)),
-            (Ok(Said::Found { id, .. }), FIND) if attempt.job.taken.contains(&id) => {
+            (Ok(Said::Found { id, .. }), FIND)
+                if attempt.job.taken.contains(&id) || posted(attempt).iter().any(|part| part.id == id) =>
+            {
                 Reading::Retry { after: None, why: "the program has found another post of ours".into() }
             }
             (Ok(Said::Found { id, url }), FIND) => Reading::Found(data(id, url)),
