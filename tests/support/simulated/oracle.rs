@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cadenced::domain::policy::Policy;
-use cadenced::domain::{AccountId, DeliveryId, PostId, State, Timestamp, time};
+use cadenced::domain::{AccountId, Cause, DeliveryId, PostId, State, Timestamp, time};
 use cadenced::engine::Engine;
 use cadenced::ledger::record::{Decision, Fact, Outcome};
 use cadenced::ledger::view::Open;
@@ -93,8 +93,12 @@ pub struct Oracle {
     promotions: BTreeSet<DeliveryId>,
     /// What was called uncertain, and when. Nobody may see it, but it counts as sent.
     doubted: BTreeMap<AccountId, Vec<(Timestamp, DeliveryId)>>,
-    /// A person has wanted them sent: the number of the last record that says so.
-    asked: BTreeMap<DeliveryId, usize>,
+    /// What counts as sent, by when its last attempt began.
+    standing: BTreeMap<AccountId, Vec<DeliveryId>>,
+    /// A person has wanted them sent.
+    asked: BTreeSet<DeliveryId>,
+    /// What a record has shown to be wrong.
+    broken: Option<String>,
 }
 
 impl Oracle {
@@ -119,7 +123,9 @@ impl Oracle {
             clock_was_set_unseen: false,
             promotions: BTreeSet::new(),
             doubted: BTreeMap::new(),
-            asked: BTreeMap::new(),
+            standing: BTreeMap::new(),
+            broken: None,
+            asked: BTreeSet::new(),
         }
     }
 
@@ -153,6 +159,10 @@ impl Oracle {
         for record in records {
             let Fact::Intent(intent) = &record.fact else { continue };
             let DeliveryId { post, account } = &intent.delivery;
+            if self.parts_of(&intent.delivery) > content(&intent.body, account).thread.len() {
+                // All of it can be seen: it is only asked where.
+                continue;
+            }
             let named = files.values().flatten().filter(|plan| plan.id() == post);
             if !named.into_iter().any(|plan| plan.allows(account, &intent.digest)) {
                 return Err(format!("I1: {} is attempted, but not approved", intent.delivery));
@@ -165,16 +175,23 @@ impl Oracle {
         for record in records {
             self.durable += 1;
             if let Fact::Outcome { delivery, outcome, .. } = &record.fact {
-                let doubted = self.doubted.entry(delivery.account.clone()).or_default();
                 match outcome {
-                    Outcome::Uncertain { .. } => doubted.push((now, delivery.clone())),
-                    Outcome::Ambiguous { .. } | Outcome::Delivered { .. } => {}
-                    // A person has said that it is not there, and another try came to nothing: it counts no more.
-                    _ => doubted.retain(|(_, other)| other != delivery),
+                    Outcome::Uncertain { .. } => {
+                        self.doubted.entry(delivery.account.clone()).or_default().push((now, delivery.clone()));
+                    }
+                    Outcome::Refused { .. } | Outcome::Abandoned { .. } if self.parts_of(delivery) == 0 => {
+                        self.standing.entry(delivery.account.clone()).or_default().retain(|other| other != delivery);
+                    }
+                    _ => {}
                 }
             }
+            if let Fact::SlotEmpty { reason, .. } = &record.fact
+                && Cause::of(reason) == Cause::Other
+            {
+                self.broken.get_or_insert(format!("nobody knows the cause of {reason:?}"));
+            }
             if let Fact::Resolved { delivery, decision: Decision::Retry, .. } = &record.fact {
-                self.asked.insert(delivery.clone(), self.durable);
+                self.asked.insert(delivery.clone());
             }
             if let Fact::Intent(intent) = &record.fact {
                 let known = self.intended.entry(intent.delivery.clone()).or_default();
@@ -182,8 +199,30 @@ impl Oracle {
                 if intent.promotion {
                     self.promotions.insert(intent.delivery.clone());
                 }
+                if intent.counts {
+                    self.stands(&intent.delivery);
+                }
             }
         }
+    }
+
+    /// I5: the share, when a promotion is chosen, of what counts by then: what was sent, or may have been, each since its
+    /// last attempt began. Whom a person asks to send is not held to it.
+    fn stands(&mut self, delivery: &DeliveryId) {
+        let (policy, _) = &self.policies[&delivery.account];
+        let (window, most) = share_of(policy);
+        let standing = self.standing.entry(delivery.account.clone()).or_default();
+        let begun = standing.len();
+        standing.retain(|other| other != delivery);
+        let is_new = standing.len() == begun;
+        let is_promotion = |delivery: &&DeliveryId| self.promotions.contains(*delivery);
+        let before: Vec<_> = standing.iter().rev().take(window.saturating_sub(1)).collect();
+        let promotions = 1 + before.iter().copied().filter(is_promotion).count();
+        if is_new && is_promotion(&delivery) && promotions > most && !self.asked.contains(delivery) {
+            let why = format!("I5: {delivery} is promotion {promotions}, allowed {most}, behind {before:?}");
+            self.broken.get_or_insert(why);
+        }
+        standing.push(delivery.clone());
     }
 
     /// How many records are durable.
@@ -229,6 +268,9 @@ impl Oracle {
     /// I3: when nothing is on its way into the ledger, each delivery of the queue is in exactly one state. A state is
     /// never lost again, so only those are looked for that had none; that none is lost, the numbers show.
     pub fn after_each_step(&mut self, engine: &impl Known) -> Result<(), String> {
+        if let Some(why) = self.broken.take() {
+            return Err(why);
+        }
         for (id, account) in engine.view().accounts() {
             let entries = account.deliveries().len();
             let before = self.recorded.get_mut(id);
@@ -270,12 +312,7 @@ impl Oracle {
             }
         }
         for (account, beat) in &self.beats {
-            // Piece by piece: of the two orders in which posts count, one must hold wherever one looks, and not the same everywhere.
-            let window = self.policies[account].0.promotion.window as usize;
-            for place in (0..beat.len()).step_by(window.max(1)) {
-                let near = &beat[place.saturating_sub(window)..(place + 2 * window).min(beat.len())];
-                self.gaps_and_shares(account, near)?;
-            }
+            self.gaps_and_shares(account, beat)?;
         }
         Ok(())
     }
@@ -353,47 +390,24 @@ impl Oracle {
                 ));
             }
         }
-        // What was doubted and did not appear counts where it was last doubted. What a person has had sent again counted
-        // where it was first doubted for those chosen before, and where it is now for those chosen after: of the two
-        // orders one must keep the share.
-        let (from, to) = (beat.first().map(|(at, _)| *at), beat.last().map(|(at, _)| *at));
-        let (mut first, mut last) = (BTreeMap::new(), BTreeMap::new());
-        for (at, delivery) in self.doubted.get(account).into_iter().flatten() {
-            first.entry(delivery).or_insert(*at);
-            last.insert(delivery, *at);
-        }
-        first.retain(|delivery, _| self.parts_of(delivery) == 0 || self.asked.contains_key(*delivery));
-        last.retain(|delivery, _| self.parts_of(delivery) == 0);
-        let with = |beat: Vec<(Timestamp, DeliveryId)>, doubted: &BTreeMap<&DeliveryId, Timestamp>| {
-            let near = doubted.iter().filter(|(_, at)| from <= Some(**at) && Some(**at) <= to);
-            let mut all = beat;
-            all.extend(near.map(|(delivery, at)| (*at, (*delivery).clone())));
-            all.sort();
-            all
-        };
-        let seen = with(beat.to_vec(), &last);
-        let unmoved = beat.iter().filter(|(_, delivery)| !first.contains_key(delivery)).cloned();
-        let chosen = with(unmoved.collect(), &first);
-        self.share(account, &seen).or_else(|why| self.share(account, &chosen).map_err(|_| why))
+        self.share(account, beat)
     }
 
+    /// The share as people see it, where nothing was ever in doubt: what was counts as sent, and may not be there, or be
+    /// sent later.
     fn share(&self, account: &AccountId, beat: &[(Timestamp, DeliveryId)]) -> Result<(), String> {
-        let (policy, _) = &self.policies[account];
-        let window = policy.promotion.window as usize;
-        let most = (policy.promotion.share * f64::from(policy.promotion.window) + 1e-9) as usize;
+        let (window, most) = share_of(&self.policies[account].0);
+        let doubted = self.doubted.get(account).map_or(&[][..], Vec::as_slice);
         for run in beat.windows(window.min(beat.len()).max(1)) {
-            let is_promotion = |(_, delivery): &&(Timestamp, DeliveryId)| self.promotions.contains(delivery);
-            let promotions = run.iter().filter(is_promotion).count();
-            // Whom a person asks to send is not held to the share. Nor is what was chosen before the person asked, and was
-            // still owed.
-            let last = run.iter().rev().find(is_promotion).map(|(_, last)| last);
-            let chosen = last.and_then(|last| self.intended.get(last)).and_then(|known| known.first());
-            let excused = |(_, other): &(Timestamp, DeliveryId)| {
-                let asked = self.asked.get(other);
-                asked.is_some_and(|asked| Some(other) == last || chosen.is_some_and(|(chosen, _)| asked > chosen))
-            };
-            if promotions > most && !run.iter().any(excused) {
-                return Err(format!("I5: {promotions} promotions among {} posts, allowed {most}", run.len()));
+            let (Some((from, _)), Some((to, _))) = (run.first(), run.last()) else { continue };
+            let in_doubt = doubted
+                .iter()
+                .any(|(at, other)| (from <= at && at <= to) || run.iter().any(|(_, delivery)| delivery == other));
+            let asked = run.iter().any(|(_, delivery)| self.asked.contains(delivery));
+            let promotions = run.iter().filter(|(_, delivery)| self.promotions.contains(delivery)).count();
+            if promotions > most && !in_doubt && !asked {
+                let run: Vec<_> = run.iter().map(|(_, delivery)| delivery.to_string()).collect();
+                return Err(format!("I5: {promotions} promotions, allowed {most}, among {}", run.join(", ")));
             }
         }
         Ok(())
@@ -441,6 +455,12 @@ impl Oracle {
         }
         Ok(())
     }
+}
+
+/// Of how many posts how many may be promotions.
+fn share_of(policy: &Policy) -> (usize, usize) {
+    let most = (policy.promotion.share * f64::from(policy.promotion.window) + 1e-9) as usize;
+    (policy.promotion.window as usize, most)
 }
 
 /// How many parts an attempt is to publish.
