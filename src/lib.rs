@@ -38,6 +38,8 @@
 //! journal and its index, the queue folder, secrets, socket, signals, chores, the service manager. [`app`] is the only
 //! room that names the edge; it puts everything together, and `main` only hands it the exit code.
 //!
+//! What came of it is [`report`]: a fold of the records that looks back on the beat.
+//!
 //! For people there are [`cli`], one file for each command, arguments in and text out; [`control`], the questions and
 //! answers between commands and daemon; and [`telemetry`], where every event of the log is a type.
 //!
@@ -56,4 +58,5 @@ pub mod parts;
 pub mod plan;
 pub mod platform;
 pub mod queue;
+pub mod report;
 pub mod telemetry;

@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::args::{ExportArgs, PlanArgs, PlanFormat, ResolveArgs, StatusArgs, StatusFormat};
+use crate::cli::args::{
+    ExportArgs, PlanArgs, PlanFormat, ReportArgs, ReportFormat, ResolveArgs, StatusArgs, StatusFormat,
+};
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::export::Exporter;
-use crate::cli::output::{Page, write_aside};
-use crate::cli::{plan as plan_page, resolve as resolve_page, status as status_page};
+use crate::cli::output::{PLAIN_WIDTH, Page, write_aside};
+use crate::cli::{plan as plan_page, report as report_page, resolve as resolve_page, status as status_page};
 use crate::control::protocol::{Answer, DaemonReport, Line, Question, Resolved, Stage, StatusReport, Which};
 use crate::daemon::driver::recorded;
 use crate::domain::{AccountId, DeliveryId, Timestamp, time};
@@ -23,6 +25,7 @@ use crate::ledger::store::Ledger;
 use crate::ledger::{Record, View};
 use crate::parts::Clock as _;
 use crate::queue::parse;
+use crate::report::Reporter;
 
 use super::load::{self, Loaded};
 use super::written;
@@ -142,18 +145,41 @@ pub fn export(loaded: &Loaded, args: &ExportArgs, out: &mut dyn Write) -> Result
         }
         exporter.finish()
     };
-    let result = match &args.output {
-        Some(path) => write_aside(path, |out| fill(out)),
-        None => fill(out),
-    };
-    if let Some(failure) = refused {
-        return Err(failure);
-    }
-    match (result, &args.output) {
-        (Err(error), Some(path)) => {
-            Err(Failure::new(Kind::NotDone, format!("failed to write {}: {error}", path.display())))
+    let result = into(args.output.as_deref(), out, &mut fill);
+    refused.map_or(result, Err)
+}
+
+pub fn report(loaded: &Loaded, args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let zone = jiff::tz::TimeZone::system();
+    let window = report_page::window(args.since, &zone, SystemClock.now());
+    let zones = loaded.settings.accounts.iter().map(|(id, account)| (id.clone(), account.schedule.zone.clone()));
+    let mut reporter = Reporter::new(window, zones.collect());
+    replay(loaded, &mut |record| {
+        reporter.record(&record);
+        Ok(())
+    })?;
+    let report = reporter.finish();
+    into(args.output.as_deref(), out, &mut |out| match args.format {
+        ReportFormat::Table if args.output.is_some() => {
+            report_page::table(&report, &zone, Page::plain(PLAIN_WIDTH), out)
         }
-        (result, _) => written(result).map(|()| Exit::Done),
+        ReportFormat::Table => report_page::table(&report, &zone, Page::stdout(), out),
+        ReportFormat::Json => report_page::json(&report, out),
+        ReportFormat::Csv => report_page::csv(&report, out),
+    })
+}
+
+/// Writes into a file, aside first and then renamed, or to `out` where none is named.
+fn into(
+    file: Option<&Path>,
+    out: &mut dyn Write,
+    fill: &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<Exit, Failure> {
+    match file {
+        None => written(fill(out)).map(|()| Exit::Done),
+        Some(path) => write_aside(path, fill)
+            .map(|()| Exit::Done)
+            .map_err(|error| Failure::new(Kind::NotDone, format!("failed to write {}: {error}", path.display()))),
     }
 }
 

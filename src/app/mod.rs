@@ -51,6 +51,7 @@ fn carry_out(cli: &Cli) -> Result<Exit, Failure> {
         Command::Status(args) => desk::status(&load::load(&cli.config)?, args, &mut out),
         Command::Resolve(args) => desk::resolve(&load::load(&cli.config)?, args, &mut out),
         Command::Auth(args) => auth::obtain(&load::load(&cli.config)?, args, &mut out),
+        Command::Report(args) => desk::report(&load::load(&cli.config)?, args, &mut out),
         Command::Export(args) => desk::export(&load::load(&cli.config)?, args, &mut out),
         Command::Schema(args) => {
             let schema = match args.kind {

@@ -4,10 +4,12 @@
 //! says the same for readers of the docs, and a test compares names and options.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::control::protocol::{Decision, Which};
+use crate::domain::time::parse_span;
 use crate::domain::{AccountId, DeliveryId};
 
 /// Publishes approved posts on a steady schedule: exactly once, and with a durable record of every step
@@ -119,6 +121,12 @@ pub enum Command {
     /// first. Secrets are in neither: the store holds none in plain text.
     #[command(after_long_help = EXPORT_HELP)]
     Export(ExportArgs),
+    /// Look back: was the beat kept, and for whom
+    ///
+    /// Planned slots against kept ones, week by week and account by account; why slots stayed empty; what was delivered
+    /// for which audience and goal. It never counts followers.
+    #[command(after_long_help = REPORT_HELP)]
+    Report(ReportArgs),
     /// Print the JSON Schema of a kind of file
     ///
     /// For editors that check and complete TOML. Begin a file with `#:schema PATH` to have it used.
@@ -407,6 +415,69 @@ const EXPORT_HELP: &str = "\
 Examples:
   cadenced export > cadenced.jsonl
   cadenced export --what deliveries --format csv -o deliveries.csv
+
+Exit codes:
+  0   written
+  1   the file cannot be written
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
+/// `cadenced report`
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// How far to look back: a span such as 90d, or a day such as 2026-09-01
+    #[arg(long, value_name = "SPAN|DAY", default_value = "90d")]
+    pub since: Since,
+    #[arg(long, value_enum, default_value_t, help = "How to write it")]
+    pub format: ReportFormat,
+    /// Write to this file, aside first and then renamed; stdout when none is named
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON object
+    Json,
+    /// RFC 4180: one row for each account and week
+    Csv,
+}
+
+/// Where a look back begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    Span(Duration),
+    Day(jiff::civil::Date),
+}
+
+impl std::str::FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(day) = text.parse() {
+            return Ok(Self::Day(day));
+        }
+        parse_span(text).map(Self::Span).map_err(|why| format!("{why}; a day is written as \"2026-09-01\""))
+    }
+}
+
+const REPORT_HELP: &str = "\
+Examples:
+  cadenced report
+  cadenced report --since 2026-01-01 --format csv -o beat.csv
+
+What a slot that was not kept is counted as:
+  content   nothing approved was there to send
+  hold      the promotion share, or answers that are owed, held what was there
+  policy    quiet hours, the gap or the posts of a day were in the way
+  outage    the daemon, its clock, its disk or its queue folder could not
+  account   the account was paused, or its token not accepted
+  platform  the platform was slow, asked to wait, or refused
+  other     none of these
 
 Exit codes:
   0   written

@@ -17,6 +17,7 @@ use crate::ledger::view::Entry;
 use crate::ledger::{Fact, Record, words};
 
 use super::args::{ExportFormat, ExportWhat};
+use super::output::csv_cell;
 
 /// Columns of the CSV, in order. Both tables share one header, so that `--what all` is one readable file.
 const COLUMNS: &[&str] = &[
@@ -183,24 +184,12 @@ fn write_row<T: Serialize>(row: &T, format: ExportFormat, out: &mut dyn Write) -
     }
 }
 
-/// One cell of a CSV: harmless in a spreadsheet, quoted where it must be.
 fn cell(value: &Value) -> String {
-    let mut text = match value {
-        Value::Null => return String::new(),
-        Value::Number(number) => return number.to_string(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    // Spreadsheets take a cell for a formula by its first character, and some look behind blanks and line breaks.
-    if text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
-        || text.starts_with(['\t', '\r', '\n'])
-    {
-        text.insert(0, '\'');
-    }
-    if text.contains([',', '"', '\r', '\n', ' ', '\t', ';']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
+    match value {
+        Value::Null => String::new(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => csv_cell(text),
+        other => csv_cell(&other.to_string()),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod faults;
 pub mod man;
 pub mod output;
 pub mod plan;
+pub mod report;
 pub mod resolve;
 pub mod schema;
 pub mod status;

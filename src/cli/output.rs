@@ -16,7 +16,7 @@ use crate::telemetry::escape::escape;
 pub use crate::telemetry::format::Colour;
 
 /// Columns when the output is no terminal.
-const PLAIN_WIDTH: usize = 120;
+pub const PLAIN_WIDTH: usize = 120;
 /// Narrower than this no table makes sense.
 const LEAST_WIDTH: usize = 40;
 /// Between two columns.
@@ -237,6 +237,22 @@ impl Table {
             widths[widest] = target;
         }
         widths
+    }
+}
+
+/// One cell of a CSV: harmless in a spreadsheet, quoted where it must be.
+pub fn csv_cell(text: &str) -> String {
+    let mut text = text.to_owned();
+    // Spreadsheets take a cell for a formula by its first character, and some look behind blanks and line breaks.
+    if text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+        || text.starts_with(['\t', '\r', '\n'])
+    {
+        text.insert(0, '\'');
+    }
+    if text.contains([',', '"', '\r', '\n', ' ', '\t', ';']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
     }
 }
 

@@ -19,6 +19,17 @@ pub enum Goal {
     Promotion,
 }
 
+impl Goal {
+    /// As written in a queue file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Change => "change",
+            Self::Promotion => "promotion",
+        }
+    }
+}
+
 /// Who may see it, where the platform knows the difference.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

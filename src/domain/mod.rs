@@ -4,6 +4,7 @@
 //! must mean the same thing by it. Values are valid by construction: what a person, a disk or a network
 //! could get wrong is refused at the constructor.
 
+pub mod cause;
 pub mod content;
 pub mod document;
 pub mod fault;
@@ -18,6 +19,7 @@ pub mod sorted;
 pub mod state;
 pub mod time;
 
+pub use cause::Cause;
 pub use content::{Content, FoundMedia, Goal, MediaFacts, MediaItem, ReplyTo, Visibility};
 pub use fault::{Fault, Place};
 pub use ids::{AccountId, DeliveryId, Digest, IdError, PostId};
