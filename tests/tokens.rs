@@ -738,6 +738,64 @@ fn a_person_s_tokens_outlive_the_answer_to_those_before() {
 }
 
 #[test]
+fn a_person_s_tokens_outlive_an_answer_that_comes_before_they_are_durable() {
+    let mut house = House::new(1);
+    house.until("2026-06-01T09:00:00Z");
+    let (ticket, reply) = house.carried_out();
+    house.person_logs_in().unwrap();
+    house.tell(Event::Replied { ticket, result: Ok(Reply::Http(reply)) });
+    house.tell(Event::Tick);
+    assert_eq!(house.calls.len(), 0, "neither of them is durable");
+    house.finish();
+    assert_eq!((house.stopped(), house.state("p0")), (None, "delivered"));
+    assert_eq!(house.kept(), ["tok-r3", "tok-r4"]);
+    assert!(!house.asked_with.contains(&"tok-r2".into()), "{:?}", house.asked_with);
+}
+
+#[test]
+fn an_answer_is_not_lost_where_a_person_s_tokens_were_not_written() {
+    let mut house = House::new(1);
+    house.until("2026-06-01T09:00:00Z");
+    let (ticket, reply) = house.carried_out();
+    // Somebody else's tokens: the platform goes on with what it has answered.
+    house.engine.keep_tokens(&account(), &json!({"refresh": "tok-other"}), house.now).unwrap();
+    house.take_commands();
+    house.tell(Event::Replied { ticket, result: Ok(Reply::Http(reply)) });
+    assert_eq!((house.commits.len(), house.calls.len()), (1, 0));
+    house.disk_fails();
+    assert_eq!((house.commits.len(), house.calls.len()), (1, 0), "it is durable before it is used");
+    house.finish();
+    assert_eq!((house.stopped(), house.state("p0")), (None, "delivered"));
+    assert_eq!(house.kept(), ["tok-r2"]);
+}
+
+#[test]
+fn a_person_s_tokens_outlive_what_a_probe_is_being_given() {
+    for written in [true, false] {
+        let mut house = probing();
+        let (ticket, reply) = house.carried_out();
+        let before = house.platform.refresh.clone();
+        if written {
+            house.person_logs_in().unwrap();
+        } else {
+            house.engine.keep_tokens(&account(), &json!({"refresh": "tok-other"}), house.now).unwrap();
+            house.take_commands();
+        }
+        house.tell(Event::Replied { ticket, result: Ok(Reply::Http(reply)) });
+        assert_eq!((house.commits.len(), house.calls.len()), (1, 0));
+        if written {
+            house.synced()
+        } else {
+            house.disk_fails()
+        }
+        house.in_good_order_until("2026-06-02T12:00:00Z");
+        assert_eq!((house.stopped(), house.state("p1")), (None, "delivered"));
+        assert_eq!(house.kept().contains(&before), !written, "{:?}", house.kept());
+        house.hides_tokens();
+    }
+}
+
+#[test]
 fn a_failing_disk_and_a_reload_do_not_let_a_spent_token_be_used() {
     let mut house = House::new(1);
     house.until("2026-06-01T09:00:00Z");

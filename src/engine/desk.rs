@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::deliver::{Delivery, Probe};
 use crate::domain::{Content, Origin, Timestamp};
 use crate::ledger::view::{Head, Open};
@@ -36,6 +38,8 @@ pub(super) struct Desk {
     /// The platform asked us to wait.
     pub rate_limited: Option<Timestamp>,
     pub probe: Option<(Ticket, Probe)>,
+    /// A person's tokens are on their way into the ledger: what was given meanwhile for those before.
+    pub authorising: Option<Meanwhile>,
     /// How often it was moved on.
     pub turns: u64,
     /// Where it stands in the agenda.
@@ -81,6 +85,14 @@ impl Work {
     }
 }
 
+/// What an attempt and a probe were given while a person's tokens were on their way into the ledger. It counts for nothing
+/// when those arrive there, and is all there is when they do not.
+#[derive(Debug, Default)]
+pub(super) struct Meanwhile {
+    pub session: Option<Session>,
+    pub probe: Option<Value>,
+}
+
 /// An attempt that is about to be made.
 #[derive(Debug)]
 pub(super) struct Beginning {
@@ -116,6 +128,7 @@ impl Desk {
             ending: false,
             rate_limited: None,
             probe: None,
+            authorising: None,
             turns: 0,
             wake: None,
             pause_until: None,

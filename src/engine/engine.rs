@@ -466,9 +466,8 @@ impl Engine {
                 self.resolved.push((ticket, Err(error.clone())));
             }
             Then::Authorised(account) => {
-                self.keeps.remove(&account);
                 self.resolved.push((ticket, Err(error.clone())));
-                self.advance(&account, now);
+                self.not_authorised(&account, now);
             }
             Then::ClockRight
             | Then::Changed(_)

@@ -25,7 +25,7 @@ use crate::parts::Chance;
 use crate::platform::contract::Session;
 use crate::telemetry::events::quote;
 
-use super::desk::{Desk, Work};
+use super::desk::{Desk, Meanwhile, Work};
 use super::engine::{Mode, Then};
 use super::{AccountSetup, Engine, Ticket};
 
@@ -133,6 +133,12 @@ impl Engine {
             let act = delivery.proceed(state, now);
             return self.act(account, act, now);
         }
+        if let Some(meanwhile) = &mut desk.authorising {
+            // In the ledger these would come behind the person's, and take their place.
+            *keeping = true;
+            meanwhile.session = Some(session);
+            return;
+        }
         session.kept = session.kept.or_else(|| desk.session.kept.clone());
         let mut facts = Vec::new();
         if let Some(tokens) = session.kept.as_ref().filter(|kept| desk.session.kept.as_ref() != Some(kept)) {
@@ -180,6 +186,10 @@ impl Engine {
     /// A probe was given new tokens; it goes on when they are durable.
     pub(super) fn keep_for_probe(&mut self, account: &AccountId, tokens: Value, now: Timestamp) {
         let Some(desk) = self.desks.get_mut(account) else { return };
+        if let Some(meanwhile) = &mut desk.authorising {
+            meanwhile.probe = Some(tokens);
+            return;
+        }
         let fact = sealed(&desk.setup, &desk.origin, &tokens);
         desk.session.kept = Some(tokens);
         match fact {
@@ -195,7 +205,7 @@ impl Engine {
     /// # Errors
     /// There is no such account, no key, or the tokens are too large.
     pub fn keep_tokens(&mut self, account: &AccountId, tokens: &Value, now: Timestamp) -> Result<Ticket, TokensError> {
-        let desk = self.desks.get(account).ok_or_else(|| TokensError::Unknown(account.clone()))?;
+        let desk = self.desks.get_mut(account).ok_or_else(|| TokensError::Unknown(account.clone()))?;
         if self.mode == Mode::DryRun {
             return Err(TokensError::DryRun);
         }
@@ -204,6 +214,7 @@ impl Engine {
         }
         let fact = sealed(&desk.setup, &desk.origin, tokens).map_err(TokensError::Sealing)?;
         let kept = fact.ok_or(TokensError::NoKey)?;
+        desk.authorising = Some(Meanwhile::default());
         let resumed = is_stopped(&self.view, account).then(|| Fact::AccountResumed { account: account.clone() });
         let facts = std::iter::once(kept).chain(resumed);
         self.keeps.insert(account.clone());
@@ -228,6 +239,30 @@ impl Engine {
             desk.probe = None;
             // What is answered to the tokens of before must not take the place of these.
             desk.asked_by = Origin::default();
+            let meanwhile = desk.authorising.take();
+            if let (Some(Meanwhile { session: Some(_), .. }), Work::Delivering { keeping, .. }) =
+                (meanwhile, &mut desk.work)
+            {
+                *keeping = false;
+            }
+        }
+        self.advance(account, now);
+    }
+
+    /// A person's tokens are not in the ledger. Those before go on, with what was given for them meanwhile.
+    pub(super) fn not_authorised(&mut self, account: &AccountId, now: Timestamp) {
+        self.keeps.remove(account);
+        if let Some(Meanwhile { session, probe }) = self.desks.get_mut(account).and_then(|desk| desk.authorising.take())
+        {
+            if let (Some(session), Some(Work::Delivering { keeping, .. })) =
+                (session, self.desks.get_mut(account).map(|desk| &mut desk.work))
+            {
+                *keeping = false;
+                self.take_session(account, session, now);
+            }
+            if let Some(tokens) = probe {
+                self.keep_for_probe(account, tokens, now);
+            }
         }
         self.advance(account, now);
     }
