@@ -249,7 +249,7 @@ impl AuthDesk for Person<'_> {
         Ok(())
     }
 
-    fn write(&self, _: &Path, _: &Secret) -> Result<(), String> {
+    fn write(&self, _: &Path, _: &Secret) -> Result<Option<String>, String> {
         panic!("there is nothing to write")
     }
 

@@ -19,6 +19,7 @@ use crate::edge::chance::SystemChance;
 use crate::edge::clock::SystemClock;
 use crate::edge::http::Http;
 use crate::edge::relay::Relays;
+use crate::edge::secrets::Owner;
 use crate::edge::{files, secrets, store, terminal};
 use crate::engine::{AccountSetup, Command, Engine, Event, Mode};
 use crate::ledger::store::Ledger as _;
@@ -56,13 +57,15 @@ pub fn obtain(loaded: &Loaded, args: &AuthArgs, out: &mut dyn Write) -> Result<E
     let relays = Relays::new(agent, &[]).map_err(|error| internal("set up WebSocket", &error))?;
     let caller = Dispatcher::new(runtime.handle().clone(), http, relays, Arc::new(files::carry_out));
     let timeout = loaded.settings.accounts[&args.account].rules.timeout;
-    let world = World { loaded, account: &args.account, _runtime: runtime, caller, timeout };
+    let world = World { loaded, account: &args.account, out: args.out.as_deref(), _runtime: runtime, caller, timeout };
     auth(&ask, &world, out)
 }
 
 struct World<'w> {
     loaded: &'w Loaded,
     account: &'w AccountId,
+    /// The folder of secrets that are credentials.
+    out: Option<&'w Path>,
     /// The caller's threads.
     _runtime: Runtime,
     caller: Dispatcher,
@@ -91,11 +94,19 @@ impl AuthDesk for World<'_> {
     }
 
     fn may_write(&self, path: &Path) -> Result<(), String> {
-        secrets::may_write(path).map_err(|error| error.to_string())
+        secrets::may_write(path, self.reader(path)).map_err(|error| error.to_string())
     }
 
-    fn write(&self, path: &Path, secret: &Secret) -> Result<(), String> {
-        secrets::write(path, secret).map_err(|error| error.to_string())
+    fn write(&self, path: &Path, secret: &Secret) -> Result<Option<String>, String> {
+        let reader = self.reader(path);
+        let owner = secrets::write(path, secret, reader).map_err(|error| error.to_string())?;
+        Ok(if owner != Owner::ROOT {
+            None
+        } else if self.is_credential(path) {
+            Some("it is root's, as the service manager wants a credential's file".into())
+        } else {
+            Some("it is root's: where the daemon runs as another user, give it to that one (chown)".into())
+        })
     }
 
     fn may_keep(&self) -> Result<(), Failure> {
@@ -116,6 +127,17 @@ impl AuthDesk for World<'_> {
 }
 
 impl World<'_> {
+    /// Whether the service manager reads the file for the daemon.
+    fn is_credential(&self, path: &Path) -> bool {
+        self.out.is_some_and(|folder| path.starts_with(folder))
+    }
+
+    /// Who has to be able to read a secret that root writes: the user of the daemon, whose its store is.
+    fn reader(&self, path: &Path) -> Owner {
+        let daemon = || Owner::of(&self.loaded.settings.store);
+        if self.is_credential(path) { Owner::ROOT } else { daemon().unwrap_or(Owner::ROOT) }
+    }
+
     /// The account with everything that tokens are sealed by.
     fn armed(&self) -> Result<AccountSetup, Failure> {
         match load::armed_account(self.loaded, self.account) {

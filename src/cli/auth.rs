@@ -54,7 +54,7 @@ pub trait AuthDesk {
     /// Why not.
     fn may_write(&self, path: &Path) -> Result<(), String>;
 
-    /// Writes a secret into a file of its own.
+    /// Writes a secret into a file of its own; what the person should know of that file.
     ///
     /// # Errors
     /// It cannot be written.
@@ -277,8 +277,9 @@ impl Command<'_> {
             match places.iter().find(|(named, _)| named == key).map(|(_, place)| place) {
                 Some(Place::File(path)) => {
                     let failed = |why| not_done(format!("failed to write {}: {why}", path::shown(path)));
-                    self.desk.write(path, secret).map_err(failed)?;
-                    self.say(&format!("{key} is in {}", path::shown(path)))?;
+                    let remark = self.desk.write(path, secret).map_err(failed)?;
+                    let remark = remark.map(|remark| format!("; {remark}")).unwrap_or_default();
+                    self.say(&format!("{key} is in {}{remark}", path::shown(path)))?;
                     written = true;
                 }
                 Some(Place::Told(reference)) => {
