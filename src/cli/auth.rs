@@ -58,7 +58,7 @@ pub trait AuthDesk {
     ///
     /// # Errors
     /// It cannot be written.
-    fn write(&self, path: &Path, secret: &Secret) -> Result<(), String>;
+    fn write(&self, path: &Path, secret: &Secret) -> Result<Option<String>, String>;
 
     /// Whether [`AuthDesk::keep`] will be possible.
     ///
@@ -97,13 +97,13 @@ enum Place {
 pub fn auth(ask: &Auth<'_>, desk: &dyn AuthDesk, out: &mut dyn Write) -> Result<Exit, Failure> {
     let mut command = Command { ask, desk, out };
     let flow = ask.adapter.auth();
-    if ask.adapter.secrets().is_empty() {
+    if ask.adapter.secrets().is_empty() && flow.code.is_none() {
         command.say(&format!("{} needs no token", ask.args.account))?;
         return Ok(Exit::Done);
     }
-    match flow.code.filter(|_| !ask.args.paste) {
-        Some(code) => command.log_in(&*code)?,
-        None => command.paste(flow.page.as_deref())?,
+    match flow.code {
+        Some(code) if !ask.args.paste => command.log_in(&*code)?,
+        code => command.paste(flow.page.as_deref(), code.map_or(&[], |code| code.needs()))?,
     }
     Ok(Exit::Done)
 }
@@ -149,50 +149,72 @@ impl Command<'_> {
         }
         let chance = self.desk.chance().map_err(not_done)?;
         let login = Login::new(code.redirect(), chance);
-        let client = self.requests(&mut |replies| code.client(&self.ask.secrets, replies))?;
+        let mut held = self.ask.secrets.clone();
+        for key in code.needs() {
+            if held.get(key).is_none() {
+                self.say(&format!("{key:?} of {} cannot be read here, and the login needs it.", self.account()))?;
+                held.0.insert((*key).to_owned(), self.secret(key)?);
+            }
+        }
+        let client = self.requests(&mut |replies| code.client(&held, replies))?;
         let address = code.authorize(&client, &login);
         self.say("Open this address in a browser, log in as the account, and agree:\n")?;
         self.say(&format!("  {address}\n"))?;
-        let brought = self.ask("Then paste here what you are shown, or the whole address that you are sent to")?;
+        let brought =
+            self.ask("Then paste here at once what you are shown, or the whole address that you are sent to")?;
         let given = login.code(&brought).map_err(|error| not_done(error.to_string()))?;
         match self.requests(&mut |replies| code.exchange(&client, &login, &given, replies))? {
             Granted::Secrets(secrets) => {
-                let mut all = self.ask.secrets.clone();
+                let mut all = held;
                 all.0.extend(secrets.iter().map(|(key, secret)| ((*key).to_owned(), secret.clone())));
                 self.prove(&all, None)?;
                 self.store(&places, &secrets)
             }
             Granted::Kept(Kept(tokens)) => {
-                let tokens = self.prove(&self.ask.secrets.clone(), Some(tokens.clone()))?.unwrap_or(tokens);
+                let tokens = self.prove(&held, Some(tokens.clone()))?.unwrap_or(tokens);
                 self.desk.keep(&tokens)?;
                 self.say("its tokens are in the store, sealed")
             }
         }
     }
 
-    /// Secrets that the person has already.
-    fn paste(&mut self, page: Option<&str>) -> Result<(), Failure> {
-        let keys: Vec<&'static str> = self.ask.adapter.secrets().into_iter().map(|(key, _)| key).collect();
+    /// Secrets that the person has already. Those of the application, which are `clients`, only where they are not there.
+    fn paste(&mut self, page: Option<&str>, clients: &[&str]) -> Result<(), Failure> {
+        let is_wanted = |key: &&'static str| !clients.contains(key) || self.ask.secrets.get(key).is_none();
+        let keys: Vec<_> = self.ask.adapter.secrets().into_iter().map(|(key, _)| key).filter(is_wanted).collect();
+        if keys.iter().all(|key| clients.contains(key)) {
+            let why = format!("the configuration of {} names nothing that could be pasted", self.account());
+            return Err(not_done(why).with_hint("log in without --paste"));
+        }
         let places = self.places(&keys)?;
         if let Some(page) = page {
             self.say(&format!("{} needs {page}.", self.account()))?;
         }
         let mut given = Vec::new();
         for key in keys {
-            let line = self.ask(&format!("{key} (it is not shown)"))?;
-            let text = line.trim_end_matches(['\r', '\n']).trim();
-            if text.is_empty() || text.chars().any(char::is_control) {
-                return Err(not_done(format!("nothing was stored: that is no {key}")));
-            }
-            given.push((key, Secret::new(text)));
+            given.push((key, self.secret(key)?));
         }
         if self.ask.adapter.keeps_tokens() {
-            self.say("it is not proven: the first use spends it, and that is the daemon's")?;
+            self.say(
+                "It is stored unproven, for its first use spends it, and that is the daemon's: when it has read it, with \
+                 the account's next post. If it is not accepted then, `cadenced status` shows the account as `auth`.",
+            )?;
         } else {
-            let all = Secrets(given.iter().map(|(key, secret)| ((*key).to_owned(), secret.clone())).collect());
+            let mut all = self.ask.secrets.clone();
+            all.0.extend(given.iter().map(|(key, secret)| ((*key).to_owned(), secret.clone())));
             self.prove(&all, None)?;
         }
         self.store(&places, &given)
+    }
+
+    /// A secret that the person has already.
+    fn secret(&mut self, key: &str) -> Result<Secret, Failure> {
+        let line = self.ask(&format!("{key} (it is not shown)"))?;
+        let text = line.trim_end_matches(['\r', '\n']).trim();
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return Err(not_done(format!("nothing was stored: that is no {key}")));
+        }
+        Ok(Secret::new(text))
     }
 
     /// Where these secrets go.

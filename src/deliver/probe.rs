@@ -81,7 +81,8 @@ impl Probe {
     /// What is known when there is nothing left to ask.
     fn verdict(&mut self, why: String) -> Verdict {
         // Where there is no secret, there is none that could be refused.
-        if self.session.identity.is_some() || self.adapter.secrets().is_empty() {
+        let has_none = self.adapter.secrets().is_empty() && !self.adapter.keeps_tokens();
+        if self.session.identity.is_some() || has_none {
             return Verdict::Accepted(std::mem::take(&mut self.session));
         }
         Verdict::NotYet(why)

@@ -31,7 +31,7 @@ pub use multipart::Part;
 pub use reply::{ExecReply, Failure, HttpReply, Reply, SocketEnd, SocketReply};
 pub use table::{Complaint, Table, is_loopback};
 pub use trouble::Trouble;
-pub use twin::{Published, Twin};
+pub use twin::{Codes, Published, Twin, WrongCode};
 pub use words::{LONGEST_WAIT, holds, quoted, wait};
 
 pub use self::auth::AuthFlow;

@@ -2,8 +2,10 @@
 //!
 //! Pure, like the adapter: what was answered so far comes in, the next request or the end of it goes out. A login with
 //! OAuth 2.0's authorization code needs no browser on this machine: the person opens the address wherever they are, and
-//! brings back what the platform shows them, or the whole address that it sends them to. PKCE (S256) ties the code to
-//! this one login, and `state` the address to it.
+//! brings back what the platform shows them, or the whole address that it sends them to. `state` ties the address to this
+//! one login, and PKCE (S256), where the platform knows it, the code.
+//!
+//! Several token endpoints want their secrets in a query: see [`Request::get_secretly`].
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -12,8 +14,13 @@ use url::Url;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
-use super::{HttpReply, Request};
+use super::{Complaint, HttpReply, Request, Table, is_loopback, quoted};
 use crate::domain::Secret;
+
+/// Where a browser is sent that brings its code back to this machine. Nothing listens there.
+pub const LOOPBACK: &str = "http://127.0.0.1:8917/";
+/// Longest token that is taken.
+const TOKEN_CHARS: usize = 4096;
 
 /// How a person gets what [`super::Adapter::secrets`] names.
 #[derive(Default)]
@@ -28,6 +35,11 @@ pub struct AuthFlow {
 pub trait CodeFlow {
     /// The keys of the account table that it gives secrets for. None: what it gives is kept in the store.
     fn gives(&self) -> &'static [&'static str];
+
+    /// Secrets of the account table that it cannot do without. The person is asked for those that cannot be had here.
+    fn needs(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Where the platform sends the person when they have agreed.
     fn redirect(&self) -> Redirect;
@@ -53,6 +65,22 @@ pub enum Redirect {
 }
 
 impl Redirect {
+    /// The address in the account table that stands among those that the application has registered, or `default` where
+    /// none is given. `None` without one, or with one that could not be told from others in a browser.
+    pub fn read(table: &mut Table, default: Option<&str>) -> Option<Self> {
+        let Some(text) = table.text("redirect").or_else(|| default.map(str::to_owned)) else { return None };
+        let safe = |url: &Url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
+        let whole = |url: &Url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        if Url::parse(&text).is_ok_and(|url| safe(&url) && whole(&url) && url.password().is_none()) {
+            // As it is written: platforms compare it letter by letter.
+            return Some(Self::To(text));
+        }
+        let complaint = Complaint::new("redirect", format!("{text:?} is no address that a browser could be sent to"));
+        let hint = "write the https address that the application has registered, without \"?\" and \"#\"";
+        table.complain(complaint.with_hint(hint));
+        None
+    }
+
     /// The `redirect_uri`.
     pub fn uri(&self) -> &str {
         match self {
@@ -133,16 +161,30 @@ impl Login {
         BASE64.encode(Sha256::digest(self.verifier.expose()))
     }
 
-    /// Adds what every platform asks of the address that the person opens.
+    /// Adds what every platform asks of the address that the person opens, and what PKCE does.
     pub fn add_to(&self, url: &mut Url, client: &Client, scope: &str) {
+        self.add_without_challenge(url, client, scope);
+        url.query_pairs_mut()
+            .append_pair("code_challenge", &self.challenge())
+            .append_pair("code_challenge_method", "S256");
+    }
+
+    /// The same for platforms that do not know PKCE for applications with a secret.
+    pub fn add_without_challenge(&self, url: &mut Url, client: &Client, scope: &str) {
         url.query_pairs_mut()
             .append_pair("response_type", "code")
             .append_pair("client_id", &client.id)
             .append_pair("redirect_uri", self.redirect.uri())
             .append_pair("scope", scope)
-            .append_pair("state", &self.state)
-            .append_pair("code_challenge", &self.challenge())
-            .append_pair("code_challenge_method", "S256");
+            .append_pair("state", &self.state);
+    }
+
+    /// Whether this is the address that the platform sends people to, whatever was put behind it.
+    fn leads_here(&self, address: &Url) -> bool {
+        let mut bare = address.clone();
+        bare.set_query(None);
+        bare.set_fragment(None);
+        Url::parse(self.redirect.uri()).is_ok_and(|uri| uri == bare)
     }
 
     /// The code in what the person has brought: the code itself where the platform shows it, else the address.
@@ -154,10 +196,9 @@ impl Login {
         if brought.is_empty() {
             return Err(CodeError::Empty);
         }
-        let uri = self.redirect.uri();
-        // Some platforms hang `#_` on the address.
-        let query = brought.strip_prefix(uri).and_then(|rest| rest.strip_prefix('?'));
-        let Some(query) = query.map(|query| query.split('#').next().unwrap_or_default()) else {
+        // A code that is shown may look like an address without its slashes.
+        let address = Url::parse(brought).ok().filter(|address| self.leads_here(address));
+        let Some(query) = address.as_ref().and_then(Url::query) else {
             let plain = brought.bytes().all(|byte| byte.is_ascii_graphic()) && !brought.contains("://");
             return match &self.redirect {
                 Redirect::To(uri) => Err(CodeError::NoAddress(uri.clone())),
@@ -179,6 +220,41 @@ impl Login {
             _ => Err(CodeError::NoCode),
         }
     }
+}
+
+/// The token that a reply holds under `key`. It becomes a header: nothing that could end the line may be in it.
+pub fn token(value: &Value, key: &str) -> Option<Secret> {
+    let clean =
+        |text: &&str| (1..=TOKEN_CHARS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    value.get(key)?.as_str().filter(clean).map(Secret::new)
+}
+
+/// What a token endpoint gave in place of a token, for people: the errors of OAuth 2.0 (RFC 6749, 5.2), without the
+/// `secrets` that it may have echoed.
+pub fn refusal(reply: &HttpReply, secrets: &[&Secret]) -> String {
+    let value = reply.value().unwrap_or_default();
+    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+    said(reply.status, &format!("{} {}", text("error"), text("error_description")), secrets)
+}
+
+/// A status, and what was said with it.
+pub fn said(status: u16, words: &str, secrets: &[&Secret]) -> String {
+    let mut hidden: Vec<&str> = secrets.iter().map(|secret| secret.expose()).collect();
+    // The longer ones first: one may begin with the other.
+    hidden.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    let words = quoted(words, &hidden);
+    if words.is_empty() { format!("status {status}") } else { format!("status {status}: {words}") }
+}
+
+/// Whether all of `wanted` are among the scopes that were granted. Some platforms part them by commas; one that does not
+/// tell them has granted what it was asked for.
+pub fn grants(told: &Value, wanted: &[&str]) -> bool {
+    let granted: Vec<&str> = match told {
+        Value::String(text) => text.split([' ', ',']).collect(),
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+        _ => return true,
+    };
+    wanted.iter().all(|scope| granted.contains(scope))
 }
 
 #[cfg(test)]
@@ -218,6 +294,39 @@ mod tests {
             assert_eq!(code(other), Err(CodeError::NoAddress("http://127.0.0.1:8917/".into())));
         }
         assert_eq!(code("  ".into()), Err(CodeError::Empty));
+    }
+
+    #[test]
+    fn an_address_is_known_however_a_browser_writes_it() {
+        let login = login(Redirect::To("https://Example.org".into()));
+        let code = |text: String| login.code(&text).map(|code| code.expose().to_owned());
+        assert_eq!(code(format!("https://example.org/?code=a&state={}", login.state)), Ok("a".into()));
+        for other in ["https://example.org.evil/", "https://example.org:8443/", "http://example.org/"] {
+            let brought = format!("{other}?code=a&state={}", login.state);
+            assert_eq!(code(brought), Err(CodeError::NoAddress("https://Example.org".into())), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_granted_is_read_in_every_form() {
+        for told in [serde_json::json!("a b"), serde_json::json!("b,a"), serde_json::json!(["a", "b"]), Value::Null] {
+            assert!(grants(&told, &["a", "b"]), "{told}");
+        }
+        assert!(!grants(&serde_json::json!("a bb"), &["a", "b"]));
+        assert!(!grants(&serde_json::json!([]), &["a"]));
+    }
+
+    #[test]
+    fn a_refusal_tells_no_secret_and_a_token_no_line_break() {
+        let echo = serde_json::json!({"error": "invalid_grant", "error_description": "bad\ncode canary-long, canary"});
+        let (one, other) = (Secret::new("canary"), Secret::new("canary-long"));
+        let said = refusal(&HttpReply::json(400, &echo), &[&one, &other]);
+        assert_eq!(said, "status 400: invalid_grant bad code [secret], [secret]");
+        assert_eq!(refusal(&HttpReply::json(500, &Value::Null), &[]), "status 500");
+        for bad in ["", "a\r\nb", "a b", "\u{e4}"] {
+            assert!(token(&serde_json::json!({"t": bad}), "t").is_none(), "{bad:?}");
+        }
+        assert!(token(&serde_json::json!({"t": "x".repeat(5000)}), "t").is_none());
     }
 
     #[test]

@@ -35,16 +35,25 @@ pub struct Request {
     pub method: Method,
     /// Holds no secret, so that it can be shown.
     pub url: Url,
-    /// Where a platform wants its token in the address: what stands there in place of [`SECRET_IN_PATH`].
+    /// Where a platform wants its token in the address: what stands there in place of [`SECRET_IN_PATH`], as a part of the
+    /// path or as all of the query.
     pub secret_path: Option<Secret>,
     pub headers: Vec<(&'static str, HeaderValue)>,
     pub body: Body,
 }
 
-/// Marks the place of a secret in the path of a URL. It stands there exactly once where there is a secret.
+/// Marks the place of a secret in a URL. It stands there exactly once where there is a secret.
 pub const SECRET_IN_PATH: &str = "[secret]";
 
 impl Request {
+    /// Asks with a query that nobody is shown, for token endpoints that take their secrets nowhere else.
+    pub fn get_secretly(mut url: Url, fields: &[(&str, &str)]) -> Self {
+        url.set_query(Some(SECRET_IN_PATH));
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let headers = vec![("Accept", HeaderValue::Plain("application/json".into()))];
+        Self { method: Method::Get, url, secret_path: Some(Secret::new(query)), headers, body: Body::default() }
+    }
+
     /// The address with its secret in it, for the edge, which sends it, and for imitations. It must not be shown.
     ///
     /// # Errors
@@ -52,6 +61,15 @@ impl Request {
     pub fn exposed_url(&self) -> Result<Url, &'static str> {
         let mut url = self.url.clone();
         let Some(secret) = self.secret_path.as_ref().map(Secret::expose) else { return Ok(url) };
+        if url.query() == Some(SECRET_IN_PATH) {
+            // As a form is written: it stays behind the question mark.
+            let stays = |c: char| c.is_ascii_alphanumeric() || "-_.*+%&=".contains(c);
+            if !secret.chars().all(stays) {
+                return Err("the secret holds what cannot stand in an address");
+            }
+            url.set_query(Some(secret));
+            return Ok(url);
+        }
         let stays = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | ':');
         if secret.chars().all(|c| c == '.') || !secret.chars().all(stays) {
             return Err("the secret holds what cannot stand in an address");
@@ -244,13 +262,29 @@ mod tests {
     }
 
     #[test]
+    fn a_query_may_be_secret_as_a_whole() {
+        let url: Url = "https://api.example/token".parse().unwrap();
+        let asked = Request::get_secretly(url, &[("secret", "ca nary&#/\u{e4}"), ("token", "ca-nary")]);
+        let exposed = asked.exposed_url().unwrap();
+        assert_eq!((exposed.path(), exposed.fragment()), ("/token", None));
+        let pairs: Vec<(String, String)> = exposed.query_pairs().into_owned().collect();
+        assert_eq!(pairs, [("secret", "ca nary&#/\u{e4}"), ("token", "ca-nary")].map(|(a, b)| (a.into(), b.into())));
+        let shown = format!("{asked:?} {}", asked.url);
+        assert!(!shown.contains("nary") && asked.url.as_str() == "https://api.example/token?[secret]", "{shown}");
+        // What is not written as a form is.
+        for secret in ["a#b", "a b", "a\u{e4}", "a\r\nb", "a/b"] {
+            assert!(request("https://api.example/token?[secret]", Some(secret)).exposed_url().is_err(), "{secret}");
+        }
+    }
+
+    #[test]
     fn a_secret_that_would_lead_elsewhere_goes_nowhere() {
         for secret in ["", ".", "..", "a/b", "a?b", "a#b", "a%2fb", "a b", "a\\b", "@other.example", "\u{e4}"] {
             let why = request("https://api.example/bot[secret]/send", Some(secret)).exposed_url().unwrap_err();
             assert!(secret.len() < 3 || !why.contains(secret), "{why}");
         }
         for url in
-            ["https://api.example/send", "https://api.example/[secret]/[secret]", "https://api.example/?[secret]"]
+            ["https://api.example/send", "https://api.example/[secret]/[secret]", "https://api.example/?a=[secret]"]
         {
             assert!(request(url, Some("canary")).exposed_url().is_err(), "{url}");
         }

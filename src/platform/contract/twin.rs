@@ -1,5 +1,12 @@
 //! What an imitation of a platform is.
 
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
 use super::{Call, Reply, Secrets};
 use crate::domain::Timestamp;
 
@@ -33,6 +40,73 @@ pub trait Twin: Send {
 
     /// The account's secret is accepted, or no longer.
     fn set_revoked(&mut self, revoked: bool);
+
+    /// A person opens this address of a login, as account number `account`, and agrees: where their browser is sent.
+    /// `None` where the platform shows them an error instead, or has no login.
+    fn agree(&mut self, _account: u32, _address: &Url) -> Option<String> {
+        None
+    }
+}
+
+/// The authorization codes that a twin has given out. Each is good once, for who asked for it.
+#[derive(Debug, Default)]
+pub struct Codes(BTreeMap<String, Code>);
+
+#[derive(Debug, Clone)]
+struct Code {
+    account: u32,
+    scope: String,
+    redirect: String,
+    challenge: Option<String>,
+    used: bool,
+}
+
+/// Why a code is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrongCode {
+    Unknown,
+    Used,
+    Redirect,
+    Verifier,
+}
+
+impl Codes {
+    /// Gives one out to the application that the address names. `client` is the one that is known.
+    pub fn give(&mut self, account: u32, address: &Url, client: &str) -> Option<String> {
+        let asked: BTreeMap<String, String> = address.query_pairs().into_owned().collect();
+        let field = |name: &str| asked.get(name).cloned().unwrap_or_default();
+        let challenge = asked.get("code_challenge").cloned();
+        let plain = challenge.is_some() && field("code_challenge_method") != "S256";
+        if (field("response_type"), field("client_id")) != ("code".to_owned(), client.to_owned()) || plain {
+            return None;
+        }
+        // It has characters that forms must escape.
+        let code = format!("code/{account}+{}=", self.0.len() + 1);
+        let redirect = field("redirect_uri");
+        let mut back = Url::parse(&redirect).ok()?;
+        back.query_pairs_mut().append_pair("code", &code).append_pair("state", &field("state"));
+        let scope = field("scope");
+        self.0.insert(code, Code { account, scope, redirect, challenge, used: false });
+        Some(back.into())
+    }
+
+    /// Takes one; whose it is, and the scopes that were asked for.
+    ///
+    /// # Errors
+    /// Why not. One that was shown is used up all the same.
+    pub fn take(&mut self, form: &BTreeMap<String, String>) -> Result<(u32, String), WrongCode> {
+        let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+        let held = self.0.get_mut(field("code")).ok_or(WrongCode::Unknown)?;
+        if std::mem::replace(&mut held.used, true) {
+            return Err(WrongCode::Used);
+        }
+        let verifier = BASE64.encode(Sha256::digest(field("code_verifier")));
+        match &held.challenge {
+            _ if held.redirect != field("redirect_uri") => Err(WrongCode::Redirect),
+            Some(challenge) if *challenge != verifier => Err(WrongCode::Verifier),
+            _ => Ok((held.account, held.scope.clone())),
+        }
+    }
 }
 
 /// One thing that people can see on a twin.

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::wire::complaint;
 use crate::domain::Secret;
-use crate::platform::contract::auth::{Ask, Client, CodeFlow, Granted, Login as Asked, Redirect};
+use crate::platform::contract::auth::{Ask, Client, CodeFlow, Granted, Login as Asked, Redirect, token};
 use crate::platform::contract::{Body, HeaderValue, HttpReply, Method, Request, Secrets};
 
 /// The `redirect_uri` of a server that shows the code.
@@ -62,10 +62,8 @@ impl CodeFlow for Login {
             return Ask::Call(self.post(&["oauth", "token"], Body::urlencoded(&fields)));
         };
         let value = reply.value().unwrap_or_default();
-        // A token becomes a header: nothing that could end the line may be in it.
-        let clean = |token: &&str| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        match value["access_token"].as_str().filter(clean) {
-            Some(token) if reply.status == 200 => Ask::Done(Granted::Secrets(vec![("token", Secret::new(token))])),
+        match token(&value, "access_token") {
+            Some(token) if reply.status == 200 => Ask::Done(Granted::Secrets(vec![("token", token)])),
             _ => Ask::Refused(format!("the server gives no token for this code: {}", complaint(reply, Some(code)))),
         }
     }
