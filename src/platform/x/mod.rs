@@ -17,6 +17,7 @@
 //!
 //! It does not edit, delete, quote, hide replies or ask in polls.
 
+mod login;
 mod lookback;
 mod oauth1;
 mod progress;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::contract::auth::{self, AuthFlow, Redirect};
 use super::contract::{
     Abilities, Adapter, Answers, Attempt, Complaint, Effect, Entry, Evidence, Job, Key, KeyKind, Media, MediaKind,
     Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
@@ -67,8 +69,14 @@ pub static ENTRY: Entry = Entry {
         secret(session::CLIENT_SECRET, "For oauth2: the application's client secret, where it has one"),
         secret(
             session::REFRESH_TOKEN,
-            "For oauth2: the first refresh token, with the scopes tweet.read tweet.write users.read media.write offline.access",
+            "For oauth2, where nobody logs in with `cadenced auth`: the first refresh token, with the scopes tweet.read tweet.write users.read media.write offline.access",
         ),
+        Key {
+            name: "redirect",
+            kind: KeyKind::Text,
+            required: false,
+            doc: "For oauth2: the callback address that the application has registered for `cadenced auth`. Default: `http://127.0.0.1:8917/`",
+        },
         Key {
             name: "long_posts",
             kind: KeyKind::Bool,
@@ -105,9 +113,11 @@ const fn secret(name: &'static str, doc: &'static str) -> Key {
 
 fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
     let auth = Auth::read(table);
+    let oauth2 = matches!(auth, Some(Auth::OAuth2 { .. }));
+    let redirect = oauth2.then(|| Redirect::read(table, Some(auth::LOOPBACK))).flatten();
     let base = table.base_url_or("base_url", wire::API);
     let long_posts = table.bool("long_posts").unwrap_or(false);
-    Some(Arc::new(X { base: base?, auth: auth?, long_posts }))
+    Some(Arc::new(X { base: base?, auth: auth?, redirect, long_posts }))
 }
 
 /// One account.
@@ -115,6 +125,8 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
 struct X {
     base: Url,
     auth: Auth,
+    /// Where a login ends.
+    redirect: Option<Redirect>,
     long_posts: bool,
 }
 
@@ -156,6 +168,14 @@ impl Adapter for X {
 
     fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
         self.auth.secrets()
+    }
+
+    fn auth(&self) -> AuthFlow {
+        let page = match &self.auth {
+            Auth::OAuth1(_) => "the four keys of an application, in the developer console below Keys and tokens",
+            Auth::OAuth2 { .. } => "a first refresh token, which nothing else may use",
+        };
+        AuthFlow { page: Some(page.into()), code: self.login().map(|login| Box::new(login) as _) }
     }
 
     /// Each refresh uses up the token that it is made with.
@@ -245,6 +265,17 @@ impl StepName {
 }
 
 impl X {
+    fn login(&self) -> Option<login::Login> {
+        let Auth::OAuth2 { client_id, client_secret, .. } = &self.auth else { return None };
+        Some(login::Login {
+            base: self.base.clone(),
+            dialog: Url::parse(login::DIALOG).ok()?,
+            client_id: client_id.clone(),
+            has_secret: client_secret.is_some(),
+            redirect: self.redirect.clone()?,
+        })
+    }
+
     fn advance(&self, attempt: &Attempt<'_>) -> Result<Next, Box<Next>> {
         let job = attempt.job;
         let done = Done::of(attempt.done);

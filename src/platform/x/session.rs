@@ -5,7 +5,7 @@
 //! **OAuth 2.0** has an access token that lives for two hours and a refresh token that gets a new pair, once. So the
 //! pair that a refresh gives replaces the configured token for good: it is handed out as [`Session::kept`], which is
 //! durable before the new tokens are used. What is kept names the configured token it came from; when a person
-//! configures another one, that one counts again.
+//! configures another one, that one counts again. A pair that a login in a browser gave ([`super::login`]) came from none.
 //!
 //! When the reply to a refresh is lost, nobody knows whether the refresh token is spent. It is tried once more: either
 //! nothing had arrived, or X refuses it, and then only a person can get a new one. Tokens are refreshed as
@@ -22,7 +22,8 @@ use serde_json::{Value, json};
 
 use super::oauth1::Keys;
 use super::wire::{self, Trouble, Wire};
-use crate::domain::{Digest, Secret, SecretRef, Timestamp, time};
+use crate::domain::{AccountId, Digest, Secret, SecretRef, Timestamp, time};
+use crate::platform::contract::auth::token;
 use crate::platform::contract::{
     Attempt, Call, Complaint, Effect, HeaderValue, Next, Reading, Request, Session, Step, Table,
 };
@@ -39,7 +40,7 @@ pub const CLIENT_ID: &str = "client_id";
 pub const CLIENT_SECRET: &str = "client_secret";
 pub const REFRESH_TOKEN: &str = "refresh_token";
 const OF_OAUTH1: [&str; 4] = [CONSUMER_KEY, CONSUMER_SECRET, ACCESS_TOKEN, ACCESS_TOKEN_SECRET];
-const OF_OAUTH2: [&str; 3] = [CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN];
+const OF_OAUTH2: [&str; 4] = [CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, "redirect"];
 
 /// A token is replaced when it has less than this to live, so that it does not expire under way.
 const MARGIN: Duration = Duration::from_secs(120);
@@ -54,14 +55,21 @@ const MARK: &str = "mark";
 #[derive(Debug)]
 pub enum Auth {
     OAuth1([SecretRef; 4]),
-    OAuth2 { client_id: String, client_secret: Option<SecretRef>, refresh_token: SecretRef },
+    OAuth2 {
+        client_id: String,
+        client_secret: Option<SecretRef>,
+        /// The first one. Without it somebody has to log in.
+        refresh_token: Option<SecretRef>,
+        /// Whose login it is, for people.
+        account: AccountId,
+    },
 }
 
 /// What [`Session::kept`] holds.
 #[derive(Serialize, Deserialize)]
 struct Pair {
-    /// Mark of the configured refresh token that it came from.
-    origin: String,
+    /// Mark of the configured refresh token that it came from; none where it came from a login.
+    origin: Option<String>,
     refresh: String,
     /// None after it was refused.
     access: Option<String>,
@@ -92,10 +100,11 @@ impl Auth {
         }
         let client_id = table.required(CLIENT_ID);
         let client_secret = table.has(CLIENT_SECRET).then(|| table.secret(CLIENT_SECRET));
-        let refresh_token = table.secret(REFRESH_TOKEN)?;
+        let refresh_token = table.has(REFRESH_TOKEN).then(|| table.secret(REFRESH_TOKEN));
         // One that is there must be a good one.
-        let client_secret = client_secret.map_or(Some(None), |secret| secret.map(Some))?;
-        Some(Self::OAuth2 { client_id: client_id?, client_secret, refresh_token })
+        let sound = |secret: Option<Option<SecretRef>>| secret.map_or(Some(None), |secret| secret.map(Some));
+        let (client_secret, refresh_token) = (sound(client_secret)?, sound(refresh_token)?);
+        Some(Self::OAuth2 { client_id: client_id?, client_secret, refresh_token, account: table.account.clone() })
     }
 
     pub fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
@@ -103,25 +112,24 @@ impl Auth {
             Self::OAuth1(refs) => OF_OAUTH1.into_iter().zip(refs.iter().cloned()).collect(),
             Self::OAuth2 { client_secret, refresh_token, .. } => {
                 let secret = client_secret.iter().map(|secret| (CLIENT_SECRET, secret.clone()));
-                secret.chain([(REFRESH_TOKEN, refresh_token.clone())]).collect()
+                secret.chain(refresh_token.iter().map(|token| (REFRESH_TOKEN, token.clone()))).collect()
             }
         }
     }
 
-    /// The secret that stands for the account.
-    fn own(&self) -> (&'static str, &SecretRef) {
+    /// The secret that stands for the account, where there is one.
+    fn own(&self) -> Option<(&'static str, &SecretRef)> {
         match self {
-            Self::OAuth1(refs) => (ACCESS_TOKEN, &refs[2]),
-            Self::OAuth2 { refresh_token, .. } => (REFRESH_TOKEN, refresh_token),
+            Self::OAuth1(refs) => Some((ACCESS_TOKEN, &refs[2])),
+            Self::OAuth2 { refresh_token, .. } => refresh_token.as_ref().map(|token| (REFRESH_TOKEN, token)),
         }
     }
 
     /// Where the token comes from, for people.
     pub fn origin(&self) -> String {
-        match self.own().1 {
-            SecretRef::Credential(name) => format!("credential {name}"),
-            SecretRef::File(path) => format!("file {}", path.display()),
-            SecretRef::Env(name) => format!("variable {name}"),
+        match (self.own(), self) {
+            (None, Self::OAuth2 { account, .. }) => format!("the login of {account}"),
+            (own, _) => own.map(|(_, reference)| reference.to_string()).unwrap_or_default(),
         }
     }
 
@@ -144,18 +152,16 @@ impl Auth {
                 access_token_secret: token_secret?,
             }));
         };
-        let configured = secret(REFRESH_TOKEN)?;
+        let configured = self.own().map(|(key, _)| secret(key)).transpose()?;
         let client_secret = client_secret.as_ref().map(|_| secret(CLIENT_SECRET)).transpose()?;
         let pair = Pair::of(attempt.session, configured);
         if let Some(access) = pair.as_ref().and_then(|pair| pair.access(attempt.now)) {
             return Ok(Signer::OAuth2(access));
         }
-        let refresh = pair.as_ref().map_or(configured.expose(), |pair| &pair.refresh);
+        let refresh = pair.as_ref().map(|pair| pair.refresh.as_str()).or(configured.map(Secret::expose));
+        let refresh = refresh.ok_or_else(|| Box::new(Next::Auth(NOBODY.into())))?;
         let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", refresh)];
-        let basic = client_secret.map(|client_secret| {
-            let both = STANDARD.encode(format!("{client_id}:{}", client_secret.expose()));
-            HeaderValue::Secret { prefix: "Basic ", secret: Secret::new(both) }
-        });
+        let basic = client_secret.map(|client_secret| basic(client_id, client_secret));
         if basic.is_none() {
             fields.push((CLIENT_ID, client_id));
         }
@@ -170,7 +176,8 @@ impl Auth {
     }
 
     fn mark(&self, attempt: &Attempt<'_>) -> Option<String> {
-        Some(mark(attempt.secrets.get(self.own().0)?))
+        let Some((key, _)) = self.own() else { return Some("login".into()) };
+        Some(mark(attempt.secrets.get(key)?))
     }
 
     /// The session with the account that a reply names in it.
@@ -183,23 +190,21 @@ impl Auth {
 
     /// The session with the tokens that a refresh has given in it.
     pub fn refreshed(&self, attempt: &Attempt<'_>, value: &Value) -> Option<Session> {
-        // A token becomes a header: nothing that could end the line may be in it.
-        let is_clean = |token: &&str| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        let token = |key: &str| value[key].as_str().filter(is_clean).map(ToOwned::to_owned);
-        let configured = attempt.secrets.get(REFRESH_TOKEN)?;
-        let access = Some(token("access_token")?);
-        let before = Pair::of(attempt.session, configured).map(|pair| pair.refresh);
+        let configured = attempt.secrets.get(REFRESH_TOKEN);
+        let access = Some(token(value, "access_token")?.expose().to_owned());
+        let before = Pair::of(attempt.session, configured);
+        let origin = before.as_ref().map_or_else(|| configured.map(mark), |pair| pair.origin.clone());
         // Where none is given, the old one is good for another time.
-        let refresh = token("refresh_token").or(before).unwrap_or_else(|| configured.expose().to_owned());
+        let given = token(value, "refresh_token").map(|token| token.expose().to_owned());
+        let before = before.map(|pair| pair.refresh).or_else(|| Some(configured?.expose().to_owned()));
         let life_s = value["expires_in"].as_u64().unwrap_or(LIFE.as_secs());
-        let pair = Pair { origin: mark(configured), refresh, access, issued: attempt.now, life_s };
+        let pair = Pair { origin, refresh: given.or(before)?, access, issued: attempt.now, life_s };
         Some(pair.kept_in(attempt.session))
     }
 
     /// What is to be done when a step's reply refuses who asks.
     pub fn refused(&self, attempt: &Attempt<'_>, why: String) -> Reading {
-        let configured = attempt.secrets.get(self.own().0);
-        let pair = configured.and_then(|configured| Pair::of(attempt.session, configured));
+        let pair = Pair::of(attempt.session, attempt.secrets.get(REFRESH_TOKEN));
         match pair {
             None => Reading::Auth { why },
             Some(pair) if time::since(attempt.now, pair.issued) < FRESH => {
@@ -217,11 +222,24 @@ pub fn hidden(attempt: &Attempt<'_>) -> Vec<String> {
     configured.chain(pair.into_iter().flat_map(|pair| pair.access.into_iter().chain([pair.refresh]))).collect()
 }
 
+/// What a login gives: its access token is not looked at, so that the refresh token is proven at once.
+pub fn first(refresh: &Secret) -> Option<Value> {
+    let refresh = refresh.expose().to_owned();
+    let pair = Pair { origin: None, refresh, access: None, issued: Timestamp::UNIX_EPOCH, life_s: LIFE.as_secs() };
+    serde_json::to_value(pair).ok()
+}
+
+/// How an application with a secret proves itself.
+pub fn basic(client_id: &str, client_secret: &Secret) -> HeaderValue {
+    let both = STANDARD.encode(format!("{client_id}:{}", client_secret.expose()));
+    HeaderValue::Secret { prefix: "Basic ", secret: Secret::new(both) }
+}
+
 impl Pair {
-    /// What is kept, where it comes from this configured token.
-    fn of(session: &Session, configured: &Secret) -> Option<Self> {
+    /// What is kept, where it comes from this configured token or from a login.
+    fn of(session: &Session, configured: Option<&Secret>) -> Option<Self> {
         let pair = Self::deserialize(session.kept.as_ref()?).ok()?;
-        (pair.origin == mark(configured)).then_some(pair)
+        (pair.origin.is_none() || pair.origin == configured.map(mark)).then_some(pair)
     }
 
     /// The access token, unless it is about to expire.
@@ -282,4 +300,6 @@ pub fn read_refresh(auth: &Auth, attempt: &Attempt<'_>, answer: Result<Value, Tr
     }
 }
 
-const SPENT: &str = "the refresh token is spent, revoked or too old: get a new one and configure it";
+const SPENT: &str =
+    "the refresh token is spent, revoked or too old: get a new one, with `cadenced auth` or in the configuration";
+const NOBODY: &str = "nobody has logged in as it yet: `cadenced auth` does";

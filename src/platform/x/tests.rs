@@ -504,16 +504,34 @@ fn keys_of_both_ways_or_of_none_are_complained_about() {
     assert_eq!(complaints(&|table| drop(table.insert("auth".into(), "oauth3".into()))), ["auth"]);
     assert_eq!(complaints(&|table| drop(table.remove(ACCESS_TOKEN))), [ACCESS_TOKEN]);
     assert_eq!(complaints(&|table| drop(table.insert(CLIENT_ID.into(), "id".into()))), [CLIENT_ID]);
-    let all = [CONSUMER_KEY, CONSUMER_SECRET, ACCESS_TOKEN, ACCESS_TOKEN_SECRET, REFRESH_TOKEN, CLIENT_ID];
+    assert_eq!(complaints(&|table| drop(table.insert("redirect".into(), "https://a.example/".into()))), ["redirect"]);
     assert_eq!(
         complaints(&|table| drop(table.insert("auth".into(), "oauth2".into()))),
-        all[..4].iter().chain(&[CLIENT_ID, REFRESH_TOKEN]).copied().collect::<Vec<_>>()
+        [CONSUMER_KEY, CONSUMER_SECRET, ACCESS_TOKEN, ACCESS_TOKEN_SECRET, CLIENT_ID]
     );
     let public = |table: &mut toml::Table| {
         *table = XTwin::with_oauth2().table(0, "http://127.0.0.1:1/", "/");
         table.remove(CLIENT_SECRET);
     };
     assert_eq!(complaints(&public), Vec::<String>::new());
+    let logs_in = |table: &mut toml::Table| {
+        public(table);
+        table.remove(REFRESH_TOKEN);
+    };
+    assert_eq!(complaints(&logs_in), Vec::<String>::new());
+    for bad in [
+        "http://app.example/",
+        "https://app.example/?a=b",
+        "https://app.example/#a",
+        "app.example",
+        "https://u@a.example",
+    ] {
+        let redirected = |table: &mut toml::Table| {
+            public(table);
+            table.insert("redirect".into(), bad.into());
+        };
+        assert_eq!(complaints(&redirected), ["redirect"], "{bad}");
+    }
     let in_place = |table: &mut toml::Table| {
         public(table);
         table.insert(CLIENT_SECRET.into(), "in place".into());
@@ -532,7 +550,7 @@ fn tokens_that_a_refresh_uses_up_are_kept() {
 fn what_x_surely_refuses_is_complained_about() {
     let complaints = |content: &Content, long: bool| {
         let auth = Auth::OAuth1(std::array::from_fn(|_| SecretRef::Env("S".into())));
-        let account = X { base: wire::API.parse().unwrap(), auth, long_posts: long };
+        let account = X { base: wire::API.parse().unwrap(), auth, redirect: None, long_posts: long };
         let keys = account.check(content, &Session::default()).into_iter().map(|complaint| complaint.key);
         keys.collect::<Vec<_>>()
     };

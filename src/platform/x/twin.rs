@@ -14,6 +14,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::oauth1::Keys;
 use super::session::{
@@ -21,7 +22,7 @@ use super::session::{
 };
 use super::text;
 use crate::domain::{Digest, Secret, Timestamp, time};
-use crate::platform::contract::{Call, HttpReply, Method, Published, Reply, Request, Secrets, Twin};
+use crate::platform::contract::{Call, Codes, HttpReply, Method, Published, Reply, Request, Secrets, Twin, WrongCode};
 
 /// Somebody's post that names our accounts, and one that does not.
 pub const SUMMONS: &str = "1500000000000000001";
@@ -29,6 +30,8 @@ pub const ALOOF: &str = "1500000000000000002";
 
 const CONSUMER: [&str; 2] = ["twin-consumer", "twin-consumer-secret"];
 const CLIENT: [&str; 2] = ["twin-client", "twin-client-secret"];
+/// An application without a secret.
+pub const PUBLIC_CLIENT: &str = "twin-public-client";
 const ACCESS_LIFE: Duration = Duration::from_secs(7_200);
 const UPLOAD_LIFE: Duration = Duration::from_secs(86_400);
 /// How long the same text is refused.
@@ -50,6 +53,7 @@ pub struct XTwin {
     last_id: u64,
     uploads: BTreeMap<String, Upload>,
     grants: BTreeMap<u32, Grant>,
+    codes: Codes,
     buckets: BTreeMap<(&'static str, u32), (u64, Timestamp)>,
     /// What the next publishing requests are answered with instead.
     refusals: VecDeque<HttpReply>,
@@ -103,6 +107,7 @@ impl XTwin {
             last_id: 0,
             uploads: BTreeMap::new(),
             grants: BTreeMap::new(),
+            codes: Codes::default(),
             buckets: BTreeMap::new(),
             refusals: VecDeque::new(),
             throttled: None,
@@ -178,26 +183,50 @@ impl XTwin {
         let refused =
             |error: &str, words: &str| HttpReply::json(400, &json!({"error": error, "error_description": words}));
         let basic = format!("Basic {}", STANDARD.encode(CLIENT.join(":")));
-        if !self.oauth2 || header(request) != Some(basic) {
+        let fields: BTreeMap<_, _> = url::form_urlencoded::parse(&request.body.concat()).into_owned().collect();
+        let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
+        let known = match header(request) {
+            Some(header) => header == basic,
+            None => field(CLIENT_ID) == PUBLIC_CLIENT,
+        };
+        if !self.oauth2 || !known {
             return Err(HttpReply::json(
                 401,
                 &json!({"error": "unauthorized_client", "error_description": "Missing valid authorization header"}),
             ));
         }
-        let fields: BTreeMap<_, _> = url::form_urlencoded::parse(&request.body.concat()).into_owned().collect();
-        let given = fields.get("refresh_token").map(String::as_str).unwrap_or_default();
+        if field("grant_type") == "authorization_code" {
+            let (account, scope) = self.codes.take(&fields).map_err(|wrong| {
+                let what = match wrong {
+                    WrongCode::Unknown | WrongCode::Used => "the authorization code was invalid.",
+                    WrongCode::Redirect => "the redirect uri did not match the uri of the authorization code.",
+                    WrongCode::Verifier => "the code verifier did not match the code challenge.",
+                };
+                refused("invalid_request", &format!("Value passed for {what}"))
+            })?;
+            return Ok(self.tokens(account, &scope, now));
+        }
+        let given = field("refresh_token");
         let account = given.split('-').nth(2).and_then(|account| account.parse().ok());
         let known = account.filter(|account| given == refresh_token(*account, self.grant(*account).serial));
         let Some(account) = known.filter(|_| !self.revoked) else {
             return Err(refused("invalid_request", "Value passed for the token was invalid."));
         };
+        Ok(self.tokens(account, "tweet.read tweet.write users.read media.write offline.access", now))
+    }
+
+    /// A new pair, which ends the one before. Who was not asked for `offline.access` gets no refresh token.
+    fn tokens(&mut self, account: u32, scope: &str, now: Timestamp) -> HttpReply {
         let grant = Grant { serial: self.grant(account).serial + 1, access_until: time::after(now, ACCESS_LIFE) };
-        let tokens = json!({
-            "token_type": "bearer", "expires_in": ACCESS_LIFE.as_secs(), "access_token": access_token(account, grant.serial),
-            "refresh_token": refresh_token(account, grant.serial), "scope": "tweet.read tweet.write users.read media.write offline.access"
+        let mut tokens = json!({
+            "token_type": "bearer", "expires_in": ACCESS_LIFE.as_secs(), "scope": scope,
+            "access_token": access_token(account, grant.serial),
         });
+        if scope.contains("offline.access") {
+            tokens["refresh_token"] = json!(refresh_token(account, grant.serial));
+        }
         self.grants.insert(account, grant);
-        Ok(HttpReply::json(200, &tokens))
+        HttpReply::json(200, &tokens)
     }
 
     fn grant(&self, account: u32) -> Grant {
@@ -520,6 +549,15 @@ impl Twin for XTwin {
     fn set_revoked(&mut self, revoked: bool) {
         self.revoked = revoked;
     }
+
+    fn agree(&mut self, account: u32, address: &Url) -> Option<String> {
+        let dialog = self.oauth2 && address.as_str().starts_with(super::login::DIALOG);
+        // X demands PKCE.
+        let asked: BTreeMap<String, String> = address.query_pairs().into_owned().collect();
+        let client = if asked.get(CLIENT_ID)? == PUBLIC_CLIENT { PUBLIC_CLIENT } else { CLIENT[0] };
+        asked.get("code_challenge").filter(|_| dialog)?;
+        self.codes.give(account, address, client)
+    }
 }
 
 /// The remote id of account number `account`.
@@ -603,7 +641,7 @@ fn shown(mut told: Value, fields: &[&str]) -> Value {
 }
 
 fn header(request: &Request) -> Option<String> {
-    request.headers.iter().find(|(name, _)| *name == "Authorization").map(|(_, value)| value.expose())
+    request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization")).map(|(_, value)| value.expose())
 }
 
 /// A field of an `Authorization` header: `name="value"`, percent-encoded.
