@@ -30,6 +30,7 @@
 //! What it does not do: captions, comments, threads, scheduling by YouTube, editing, deleting, live streams; alternative
 //! texts have no place there. It does not ask who is subscribed, and keeps no count of the quota.
 
+mod login;
 mod media;
 mod progress;
 mod reading;
@@ -42,10 +43,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use url::Url;
 
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, Key, KeyKind, Next, Purpose,
-    Reading, Reply, Session, Step, Table, Twin,
+    Abilities, Adapter, Answers, Attempt, AuthFlow, Call, Complaint, Effect, Entry, Evidence, Key, KeyKind, Next,
+    Purpose, Reading, Reply, Session, Step, Table, Twin,
 };
 use crate::domain::{Content, Remote, Secret, SecretRef, Timestamp, Visibility};
 use media::Roles;
@@ -71,7 +73,7 @@ pub static ENTRY: Entry = Entry {
             name: session::REFRESH_TOKEN,
             kind: KeyKind::Secret,
             required: true,
-            doc: "The refresh token that connecting the channel has given, with the scope `youtube.force-ssl`.",
+            doc: "The refresh token that connecting the channel has given (`cadenced auth`), with the scope `youtube.force-ssl`.",
         },
         Key {
             name: "playlist",
@@ -195,6 +197,13 @@ impl Adapter for Youtube {
 
     fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
         vec![(session::CLIENT_SECRET, self.client_secret.clone()), (session::REFRESH_TOKEN, self.refresh_token.clone())]
+    }
+
+    fn auth(&self) -> AuthFlow {
+        let page = "the client's secret and a refresh token, which connecting the channel gives";
+        let login = |dialog| login::Login { wire: self.wire.clone(), dialog, client: self.client.clone() };
+        let code = Url::parse(login::DIALOG).ok().map(|dialog| Box::new(login(dialog)) as _);
+        AuthFlow { page: Some(page.into()), code }
     }
 
     fn check(&self, content: &Content, _session: &Session) -> Vec<Complaint> {

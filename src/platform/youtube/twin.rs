@@ -10,11 +10,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use url::Url;
 
 use super::session::{CLIENT_SECRET, REFRESH_TOKEN};
 use super::text;
 use crate::domain::{Secret, Timestamp, time};
-use crate::platform::contract::{Call, HeaderValue, HttpReply, Method, Published, Reply, Request, Secrets, Twin};
+use crate::platform::contract::{
+    Call, Codes, HeaderValue, HttpReply, Method, Published, Reply, Request, Secrets, Twin, WrongCode,
+};
 
 const CLIENT: &str = "123-twin.apps.googleusercontent.com";
 const SECRET: &str = "GOCSPX-twin-client-secret";
@@ -57,6 +60,7 @@ pub struct YoutubeTwin {
     /// Numbers of tokens given out, and the first one that is still good.
     serial: u64,
     good_from: u64,
+    codes: Codes,
     /// When each token ends.
     tokens: BTreeMap<String, (u32, Timestamp)>,
 }
@@ -103,6 +107,7 @@ impl YoutubeTwin {
             revoked: false,
             serial: 0,
             good_from: 0,
+            codes: Codes::default(),
             tokens: BTreeMap::new(),
         }
     }
@@ -185,6 +190,15 @@ impl YoutubeTwin {
         if (field("client_id"), field("client_secret")) != (CLIENT, SECRET) {
             return refuse(401, "invalid_client", "The OAuth client was not found.");
         }
+        if field("grant_type") == "authorization_code" {
+            return match self.codes.take(&form) {
+                Ok((account, scope)) => self.access(account, &scope, Some(refresh_token(account)), now),
+                Err(WrongCode::Redirect) => refuse(400, "redirect_uri_mismatch", "Bad Request"),
+                Err(WrongCode::Verifier) => refuse(400, "invalid_grant", "Invalid code verifier."),
+                Err(WrongCode::Unknown) => refuse(400, "invalid_grant", "Malformed auth code."),
+                Err(WrongCode::Used) => refuse(400, "invalid_grant", "Bad Request"),
+            };
+        }
         if field("grant_type") != "refresh_token" {
             return refuse(400, "unsupported_grant_type", "Invalid grant_type");
         }
@@ -192,10 +206,17 @@ impl YoutubeTwin {
         let Some(account) = account.filter(|_| !self.revoked) else {
             return refuse(400, "invalid_grant", "Token has been expired or revoked.");
         };
+        self.access(account, SCOPE, None, now)
+    }
+
+    fn access(&mut self, account: u32, scope: &str, refresh: Option<String>, now: Timestamp) -> HttpReply {
         self.serial += 1;
         let token = format!("ya29.twin-access-{account}-{}", self.serial);
         self.tokens.insert(token.clone(), (account, time::after(now, TOKEN_LIFE)));
-        let body = json!({"access_token": token, "expires_in": 3599, "scope": SCOPE, "token_type": "Bearer"});
+        let mut body = json!({"access_token": token, "expires_in": 3599, "scope": scope, "token_type": "Bearer"});
+        if let Some(refresh) = refresh {
+            body["refresh_token"] = json!(refresh);
+        }
         HttpReply::json(200, &body)
     }
 
@@ -397,7 +418,7 @@ impl Twin for YoutubeTwin {
     }
 
     fn secrets(&self, account: u32) -> Secrets {
-        let refresh = format!("1//twin-refresh-{account}");
+        let refresh = refresh_token(account);
         let secrets = [(CLIENT_SECRET, SECRET), (REFRESH_TOKEN, &refresh)];
         Secrets(secrets.into_iter().map(|(key, text)| (key.to_owned(), Secret::new(text))).collect())
     }
@@ -437,6 +458,17 @@ impl Twin for YoutubeTwin {
     fn set_revoked(&mut self, revoked: bool) {
         self.revoked = revoked;
     }
+
+    fn agree(&mut self, account: u32, address: &Url) -> Option<String> {
+        let asked: BTreeMap<String, String> = address.query_pairs().into_owned().collect();
+        let offline = asked.get("access_type")? == "offline" && asked.get("prompt")? == "consent";
+        let dialog = address.as_str().starts_with(super::login::DIALOG);
+        if offline && dialog { self.codes.give(account, address, CLIENT) } else { None }
+    }
+}
+
+fn refresh_token(account: u32) -> String {
+    format!("1//twin-refresh-{account}")
 }
 
 /// Titles, descriptions and tags as `videos.insert` takes them.

@@ -59,19 +59,23 @@ impl Wire {
 
     /// The refresh token stays what it is: only an access token comes back.
     pub fn refresh(&self, client: &str, client_secret: &Secret, refresh: &Secret) -> Call {
-        let body = Body::urlencoded(&[
+        Call::Http(self.token(&[
             ("grant_type", "refresh_token"),
             ("client_id", client),
             ("client_secret", client_secret.expose()),
             ("refresh_token", refresh.expose()),
-        ]);
-        Call::Http(Request {
+        ]))
+    }
+
+    /// Asks the token endpoint.
+    pub fn token(&self, fields: &[(&str, &str)]) -> Request {
+        Request {
             method: Method::Post,
             url: below(&self.auth, "token", &[]),
             headers: headers(None),
-            body,
+            body: Body::urlencoded(fields),
             secret_path: None,
-        })
+        }
     }
 
     pub fn own_channel(&self, token: &Secret) -> Call {
