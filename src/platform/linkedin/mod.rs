@@ -22,6 +22,7 @@
 //! page has none. No polls, events, carousels of its own making, editing or deleting.
 
 mod kind;
+mod login;
 mod lookback;
 mod session;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::contract::auth::{AuthFlow, Redirect};
 use super::contract::{
     Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key, KeyKind, Next,
     Purpose, Reading, Reply, Session, Step, Table, Twin,
@@ -83,8 +85,19 @@ pub static ENTRY: Entry = Entry {
             false,
             "Refresh token, which approved partner apps have; with `client_id` and `client_secret`.",
         ),
-        key("client_id", KeyKind::Text, false, "The app's client id, for the refresh token."),
-        key(session::CLIENT_SECRET, KeyKind::Secret, false, "The app's client secret, for the refresh token."),
+        key("client_id", KeyKind::Text, false, "The app's client id, for the refresh token and for `cadenced auth`."),
+        key(
+            session::CLIENT_SECRET,
+            KeyKind::Secret,
+            false,
+            "The app's client secret, for the refresh token and for `cadenced auth`.",
+        ),
+        key(
+            "redirect",
+            KeyKind::Text,
+            false,
+            "An address that the app has registered among its redirect URLs, for `cadenced auth`; nothing need be there.",
+        ),
         key(
             "version",
             KeyKind::Text,
@@ -119,7 +132,8 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
         table.complain(Complaint::new("author", reason).with_hint(hint));
     }
     let token = table.secret(session::TOKEN);
-    let refresh = build_refresh(table);
+    let (app, refresh) = (build_app(table), table.optional_secret(session::REFRESH_TOKEN));
+    let redirect = Redirect::read(table, None);
     let version = table.text("version").unwrap_or_else(|| VERSION.into());
     if !is_version(&version) {
         let complaint = Complaint::new("version", format!("{version:?} is no version of LinkedIn's API"));
@@ -128,26 +142,25 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
     let base = table.base_url_or("base_url", API);
     let oauth = table.base_url_or("oauth_url", OAUTH);
     let sound = author.as_deref().is_none_or(is_author) && is_version(&version);
-    let account = Linkedin { base: base?, oauth: oauth?, author, version, token: token?, refresh };
+    let account = Linkedin { base: base?, oauth: oauth?, author, version, token: token?, app, refresh, redirect };
     sound.then(|| Arc::new(account) as Arc<dyn Adapter>)
 }
 
-/// All that a refresh needs, or nothing.
-fn build_refresh(table: &mut Table) -> Option<Refresh> {
-    let token = table.optional_secret(session::REFRESH_TOKEN);
-    let client_id = table.text("client_id");
-    let secret = table.optional_secret(session::CLIENT_SECRET);
-    let given = [
-        (session::REFRESH_TOKEN, token.is_some()),
-        ("client_id", client_id.is_some()),
-        (session::CLIENT_SECRET, secret.is_some()),
-    ];
-    if let (true, Some((missing, _))) = (given.iter().any(|(_, is)| *is), given.iter().find(|(_, is)| !is)) {
+/// The app, where the account names it. A refresh token is of no use without it, and neither is an address to come back to.
+fn build_app(table: &mut Table) -> Option<App> {
+    let given = [session::REFRESH_TOKEN, "client_id", session::CLIENT_SECRET].map(|key| table.has(key));
+    if let Some(missing) = match given {
+        [_, true, false] | [true, _, false] => Some(session::CLIENT_SECRET),
+        [_, false, true] => Some("client_id"),
+        _ if table.has("redirect") && !given[1] => Some("client_id"),
+        _ => None,
+    } {
         let reason =
-            format!("{missing:?} is missing: `refresh_token`, `client_id` and `client_secret` belong together");
+            format!("{missing:?} is missing: `refresh_token` and `redirect` need `client_id` and `client_secret`");
         table.complain(Complaint::new(missing, reason));
     }
-    Some(Refresh { client_id: client_id?, token: token?, secret: secret? })
+    let (id, secret) = (table.text("client_id"), table.optional_secret(session::CLIENT_SECRET));
+    Some(App { id: id?, secret: secret? })
 }
 
 /// One account.
@@ -158,14 +171,16 @@ pub struct Linkedin {
     author: Option<String>,
     version: String,
     token: SecretRef,
-    refresh: Option<Refresh>,
+    app: Option<App>,
+    refresh: Option<SecretRef>,
+    /// Where a login ends.
+    redirect: Option<Redirect>,
 }
 
-/// What gets another access token.
+/// What gets access tokens.
 #[derive(Debug)]
-struct Refresh {
-    client_id: String,
-    token: SecretRef,
+struct App {
+    id: String,
     secret: SecretRef,
 }
 
@@ -196,11 +211,20 @@ impl Adapter for Linkedin {
     }
 
     fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
-        let refresh = self.refresh.as_ref();
-        let more = refresh.map(|refresh| {
-            [(session::REFRESH_TOKEN, refresh.token.clone()), (session::CLIENT_SECRET, refresh.secret.clone())]
-        });
-        std::iter::once((session::TOKEN, self.token.clone())).chain(more.into_iter().flatten()).collect()
+        let refresh = self.refresh.iter().map(|token| (session::REFRESH_TOKEN, token.clone()));
+        let app = self.app.iter().map(|app| (session::CLIENT_SECRET, app.secret.clone()));
+        std::iter::once((session::TOKEN, self.token.clone())).chain(refresh).chain(app).collect()
+    }
+
+    fn auth(&self) -> AuthFlow {
+        let page = match self.login() {
+            Some(_) => "what the app's page shows below Docs and tools, OAuth token tools",
+            None => {
+                "an access token, made on the app's page below Docs and tools, OAuth token tools; with `client_id`, \
+                 `client_secret` and `redirect` there is a login in a browser"
+            }
+        };
+        AuthFlow { page: Some(page.into()), code: self.login().map(|login| Box::new(login) as _) }
     }
 
     fn check(&self, content: &Content, _session: &Session) -> Vec<Complaint> {
@@ -248,6 +272,16 @@ struct Situation<'a> {
 }
 
 impl Linkedin {
+    fn login(&self) -> Option<login::Login> {
+        Some(login::Login {
+            oauth: self.oauth.clone(),
+            client_id: self.app.as_ref()?.id.clone(),
+            is_page: self.is_page(),
+            refreshes: self.refresh.is_some(),
+            redirect: self.redirect.clone()?,
+        })
+    }
+
     fn is_page(&self) -> bool {
         self.author.as_deref().is_some_and(|author| author.starts_with("urn:li:organization:"))
     }

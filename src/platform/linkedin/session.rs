@@ -201,9 +201,9 @@ fn refreshed(session: &Session) -> Option<Secret> {
 
 /// What a refresh needs, where the account has it all.
 fn partner<'a>(account: &'a Linkedin, attempt: &'a Attempt<'_>) -> Option<(&'a str, &'a Secret, &'a Secret)> {
-    let refresh = account.refresh.as_ref()?;
+    let app = account.app.as_ref().filter(|_| account.refresh.is_some())?;
     let secret = |key: &str| attempt.secrets.get(key).filter(|secret| !secret.expose().trim().is_empty());
-    Some((refresh.client_id.as_str(), secret(CLIENT_SECRET)?, secret(REFRESH_TOKEN)?))
+    Some((app.id.as_str(), secret(CLIENT_SECRET)?, secret(REFRESH_TOKEN)?))
 }
 
 /// Tells tokens apart without holding them.

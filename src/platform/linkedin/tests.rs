@@ -455,7 +455,7 @@ fn the_account_table_is_read_with_everything_wrong_in_it() {
     assert_eq!(read(page), (place("urn:li:organization:1"), vec![]));
     let bad =
         "author = 'urn:li:share:1'\ntoken = 'abc'\nversion = '202613'\nclient_id = 'x'\nbase_url = 'http://x.example'";
-    assert_eq!(read(bad), (None, ["author", "token", "refresh_token", "version", "base_url"].map(Into::into).into()));
+    assert_eq!(read(bad), (None, ["author", "token", "client_secret", "version", "base_url"].map(Into::into).into()));
     assert_eq!(read("").1, ["token"]);
     for version in ["2026-09", "20260", "202600", "latest", "202113", "２０２６０９"] {
         assert_eq!(read(&format!("token = {{ env = 'LI' }}\nversion = '{version}'")).1, ["version"], "{version}");

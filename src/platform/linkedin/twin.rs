@@ -17,7 +17,7 @@ use url::Url;
 use super::kind::Kind;
 use super::{VERSION, is_version, session, text};
 use crate::domain::{Secret, Timestamp, time};
-use crate::platform::contract::{Call, HttpReply, Method, Published, Reply, Request, Secrets, Twin};
+use crate::platform::contract::{Call, Codes, HttpReply, Method, Published, Reply, Request, Secrets, Twin, WrongCode};
 
 /// How long a post is missing from the list of its author.
 const UNLISTED: Duration = Duration::from_secs(60);
@@ -26,6 +26,8 @@ const DUPLICATE: Duration = Duration::from_secs(24 * 3600);
 /// A slice of a video.
 const SLICE: usize = 4 * 1024 * 1024;
 const CLIENT: &str = "twin-client";
+/// Where the app sends people.
+pub const REDIRECT: &str = "https://app.example/linkedin";
 
 /// The platform, empty.
 #[derive(Debug, Default)]
@@ -42,6 +44,7 @@ pub struct LinkedinTwin {
     good_from: u64,
     /// Posts that are made and whose answer is a gateway's time-out.
     time_outs: u32,
+    codes: Codes,
 }
 
 #[derive(Debug)]
@@ -162,14 +165,24 @@ impl LinkedinTwin {
         let oauth = |status, error: &str, about: &str| {
             HttpReply::json(status, &json!({"error": error, "error_description": about}))
         };
-        if field("grant_type") != "refresh_token" {
-            return oauth(400, "unsupported_grant_type", "The grant type is not supported");
-        }
-        let number = field("refresh_token").strip_prefix("twin-refresh-").and_then(|number| number.parse::<u32>().ok());
         let known = field("client_id") == CLIENT && field("client_secret").starts_with("twin-client-secret-");
         if !known {
             return oauth(401, "invalid_client", "Client authentication failed");
         }
+        if field("grant_type") == "authorization_code" {
+            // One text for all that may be wrong.
+            let wrong = "Unable to retrieve access token: appid/redirect uri/code verifier does not match authorization \
+                         code. Or authorization code expired. Or external member binding exists";
+            return match self.codes.take(&form) {
+                Ok((account, scope)) => self.tokens(account, &scope),
+                Err(WrongCode::Redirect) => oauth(400, "invalid_redirect_uri", wrong),
+                Err(_) => oauth(400, "invalid_request", wrong),
+            };
+        }
+        if field("grant_type") != "refresh_token" {
+            return oauth(400, "unsupported_grant_type", "The grant type is not supported");
+        }
+        let number = field("refresh_token").strip_prefix("twin-refresh-").and_then(|number| number.parse::<u32>().ok());
         match number.filter(|number| is_page(*number) && !self.revoked) {
             Some(number) => {
                 self.serial += 1;
@@ -188,6 +201,18 @@ impl LinkedinTwin {
                 "The provided authorization grant or refresh token is invalid, expired or revoked.",
             ),
         }
+    }
+
+    /// What a code is good for. Only partners' apps, those of pages here, get a refresh token.
+    fn tokens(&mut self, account: u32, scope: &str) -> HttpReply {
+        self.serial += 1;
+        let access = format!("twin-token-{account}-{}", self.serial);
+        let mut tokens = json!({"access_token": access, "expires_in": 5_184_000, "scope": scope.replace(' ', ",")});
+        if is_page(account) {
+            tokens["refresh_token"] = json!(format!("twin-refresh-{account}"));
+            tokens["refresh_token_expires_in"] = json!(31_536_000);
+        }
+        HttpReply::json(200, &tokens)
     }
 
     fn authenticate(&self, request: &Request) -> Result<Caller, HttpReply> {
@@ -538,6 +563,12 @@ impl Twin for LinkedinTwin {
 
     fn set_revoked(&mut self, revoked: bool) {
         self.revoked = revoked;
+    }
+
+    fn agree(&mut self, account: u32, address: &Url) -> Option<String> {
+        let registered = address.query_pairs().any(|(name, value)| name == "redirect_uri" && value == REDIRECT);
+        let dialog = address.path() == "/oauth/v2/authorization";
+        if registered && dialog { self.codes.give(account, address, CLIENT) } else { None }
     }
 }
 

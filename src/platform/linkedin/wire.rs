@@ -110,13 +110,22 @@ impl Wire<'_> {
 
 /// Asks for a new access token.
 pub fn refresh(oauth: &Url, client_id: &str, client_secret: &Secret, refresh_token: &Secret) -> Call {
-    let body = Body::urlencoded(&[
-        ("grant_type", "refresh_token"),
-        ("refresh_token", refresh_token.expose().trim()),
-        ("client_id", client_id),
-        ("client_secret", client_secret.expose().trim()),
-    ]);
-    call(Method::Post, at(oauth, "oauth/v2/accessToken"), vec![accept()], body)
+    let request = grant(
+        oauth,
+        &[
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token.expose().trim()),
+            ("client_id", client_id),
+            ("client_secret", client_secret.expose().trim()),
+        ],
+    );
+    Call::Http(request)
+}
+
+/// Asks the token endpoint.
+pub fn grant(oauth: &Url, fields: &[(&str, &str)]) -> Request {
+    let (method, url) = (Method::Post, at(oauth, "oauth/v2/accessToken"));
+    Request { method, url, headers: vec![accept()], body: Body::urlencoded(fields), secret_path: None }
 }
 
 fn call(method: Method, url: Url, headers: Vec<(&'static str, HeaderValue)>, body: Body) -> Call {
@@ -131,7 +140,7 @@ fn bearer(token: &Secret) -> (&'static str, HeaderValue) {
     ("authorization", HeaderValue::Secret { prefix: "Bearer ", secret: Secret::new(token.expose().trim()) })
 }
 
-fn at(base: &Url, path: &str) -> Url {
+pub fn at(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
     url
