@@ -25,6 +25,7 @@
 //! for people who do not see them; photos have (`alt_text_custom`).
 
 mod errors;
+mod login;
 mod lookback;
 mod progress;
 mod reading;
@@ -41,9 +42,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, Key, KeyKind, Media, MediaKind,
-    Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
+    Abilities, Adapter, Answers, Attempt, AuthFlow, Call, Complaint, Effect, Entry, Evidence, Key, KeyKind, Media,
+    MediaKind, Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
 };
+use super::graph::login::{APP_ID, App, REDIRECT};
 use crate::domain::{Content, Digest, Secret, SecretRef, Timestamp, Visibility};
 
 use lookback::{Look, Verdict};
@@ -72,7 +74,19 @@ pub static ENTRY: Entry = Entry {
             name: "app_secret",
             kind: KeyKind::Secret,
             required: false,
-            doc: "The app's secret, where the app demands a proof of it with every call.",
+            doc: "The app's secret, for `cadenced auth`, and where the app demands a proof of it; with it, every call carries one.",
+        },
+        Key {
+            name: APP_ID,
+            kind: KeyKind::Text,
+            required: false,
+            doc: "The id of the app that people log in with (`cadenced auth`); with `app_secret` and `redirect`.",
+        },
+        Key {
+            name: REDIRECT,
+            kind: KeyKind::Text,
+            required: false,
+            doc: "An https address that the app has registered among its redirect addresses, for `cadenced auth`; nothing need be there.",
         },
         Key { name: "version", kind: KeyKind::Text, required: false, doc: "Version of the Graph API, such as v26.0." },
         Key {
@@ -123,8 +137,9 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
     let base = table.base_url_or("base_url", wire::API);
     let token = table.secret("token");
     let app_secret = table.optional_secret("app_secret");
+    let app = App::read(table);
     let two_step = table.bool("two_step").unwrap_or(true);
-    Some(Arc::new(Facebook { base: base?, page: page?, token: token?, app_secret, version, two_step }))
+    Some(Arc::new(Facebook { base: base?, page: page?, token: token?, app_secret, version, two_step, app }))
 }
 
 fn is_version(text: &str) -> bool {
@@ -141,6 +156,8 @@ pub struct Facebook {
     app_secret: Option<SecretRef>,
     version: String,
     two_step: bool,
+    /// What people log in with.
+    app: Option<App>,
 }
 
 /// How long what was published may be missing from a list, and a lost request under way.
@@ -175,6 +192,13 @@ impl Adapter for Facebook {
     fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
         let app_secret = self.app_secret.clone().map(|secret| ("app_secret", secret));
         [("token", self.token.clone())].into_iter().chain(app_secret).collect()
+    }
+
+    fn auth(&self) -> AuthFlow {
+        let page = "a token of the Page, not of a person; with `app_id`, `app_secret` and `redirect` there is a login in a \
+                    browser";
+        let code = login::Login::of(self.app.as_ref(), &self.base, &self.version, &self.page);
+        AuthFlow { page: Some(page.into()), code }
     }
 
     fn check(&self, content: &Content, session: &Session) -> Vec<Complaint> {

@@ -62,6 +62,7 @@ fn adapter() -> Facebook {
         app_secret: Some(SecretRef::Env("S".into())),
         version: VERSION.into(),
         two_step: true,
+        app: None,
     }
 }
 

@@ -3,14 +3,16 @@
 //! It imitates what an adapter can get wrong: that drafts are not seen and have an id, that a list leaves out what is
 //! not published, which errors a repeat gets, that videos are uploaded in pieces and processed afterwards, how limits
 //! and refusals look. It knows no engagement and no people. Account number N is a Page with the id
-//! 110000000000000000 + N, the token `twin-token-N` and the app secret `twin-app-secret-N`.
+//! 110000000000000000 + N, the token `twin-token-N` and the app secret `twin-app-secret-N`. Who logs in as it has a role on
+//! two other Pages, and is told one Page a list.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::domain::{Secret, Timestamp, time};
-use crate::platform::contract::{Call, HttpReply, Method, Published, Reply, Request, Secrets, Twin};
+use crate::platform::contract::{Call, Codes, HttpReply, Method, Published, Reply, Request, Secrets, Twin, WrongCode};
 
 use super::text;
 use super::wire::proof;
@@ -19,6 +21,9 @@ use super::wire::proof;
 const PIECE: u64 = 64;
 /// How often a finished video is said to be in processing.
 const PROCESSING: u32 = 2;
+/// The app that people log in with, and where it sends them.
+pub const APP: &str = "990022";
+pub const REDIRECT: &str = "https://app.example/page";
 const FIRST_PAGE: u64 = 110_000_000_000_000_000;
 
 /// The imitation.
@@ -36,6 +41,9 @@ pub struct FacebookTwin {
     keeps_drafts: bool,
     fails_videos: bool,
     served: Option<String>,
+    codes: Codes,
+    /// Whoever logs in leaves the Page out.
+    leaves_out: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -100,6 +108,13 @@ impl FacebookTwin {
         self
     }
 
+    /// Whoever logs in does not choose the Page in the dialog.
+    #[must_use]
+    pub fn leaving_out(mut self) -> Self {
+        self.leaves_out = true;
+        self
+    }
+
     /// A person deletes a post on the Page.
     pub fn delete(&mut self, id: &str) {
         for post in self.posts.iter_mut().filter(|post| post.id == id) {
@@ -121,6 +136,11 @@ impl FacebookTwin {
         let version = path[at].clone();
         let path: Vec<&str> = path[at + 1..].iter().map(String::as_str).collect();
         let form = Form::of(request);
+        match path.as_slice() {
+            ["oauth", "access_token"] => return self.user_token(&form),
+            ["me", "accounts"] => return self.pages(request, &form),
+            _ => {}
+        }
         let mut reply = match self.account(request, &form) {
             Err(reply) => reply,
             Ok(_) if self.throttled.is_some_and(|until| until > now) => self.too_many(now),
@@ -144,6 +164,70 @@ impl FacebookTwin {
             return Err(error(400, 100, 0, "Invalid appsecret_proof provided in the API argument"));
         }
         Ok(number)
+    }
+
+    /// The tokens of a person: one for an hour, and for that one for sixty days. Neither is the token of a Page.
+    fn user_token(&mut self, form: &Form) -> HttpReply {
+        let text = |name: &str| form.text(name).unwrap_or_default().to_owned();
+        let number =
+            |secret: &str| secret.strip_prefix("twin-app-secret-").and_then(|number| number.parse::<u32>().ok());
+        let Some(number) = number(&text("client_secret")).filter(|_| text("client_id") == APP) else {
+            return error(400, 1, 0, "Error validating client secret.");
+        };
+        let given = |token: String| {
+            HttpReply::json(200, &json!({"access_token": token, "token_type": "bearer", "expires_in": 5_183_944}))
+        };
+        if text("grant_type") == "fb_exchange_token" {
+            let short = format!("twin-user-short-{number}");
+            if text("fb_exchange_token") != short {
+                return error(400, 190, 0, "Invalid OAuth access token data.");
+            }
+            return given(format!("twin-user-long-{number}"));
+        }
+        let fields = ["code", "redirect_uri"].map(|name| (name.to_owned(), text(name)));
+        match self.codes.take(&fields.into()) {
+            Ok((account, _)) => given(format!("twin-user-short-{account}")),
+            Err(WrongCode::Used) => error(400, 100, 36_009, "This authorization code has been used."),
+            Err(WrongCode::Redirect) => error(
+                400,
+                100,
+                36_008,
+                "Error validating verification code. Please make sure your redirect_uri is identical to the one you used \
+                 in the OAuth dialog request",
+            ),
+            Err(WrongCode::Unknown | WrongCode::Verifier) => error(400, 100, 0, "Invalid verification code format."),
+        }
+    }
+
+    /// The Pages of a person, one a list: two others before the one. A token that ends soon gives tokens that end soon.
+    fn pages(&self, request: &Request, form: &Form) -> HttpReply {
+        let token = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let token = token.map(|(_, value)| value.expose()).unwrap_or_default();
+        let token = token.strip_prefix("Bearer ").unwrap_or_default();
+        let (long, number) = match (token.strip_prefix("twin-user-long-"), token.strip_prefix("twin-user-short-")) {
+            (Some(number), _) => (true, number.parse().ok()),
+            (None, short) => (false, short.and_then(|number| number.parse().ok())),
+        };
+        let Some(number) = number.filter(|_| !self.revoked) else {
+            return error(400, 190, 460, "Error validating access token: The session has been invalidated");
+        };
+        if form.text("appsecret_proof") != Some(&proof(&Secret::new(token), &app_secret(number))) {
+            return error(400, 100, 0, "Invalid appsecret_proof provided in the API argument");
+        }
+        let life = if long { "" } else { "-for-an-hour" };
+        let page =
+            |account: u32| json!({"id": page_id(account), "access_token": format!("twin-token-{account}{life}")});
+        let mut all = vec![page(number + 100), page(number + 200)];
+        if !self.leaves_out {
+            all.push(page(number));
+        }
+        let at: usize = form.text("after").and_then(|after| after.strip_prefix("at")?.parse().ok()).unwrap_or(0);
+        let mut value = json!({"data": all.get(at).into_iter().collect::<Vec<_>>()});
+        value["paging"] = json!({"cursors": {"before": format!("at{at}"), "after": format!("at{}", at + 1)}});
+        if at + 1 < all.len() {
+            value["paging"]["next"] = json!("https://graph.facebook.com/next");
+        }
+        HttpReply::json(200, &value)
     }
 
     fn too_many(&self, now: Timestamp) -> HttpReply {
@@ -448,6 +532,13 @@ impl Twin for FacebookTwin {
     fn set_revoked(&mut self, revoked: bool) {
         self.revoked = revoked;
     }
+
+    fn agree(&mut self, account: u32, address: &Url) -> Option<String> {
+        let registered = address.query_pairs().any(|(name, value)| name == "redirect_uri" && value == REDIRECT);
+        let dialog = address.path().ends_with("/dialog/oauth");
+        let back = if registered && dialog { self.codes.give(account, address, APP) } else { None };
+        back.map(|back| format!("{back}#_=_"))
+    }
 }
 
 fn page_id(account: u32) -> String {
@@ -493,11 +584,9 @@ struct Form {
 
 impl Form {
     fn of(request: &Request) -> Self {
-        let query: serde_json::Map<String, Value> = request
-            .url
-            .query_pairs()
-            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
-            .collect();
+        let url = request.exposed_url().unwrap_or_else(|_| request.url.clone());
+        let query: serde_json::Map<String, Value> =
+            url.query_pairs().map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect();
         let mut form = Self { value: Value::Object(query), file: None };
         let body = request.body.concat();
         let mime = request.body.mime.as_deref().unwrap_or_default();

@@ -1,12 +1,13 @@
 //! What Meta's Graph APIs have in common: no platform of its own, and in no registry.
 //!
 //! [`errors`] reads the one error envelope of all of them, [`wire`] builds requests, [`token`] chooses the token and
-//! has it refreshed. Threads and Instagram publish alike, too: a container is made, asked after until it is finished,
+//! has it refreshed, [`login`] gets the first one. Threads and Instagram publish alike, too: a container is made, asked after until it is finished,
 //! and published by a call of its own. That is [`publishing`] and [`reading`], with [`look`] for what an ambiguous call may
 //! have left, [`media`] for the files that Meta fetches itself, and [`twin`] as the imitation of both. Where the two differ only
 //! in words, the words stand in a [`Dialect`]; what they can show and take is theirs alone.
 
 pub mod errors;
+pub mod login;
 pub mod look;
 pub mod media;
 pub mod progress;

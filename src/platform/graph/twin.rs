@@ -13,9 +13,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Dialect, wire};
+use super::{Dialect, login, wire};
 use crate::domain::{Digest, Secret, Timestamp, time};
-use crate::platform::contract::{Call, HttpReply, Method, Published, Reply, Request, Secrets};
+use crate::platform::contract::{Call, Codes, HttpReply, Method, Published, Reply, Request, Secrets, WrongCode};
 
 /// How long a container lives: a day by the documents. An hour more here, so that what was made is there a day later.
 const LIFE: Duration = Duration::from_secs(25 * 3600);
@@ -25,10 +25,15 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// How long a token lives that a refresh gives.
 const TOKEN_LIFE: u64 = 5_184_000;
 
+/// The application that people log in with, and where it sends them.
+pub const APP: [&str; 2] = ["990011", "twin-app-secret"];
+pub const REDIRECT: &str = "https://app.example/back";
+
 /// What is one service's own.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
     pub dialect: &'static Dialect,
+    pub login: &'static login::Words,
     pub platform: &'static str,
     /// Posts in a day.
     pub quota: u64,
@@ -64,6 +69,7 @@ pub struct GraphTwin {
     /// The folder of media cannot be read.
     pub hidden: bool,
     pub used: u64,
+    codes: Codes,
 }
 
 #[derive(Debug, Clone)]
@@ -106,6 +112,7 @@ impl GraphTwin {
             failing: None,
             hidden: false,
             used: 0,
+            codes: Codes::default(),
         }
     }
 
@@ -212,6 +219,12 @@ impl GraphTwin {
             reply.headers.push(("x-business-use-case-usage".into(), usage.to_string()));
             return reply;
         }
+        let end: Vec<String> = request.url.path_segments().into_iter().flatten().map(Into::into).collect();
+        match (request.method, end.iter().map(String::as_str).collect::<Vec<_>>().as_slice()) {
+            (Method::Post, [.., "oauth", "access_token"]) => return self.short_token(&parameters(request)),
+            (Method::Get, ["access_token"]) => return self.long_token(&parameters(request)),
+            _ => {}
+        }
         let Some((account, token)) = self.account(request) else {
             return error(400, 190, Some(463), "Error validating access token: Session has expired");
         };
@@ -254,12 +267,64 @@ impl GraphTwin {
         }
     }
 
+    /// A person agrees: see [`Twin::agree`](crate::platform::contract::Twin::agree).
+    pub fn agree(&mut self, account: u32, address: &Url) -> Option<String> {
+        let registered = address.query_pairs().any(|(name, value)| name == "redirect_uri" && value == REDIRECT);
+        let dialog = address.as_str().starts_with(self.manner.login.dialog);
+        // Meta hangs that on every address.
+        let back = if registered && dialog { self.codes.give(account, address, APP[0]) } else { None };
+        back.map(|back| format!("{back}#_"))
+    }
+
+    /// A token for an hour. This imitation takes it for the exchange and for nothing else, so that nobody stores one.
+    fn short_token(&mut self, form: &BTreeMap<String, String>) -> HttpReply {
+        let refuse = |message: &str| {
+            let told = json!({"error_type": "OAuthException", "code": 400, "error_message": message});
+            HttpReply::json(400, &told)
+        };
+        let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+        if field("client_id") != APP[0] || field("grant_type") != "authorization_code" {
+            return refuse("Invalid platform app");
+        }
+        if field("client_secret") != APP[1] {
+            return refuse("Error validating client secret.");
+        }
+        match self.codes.take(form) {
+            Ok((account, scope)) => {
+                let token = format!("{}-short-{account}", self.manner.platform);
+                let permissions: Vec<&str> = scope.split(',').collect();
+                let told = json!({"access_token": token, "user_id": account_id(account), "permissions": permissions});
+                HttpReply::json(200, &told)
+            }
+            Err(WrongCode::Used) => refuse("This authorization code has been used"),
+            Err(WrongCode::Redirect) => refuse(
+                "Error validating verification code. Please make sure your redirect_uri is identical to the one you used \
+                 in the OAuth dialog request",
+            ),
+            Err(WrongCode::Unknown | WrongCode::Verifier) => refuse("Invalid authorization code"),
+        }
+    }
+
+    /// A token for sixty days.
+    fn long_token(&self, parameters: &BTreeMap<String, String>) -> HttpReply {
+        let field = |name: &str| parameters.get(name).map(String::as_str).unwrap_or_default();
+        let account = field("access_token").strip_prefix(&format!("{}-short-", self.manner.platform));
+        let Some(account) = account.filter(|_| field("grant_type") == self.manner.login.exchange) else {
+            return error(400, 190, None, "Invalid OAuth access token");
+        };
+        if field("client_secret") != APP[1] {
+            return error(400, 101, None, "Error validating application. Invalid application secret");
+        }
+        let token = format!("{}-token-{account}", self.manner.platform);
+        HttpReply::json(200, &json!({"access_token": token, "token_type": "bearer", "expires_in": TOKEN_LIFE}))
+    }
+
     fn is_me(&self, who: &str, me: &str) -> bool {
         who == "me" || who == me
     }
 
     fn account(&self, request: &Request) -> Option<(u32, String)> {
-        let token = request.headers.iter().find(|(name, _)| *name == "Authorization")?.1.expose();
+        let token = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?.1.expose();
         let token = token.strip_prefix("Bearer ").or_else(|| token.strip_prefix("OAuth "))?;
         let number = token.strip_prefix(&format!("{}-token-", self.manner.platform))?;
         let (number, generation) = match number.split_once(".r") {
@@ -499,7 +564,8 @@ fn file_of(address: &str) -> Option<(Digest, String)> {
 
 /// Those of the URL and of the form.
 fn parameters(request: &Request) -> BTreeMap<String, String> {
-    let mut all: BTreeMap<String, String> = request.url.query_pairs().into_owned().collect();
+    let url = request.exposed_url().unwrap_or_else(|_| request.url.clone());
+    let mut all: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
     if request.body.mime.as_deref() == Some("application/x-www-form-urlencoded") {
         all.extend(url::form_urlencoded::parse(&request.body.concat()).into_owned());
     }

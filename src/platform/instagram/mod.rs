@@ -26,11 +26,11 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, Body, Complaint, Entry, Evidence, HeaderValue, Job, Key, KeyKind, Media,
-    MediaKind, Method, Next, Pace, Reading, Reply, Request, Session, Step, Table,
+    Abilities, Adapter, Answers, Attempt, AuthFlow, Body, Complaint, Entry, Evidence, HeaderValue, Job, Key, KeyKind,
+    Media, MediaKind, Method, Next, Pace, Reading, Reply, Request, Session, Step, Table,
 };
 use super::graph::publishing::{self, Account, Place, Service};
-use super::graph::{Dialect, errors, media, reading, text, token, wire};
+use super::graph::{Dialect, errors, login, media, reading, text, token, wire};
 use crate::domain::{Content, MediaItem, SecretRef, Timestamp, Visibility};
 
 /// What Instagram calls things.
@@ -47,6 +47,15 @@ pub static DIALECT: Dialect = Dialect {
     refresh: "ig_refresh_token",
     account: "user_id",
     by_me: false,
+};
+
+/// Its login: to publish, and to read what people answer and what came of it.
+pub static LOGIN: login::Words = login::Words {
+    name: "Instagram",
+    dialog: "https://www.instagram.com/oauth/authorize",
+    exchange: "ig_exchange_token",
+    scopes: "instagram_business_basic,instagram_business_content_publish,instagram_business_manage_comments,instagram_business_manage_insights",
+    needed: &["instagram_business_basic", "instagram_business_content_publish"],
 };
 
 /// The newest version, of July 2026.
@@ -79,7 +88,19 @@ pub static ENTRY: Entry = Entry {
             name: token::APP_SECRET,
             kind: KeyKind::Secret,
             required: false,
-            doc: "The app's secret, where the app demands a proof of it (`appsecret_proof`) with every call.",
+            doc: "The app's Instagram secret, for `cadenced auth`, and where the app demands a proof of it; with it, every call carries one (`appsecret_proof`).",
+        },
+        Key {
+            name: login::APP_ID,
+            kind: KeyKind::Text,
+            required: false,
+            doc: "The id of the app that people log in with (`cadenced auth`), its Instagram app id; with `app_secret` and `redirect`.",
+        },
+        Key {
+            name: login::REDIRECT,
+            kind: KeyKind::Text,
+            required: false,
+            doc: "An https address that the app has registered among its redirect addresses, for `cadenced auth`; nothing need be there.",
         },
         Key {
             name: media::BASE,
@@ -137,6 +158,13 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
     let version = wire::version(table, VERSION);
     let token = table.secret(token::TOKEN);
     let app_secret = table.optional_secret(token::APP_SECRET);
+    let app = login::App::read(table);
+    if app.is_some() && user.is_some() {
+        let reason = "a login for `user_id` is Facebook's: cadenced has Instagram's own only";
+        table.complain(
+            Complaint::new(login::APP_ID, reason).with_hint("leave out `user_id`, or `app_id` and `redirect`"),
+        );
+    }
     let media_base = media::base(table);
     let account = Account {
         dialect: &DIALECT,
@@ -147,7 +175,7 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
         user: user.filter(|_| is_id),
         media_base,
     };
-    let adapter = Instagram { account, upload: upload? };
+    let adapter = Instagram { account, upload: upload?, app };
     is_id.then(|| Arc::new(adapter) as Arc<dyn Adapter>)
 }
 
@@ -157,6 +185,23 @@ struct Instagram {
     account: Account,
     /// Where bytes go.
     upload: Url,
+    /// What people log in with.
+    app: Option<login::App>,
+}
+
+/// The API, and where it wants codes.
+const API_HOST: &str = "graph.instagram.com";
+const CODES_HOST: &str = "api.instagram.com";
+
+impl Instagram {
+    fn codes(&self) -> Url {
+        let mut url = self.account.base.clone();
+        // An imitation or a proxy has one host for all.
+        if url.host_str() == Some(API_HOST) && url.set_host(Some(CODES_HOST)).is_err() {
+            return self.account.base.clone();
+        }
+        url
+    }
 }
 
 impl Adapter for Instagram {
@@ -178,6 +223,12 @@ impl Adapter for Instagram {
 
     fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
         self.account.secrets()
+    }
+
+    fn auth(&self) -> AuthFlow {
+        let page = "a long-lived token, made in the app dashboard below Instagram, API setup with Instagram login; with `app_id`, `app_secret` and `redirect` there is a login in a browser";
+        let code = login::Login::of(&LOGIN, self.app.as_ref(), &self.account.base, &self.codes());
+        AuthFlow { page: Some(page.into()), code }
     }
 
     fn check(&self, content: &Content, _session: &Session) -> Vec<Complaint> {

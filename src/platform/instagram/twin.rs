@@ -2,15 +2,18 @@
 
 use std::ops::{Deref, DerefMut};
 
+use url::Url;
+
 use crate::domain::Timestamp;
 use crate::platform::contract::{Call, Published, Reply, Secrets, Twin};
 use crate::platform::graph::twin::{GraphTwin, Manner};
 
-use super::DIALECT;
+use super::{DIALECT, LOGIN};
 
 /// What Instagram takes.
 const MANNER: Manner = Manner {
     dialect: &DIALECT,
+    login: &LOGIN,
     platform: "instagram",
     quota: 100,
     characters: 2_200,
@@ -78,5 +81,9 @@ impl Twin for InstagramTwin {
 
     fn set_revoked(&mut self, revoked: bool) {
         self.0.set_revoked(revoked);
+    }
+
+    fn agree(&mut self, account: u32, address: &Url) -> Option<String> {
+        self.0.agree(account, address)
     }
 }

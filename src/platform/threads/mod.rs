@@ -26,11 +26,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, Complaint, Entry, Evidence, Key, KeyKind, MediaKind, Next, Pace, Reading,
-    Reply, Session, Step, Table,
+    Abilities, Adapter, Answers, Attempt, AuthFlow, Complaint, Entry, Evidence, Key, KeyKind, MediaKind, Next, Pace,
+    Reading, Reply, Session, Step, Table,
 };
 use super::graph::publishing::{self, Account, Place, Service};
-use super::graph::{Dialect, errors, media, reading, token, wire};
+use super::graph::{Dialect, errors, login, media, reading, token, wire};
 use crate::domain::{Content, MediaItem, SecretRef, Timestamp, Visibility};
 use crate::platform::contract::{Job, Media};
 
@@ -49,6 +49,15 @@ pub static DIALECT: Dialect = Dialect {
     account: "id",
     // Writing below the account's number has been seen to find no containers.
     by_me: true,
+};
+
+/// Its login: to publish, and to read what people answer and what came of it.
+pub static LOGIN: login::Words = login::Words {
+    name: "Threads",
+    dialog: "https://threads.net/oauth/authorize",
+    exchange: "th_exchange_token",
+    scopes: "threads_basic,threads_content_publish,threads_manage_replies,threads_read_replies,threads_manage_insights",
+    needed: &["threads_basic", "threads_content_publish"],
 };
 
 /// The version there has been since the API is there.
@@ -78,7 +87,19 @@ pub static ENTRY: Entry = Entry {
             name: token::APP_SECRET,
             kind: KeyKind::Secret,
             required: false,
-            doc: "The app's Threads secret, where the app demands a proof of it (`appsecret_proof`) with every call.",
+            doc: "The app's Threads secret, for `cadenced auth`, and where the app demands a proof of it; with it, every call carries one (`appsecret_proof`).",
+        },
+        Key {
+            name: login::APP_ID,
+            kind: KeyKind::Text,
+            required: false,
+            doc: "The id of the app that people log in with (`cadenced auth`), its Threads app id; with `app_secret` and `redirect`.",
+        },
+        Key {
+            name: login::REDIRECT,
+            kind: KeyKind::Text,
+            required: false,
+            doc: "An https address that the app has registered among its redirect addresses, for `cadenced auth`; nothing need be there.",
         },
         Key {
             name: media::BASE,
@@ -116,6 +137,7 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
     let version = wire::version(table, VERSION);
     let token = table.secret(token::TOKEN);
     let app_secret = table.optional_secret(token::APP_SECRET);
+    let app = login::App::read(table);
     let media_base = media::base(table);
     let account = Account {
         dialect: &DIALECT,
@@ -126,13 +148,15 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
         user: None,
         media_base,
     };
-    Some(Arc::new(Threads { account }))
+    Some(Arc::new(Threads { account, app }))
 }
 
 /// One account.
 #[derive(Debug)]
 struct Threads {
     account: Account,
+    /// What people log in with.
+    app: Option<login::App>,
 }
 
 impl Adapter for Threads {
@@ -154,6 +178,12 @@ impl Adapter for Threads {
 
     fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
         self.account.secrets()
+    }
+
+    fn auth(&self) -> AuthFlow {
+        let page = "a long-lived token, made in the app dashboard below Use cases, Threads API, Settings, User token generator; with `app_id`, `app_secret` and `redirect` there is a login in a browser";
+        let code = login::Login::of(&LOGIN, self.app.as_ref(), &self.account.base, &self.account.base);
+        AuthFlow { page: Some(page.into()), code }
     }
 
     fn check(&self, content: &Content, _session: &Session) -> Vec<Complaint> {

@@ -2,15 +2,18 @@
 
 use std::ops::{Deref, DerefMut};
 
+use url::Url;
+
 use crate::domain::Timestamp;
 use crate::platform::contract::{Call, Published, Reply, Secrets, Twin};
 use crate::platform::graph::twin::{GraphTwin, Manner};
 
-use super::DIALECT;
+use super::{DIALECT, LOGIN};
 
 /// What Threads takes.
 const MANNER: Manner = Manner {
     dialect: &DIALECT,
+    login: &LOGIN,
     platform: "threads",
     quota: 250,
     characters: 500,
@@ -76,5 +79,9 @@ impl Twin for ThreadsTwin {
 
     fn set_revoked(&mut self, revoked: bool) {
         self.0.set_revoked(revoked);
+    }
+
+    fn agree(&mut self, account: u32, address: &Url) -> Option<String> {
+        self.0.agree(account, address)
     }
 }
