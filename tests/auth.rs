@@ -9,7 +9,8 @@ mod support {
     pub mod server;
 }
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
@@ -159,6 +160,120 @@ fn a_password_is_pasted_and_proven() {
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("systemd-creds encrypt --name=acc-password -"), "{said}");
     house.hides(&platform.canaries());
+}
+
+/// Logs in as account number 0: opens the address that the command prints, agrees, and pastes where the browser was sent.
+fn logs_in(house: &House, platform: &Platform) -> (i32, String) {
+    let mut command = house.command(&["auth", "acc"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut said, mut shown) = (String::new(), BufReader::new(child.stdout.take().unwrap()));
+    let address = loop {
+        let from = said.len();
+        assert_ne!(shown.read_line(&mut said).unwrap(), 0, "no address: {said} {:?}", child.wait_with_output());
+        if let Some(address) = said[from..].strip_prefix("  http") {
+            break format!("http{}", address.trim());
+        }
+    };
+    let sent = platform.agree(0, &address);
+    child.stdin.take().unwrap().write_all(format!("{sent}\n").as_bytes()).unwrap();
+    shown.read_to_string(&mut said).unwrap();
+    let output = child.wait_with_output().unwrap();
+    said += &String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), said)
+}
+
+#[test]
+fn a_login_gives_tokens_to_a_daemon_that_waits_for_them() {
+    let platform = Platform::x_oauth2();
+    let account: String = platform
+        .account("acc")
+        .lines()
+        .filter(|line| !line.starts_with("refresh_token"))
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    let mut house = House::with(&account, |text| {
+        text.replace("path = \"store\"\n", "path = \"store\"\nseal = { env = \"STORE_KEY\" }\n")
+    });
+    for (name, value) in platform.secrets() {
+        house.set(&name, &value);
+    }
+    house.set("STORE_KEY", "key-canary-of-more-than-32-characters-1");
+    let mut daemon = house.ready();
+    house.queue("a.toml", &post("one", "acc", "First"));
+    daemon.event("account.auth_lost");
+    assert!(house.status()["accounts"][0]["reason"].to_string().contains("cadenced auth"), "{}", house.status());
+    let (code, said) = logs_in(&house, &platform);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("it is accepted: acc is the account") && said.contains("sealed"), "{said}");
+    daemon.event("account.tokens_kept");
+    daemon.event("delivery.delivered");
+    assert_eq!(daemon.stop().code(), 0);
+    assert_eq!(platform.times("First"), 1);
+    let canaries = platform.canaries();
+    assert!(canaries.len() > 4 && canaries.iter().all(|canary| !said.contains(canary)), "{said}");
+    house.hides(&canaries);
+    // They are there for the next one, and without a daemon a login goes into the store itself.
+    assert_eq!(logs_in(&house, &platform).0, 0);
+    house.queue("b.toml", &post("two", "acc", "Second"));
+    assert_eq!(house.start(&["--until-idle"]).end().code(), 0);
+    assert_eq!(platform.times("Second"), 1);
+    house.hides(&platform.canaries());
+}
+
+#[test]
+fn a_first_token_that_is_pasted_is_said_to_be_unproven_and_is_used_once() {
+    let platform = Platform::x_oauth2();
+    let secrets: BTreeMap<String, String> = platform.secrets().into_iter().collect();
+    let (of_refresh, refresh) = secrets.iter().find(|(name, _)| name.contains("REFRESH")).unwrap();
+    let file = "{ file = \"refresh\" }";
+    let account = platform.account("acc").replace(&format!("{{ env = \"{of_refresh}\" }}"), file);
+    let sealed =
+        |text: String| text.replace("path = \"store\"\n", "path = \"store\"\nseal = { env = \"STORE_KEY\" }\n");
+    let mut house = House::with(&account, sealed);
+    secrets.iter().for_each(|(name, value)| house.set(name, value));
+    house.set("STORE_KEY", "key-canary-of-more-than-32-characters-1");
+    // The client's secret is there, and not asked for.
+    let (code, said) = typed(&house, &["auth", "acc", "--paste"], &format!("{refresh}\n"));
+    assert_eq!((code, platform.asked().len()), (0, 0), "{said}");
+    assert!(said.contains("stored unproven") && !said.contains(refresh), "{said}");
+    assert_eq!(std::fs::read_to_string(house.path("refresh")).unwrap().trim(), refresh);
+    house.queue("a.toml", &post("one", "acc", "First"));
+    assert_eq!(house.start(&["--until-idle"]).end().code(), 0);
+    assert_eq!(platform.times("First"), 1);
+    // Where only a login gives tokens, there is nothing to paste.
+    let without: String =
+        account.lines().filter(|line| !line.contains("refresh")).map(|line| line.to_owned() + "\n").collect();
+    house.configure(&house.config().replace(&account, &without));
+    let (code, said) = typed(&house, &["auth", "acc", "--paste"], "");
+    assert!(code == 1 && said.contains("log in without --paste"), "{said}");
+}
+
+#[test]
+fn a_login_whose_token_stands_in_a_query_shows_it_to_nobody() {
+    use cadenced::platform::graph::twin::{APP, REDIRECT};
+    let platform = Platform::start("threads");
+    let (name, _) = platform.secrets().remove(0);
+    let file = "{ file = \"token\" }";
+    let account = platform.account("acc").replace(&format!("{{ env = \"{name}\" }}"), file)
+        + &format!("app_id = \"{}\"\nredirect = \"{REDIRECT}\"\napp_secret = {{ env = \"APP\" }}\n", APP[0]);
+    let mut house = House::with(&account, |text| text);
+    house.set("APP", APP[1]);
+    let (code, said) = logs_in(&house, &platform);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(std::fs::read_to_string(house.path("token")).unwrap(), format!("{}\n", token(&platform)));
+    let canaries = [platform.canaries(), vec![APP[1].to_owned()]].concat();
+    assert!(canaries.iter().all(|canary| !said.contains(canary)), "{said}");
+    // Both exchanges were made, and a failing one tells no address.
+    let exchanges = |what: &str| platform.asked().iter().filter(|asked| *asked == what).count();
+    assert_eq!((exchanges("POST /oauth/access_token"), exchanges("GET /access_token")), (1, 1));
+    platform.weather(|asked| if asked.what == "GET /access_token" { Weather::CutBefore } else { Weather::Fair });
+    let (code, said) = logs_in(&house, &platform);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("did not answer") && canaries.iter().all(|canary| !said.contains(canary)), "{said}");
+    platform.weather(|_| Weather::Fair);
+    house.queue("a.toml", &post("one", "acc", "First"));
+    assert_eq!(house.start(&["--until-idle"]).end().code(), 0);
+    assert_eq!(platform.times("First"), 1);
 }
 
 /// Asks the daemon over its socket.

@@ -105,6 +105,11 @@ impl Platform {
         Self::of("mastodon", Box::new(platform::mastodon::twin::MastodonTwin::gotosocial()), None)
     }
 
+    /// Whose accounts prove themselves by OAuth 2.0.
+    pub fn x_oauth2() -> Self {
+        Self::of("x", Box::new(platform::x::twin::XTwin::with_oauth2()), None)
+    }
+
     fn over(name: &'static str, identity: Option<&Identity>) -> Self {
         Self::of(name, (platform::find(name).unwrap().twin)(), identity)
     }
@@ -224,6 +229,12 @@ impl Platform {
         self.inner.lock().unwrap().twin.throttle(until);
     }
 
+    /// A person opens the address of a login as account number `number`, and agrees: where their browser is sent.
+    pub fn agree(&self, number: u32, address: &str) -> String {
+        let address = Url::parse(address).unwrap();
+        self.inner.lock().unwrap().twin.agree(number, &address).expect("the platform shows its dialog")
+    }
+
     pub fn server(&self) -> &Server {
         &self.server
     }
@@ -251,7 +262,9 @@ fn serve(wire: &mut Wire, inner: &Mutex<Inner>) -> bool {
             reply.headers.push(("date".into(), http_date(now)));
         }
         let answer = reply.value().unwrap_or_default();
-        let given = ["accessJwt", "refreshJwt"].into_iter().filter_map(|name| answer[name].as_str());
+        let given = ["accessJwt", "refreshJwt", "access_token", "refresh_token"]
+            .into_iter()
+            .filter_map(|name| answer[name].as_str());
         held.tokens.extend(given.map(str::to_owned));
         reply
     };
