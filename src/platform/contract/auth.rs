@@ -68,7 +68,7 @@ impl Redirect {
     /// The address in the account table that stands among those that the application has registered, or `default` where
     /// none is given. `None` without one, or with one that could not be told from others in a browser.
     pub fn read(table: &mut Table, default: Option<&str>) -> Option<Self> {
-        let Some(text) = table.text("redirect").or_else(|| default.map(str::to_owned)) else { return None };
+        let text = table.text("redirect").or_else(|| default.map(str::to_owned))?;
         let safe = |url: &Url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
         let whole = |url: &Url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
         if Url::parse(&text).is_ok_and(|url| safe(&url) && whole(&url) && url.password().is_none()) {
