@@ -160,6 +160,7 @@ fn setup(name: &str, slots: &[&str]) -> AccountSetup {
             unanswered: Unanswered { max: 5, older_than: Duration::from_hours(24) },
             quiet: Vec::new(),
             runway_warn: Duration::from_hours(7 * 24),
+            budget: None,
         },
         rules: DeliveryRules {
             timeout: Duration::from_secs(60),

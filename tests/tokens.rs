@@ -337,6 +337,7 @@ fn setup(host: &'static str, first: &str, sealed_with: Option<&str>) -> AccountS
             unanswered: Unanswered { max: 5, older_than: Duration::from_hours(24) },
             quiet: Vec::new(),
             runway_warn: Duration::from_hours(1),
+            budget: None,
         },
         rules: DeliveryRules {
             timeout: Duration::from_secs(60),

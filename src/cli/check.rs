@@ -185,6 +185,10 @@ pub fn build(settings: &Settings, registry: &[&'static Entry]) -> (BTreeMap<Acco
             let hint = "add to [store]: seal = { credential = \"NAME\" }, a secret of 32 characters or more";
             faults.push(Fault::error(account.place("platform"), reason).with_hint(hint));
         }
+        if account.policy.budget.is_some() && adapter.cost(&Content::default()).is_nothing() {
+            let reason = format!("\"budget\" has no effect: requests to {} have no price here", entry.name);
+            faults.push(Fault::warning(account.place("budget"), reason));
+        }
         if let Some(other) = places.insert((entry.name, adapter.place()), id) {
             let reason = format!("the account {id} publishes to the same place as {other}: {}", adapter.place());
             faults.push(Fault::error(account.place(""), reason).with_hint("remove one of them"));
@@ -381,6 +385,7 @@ impl Sweep<'_> {
                 }));
             }
             self.note_words(post, account, &content, remarks);
+            self.note_cost(post, account, settings, &content, remarks);
             past |= self.note_times(post, account, settings, remarks);
         }
         if past {
@@ -390,6 +395,24 @@ impl Sweep<'_> {
             };
             remarks.push(Remark::warning(post, key, reason));
         }
+    }
+
+    /// A post that costs more than a month may goes out never.
+    fn note_cost(
+        &self,
+        post: &Post,
+        account: &AccountId,
+        settings: &AccountSettings,
+        content: &Content,
+        remarks: &mut Vec<Remark>,
+    ) {
+        let cost = self.adapters.get(account).map(|adapter| adapter.cost(content).money);
+        let Some((cost, budget)) = cost.zip(settings.policy.budget).filter(|(cost, budget)| cost > budget) else {
+            return;
+        };
+        let reason =
+            format!("{account}: it may cost {cost} USD, and the budget of a month is {budget}: it never goes out");
+        remarks.push(Remark::warning(post, "to", reason));
     }
 
     fn note_id(&mut self, post: &Post, remarks: &mut Vec<Remark>) {

@@ -149,6 +149,7 @@ fn property(key: &Key, registry: &[&'static Entry]) -> Value {
         Holds::Span => json!({ "type": "string", "pattern": SPAN }),
         Holds::Flag => json!({ "type": "boolean" }),
         Holds::Count(least) => json!({ "type": "integer", "minimum": least }),
+        Holds::Amount => json!({ "type": "number", "exclusiveMinimum": 0 }),
         Holds::Share => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         Holds::OneOf(names) => json!({ "type": "string", "enum": names }),
         Holds::Secret => json!({ "allOf": [{ "$ref": "#/definitions/secret" }] }),
@@ -179,6 +180,11 @@ fn account(entry: &Entry) -> Value {
             KeyKind::Secret => json!({ "allOf": [{ "$ref": "#/definitions/secret" }] }),
             KeyKind::Integer => json!({ "type": "integer" }),
             KeyKind::Bool => json!({ "type": "boolean" }),
+            KeyKind::Amounts(names) => {
+                let amount = || json!({ "type": "number", "minimum": 0 });
+                let amounts: Map<_, _> = names.iter().map(|name| ((*name).to_owned(), amount())).collect();
+                closed(&[], Value::Object(amounts))
+            }
             KeyKind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
         };
         value["description"] = key.doc.into();

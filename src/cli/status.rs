@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use crate::control::protocol::{AccountState, Attention, DeliveryReport, Stage, StatusReport};
+use crate::control::protocol::{AccountState, Attention, DeliveryReport, SpentReport, Stage, StatusReport};
 use crate::domain::time::days_text;
 use crate::telemetry::escape::escape;
 
@@ -142,14 +142,19 @@ fn accounts(report: &StatusReport, zone: &TimeZone, page: Page, out: &mut dyn Wr
         return Ok(());
     }
     let styles = page.styles();
-    let mut table = Table::new(&[
-        ("ACCOUNT", Some(8)),
-        ("PLATFORM", Some(8)),
-        ("STATE", None),
-        ("NEXT", None),
-        ("RUNWAY", None),
-        ("REASON", Some(12)),
-    ]);
+    // Most platforms cost nothing.
+    let some_cost = report.accounts.iter().any(|account| account.spent.is_some());
+    let spent = some_cost.then_some(("SPENT", None));
+    let columns = [
+        Some(("ACCOUNT", Some(8))),
+        Some(("PLATFORM", Some(8))),
+        Some(("STATE", None)),
+        Some(("NEXT", None)),
+        Some(("RUNWAY", None)),
+        spent,
+        Some(("REASON", Some(12))),
+    ];
+    let mut table = Table::new(&columns.into_iter().flatten().collect::<Vec<_>>());
     for account in &report.accounts {
         let style = match account.state {
             AccountState::Ready => styles.good,
@@ -160,7 +165,7 @@ fn accounts(report: &StatusReport, zone: &TimeZone, page: Page, out: &mut dyn Wr
         let long =
             account.runway_at_least_days.map_or_else(|| "long".into(), |days| format!("over {}", days_text(days)));
         let low = matches!((account.runway_days, account.warn_days), (Some(days), Some(warn)) if days < warn);
-        table.row(vec![
+        let mut row = vec![
             Cell::new(account.account.as_str()),
             Cell::new(&account.platform),
             Cell::styled(account.state.name(), style),
@@ -171,11 +176,30 @@ fn accounts(report: &StatusReport, zone: &TimeZone, page: Page, out: &mut dyn Wr
                 None if account.state == AccountState::Ready => Cell::new(long),
                 None => Cell::new("-"),
             },
-            Cell::maybe(account.reason.as_deref()),
-        ]);
+        ];
+        if some_cost {
+            let text = account.spent.as_ref().map_or_else(|| "-".into(), spent_text);
+            let much = account.spent.as_ref().is_some_and(is_much);
+            row.push(if much { Cell::styled(text, styles.warn) } else { Cell::new(text) });
+        }
+        row.push(Cell::maybe(account.reason.as_deref()));
+        table.row(row);
     }
     table.render(page, out)?;
     writeln!(out)
+}
+
+/// Spent in this month, and of how much.
+fn spent_text(spent: &SpentReport) -> String {
+    match spent.budget_usd {
+        Some(budget) => format!("{:.2} of {budget:.2} USD", spent.usd),
+        None => format!("{:.2} USD", spent.usd),
+    }
+}
+
+/// Whether most of the budget is spent.
+fn is_much(spent: &SpentReport) -> bool {
+    spent.budget_usd.is_some_and(|budget| spent.usd >= 0.8 * budget)
 }
 
 fn deliveries(all: &[DeliveryReport], zone: &TimeZone, page: Page, out: &mut dyn Write) -> io::Result<()> {
@@ -287,6 +311,7 @@ mod tests {
             runway_at_least_days: None,
             warn_days: Some(7.0),
             identity: None,
+            spent: None,
         };
         let accounts = vec![
             account("fedi", AccountState::Ready, Some(3.25), None),
@@ -359,6 +384,26 @@ mod tests {
         a-desk-story@fedi  delivered  Mon 2026-11-30 09:00  1      https://mastodon.example/@me/115
         e-door@fedi        delivered  Sun 2026-11-29 09:00  1      https://mastodon.example/@me/115
         "#);
+    }
+
+    #[test]
+    fn what_is_spent_is_shown_where_something_costs() {
+        let mut report = report();
+        report.deliveries.clear();
+        report.attention.clear();
+        let spent =
+            |usd, budget_usd| Some(SpentReport { month: "2026-12".into(), usd, budget_usd, reads: 3, writes: 40 });
+        let reports = [
+            (spent(0.6154, None), "0.62 USD"),
+            (spent(8.4, Some(20.0)), "8.40 of 20.00 USD"),
+            (spent(19.99, Some(20.0)), "19.99 of 20.00 USD"),
+        ];
+        for (spent, text) in reports {
+            report.accounts[0].spent = spent;
+            let shown = shown(|out| table(&report, &TimeZone::UTC, Page::plain(100), out));
+            let lines: Vec<_> = shown.lines().filter(|line| line.contains("SPENT") || line.contains("USD")).collect();
+            assert!(lines.len() == 2 && lines[1].contains(&format!(" {text}")), "{shown}");
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub enum Holds {
     Count(u32),
     /// A number from 0 to 1.
     Share,
+    /// An amount of US dollars, more than none.
+    Amount,
     OneOf(&'static [&'static str]),
     /// `{ credential = … }`, `{ file = … }` or `{ env = … }`.
     Secret,
@@ -104,6 +106,7 @@ keys! {
         "timezone" = Holds::Text, "IANA name of a time zone. Default: the file's.";
         "paused" = Holds::Flag, "Whether nothing is published for now. Default: false.";
         "identity" = Holds::Text, "The remote account's stable id; a token of another account stops this one. Default: what is found at first use.";
+        "budget" = Holds::Amount, "Most US dollars that may be spent in a calendar month of UTC, where the platform bills requests. Default: no limit.";
         "delivery" = Holds::Table(ACCOUNT_DELIVERY), "As [delivery], for this account.";
     ACCOUNT_DELIVERY:
         "timeout" = Holds::Span, "For one request in total.";

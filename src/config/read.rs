@@ -17,7 +17,7 @@ use crate::domain::policy::{
 };
 use crate::domain::secret::secret_ref;
 use crate::domain::time::parse_span;
-use crate::domain::{AccountId, Fault, SecretRef};
+use crate::domain::{AccountId, Dollars, Fault, SecretRef};
 
 use super::keys::{self, Key, names};
 use super::settings::{
@@ -51,6 +51,7 @@ pub fn default_policy() -> Policy {
         unanswered: Unanswered { max: 5, older_than: Duration::from_secs(24 * 3_600) },
         quiet: Vec::new(),
         runway_warn: Duration::from_secs(7 * 86_400),
+        budget: None,
     }
 }
 
@@ -337,18 +338,21 @@ impl<'t> Reader<'_, 't> {
     }
 
     fn share(&mut self, value: &Value<'t>) -> Option<f64> {
-        let number = match value.get_ref() {
-            DeValue::Float(number) => number.as_str().parse().ok(),
-            DeValue::Integer(number) => number.as_str().parse().ok(),
-            _ => None,
-        };
-        match number {
+        match self.number(value) {
             Some(share) if (0.0..=1.0).contains(&share) => Some(share),
             _ => {
                 let hint = "write 0.2 for one post of five".to_owned();
                 self.faults.error(value.span(), "\"share\" must be a number from 0 to 1", hint);
                 None
             }
+        }
+    }
+
+    fn number(&self, value: &Value<'t>) -> Option<f64> {
+        match value.get_ref() {
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            DeValue::Integer(number) => number.as_str().parse().ok(),
+            _ => None,
         }
     }
 
@@ -414,7 +418,7 @@ impl<'t> Reader<'_, 't> {
         (zone, policy, rules): (&TimeZone, &Policy, &DeliveryRules),
     ) -> Option<AccountSettings> {
         let platform = self.platform(table, whole);
-        let policy = self.policy(table, policy);
+        let policy = Policy { budget: self.budget(table), ..self.policy(table, policy) };
         let rules = match self.section(table, "delivery", keys::ACCOUNT_DELIVERY) {
             Some(inner) => self.rules(inner, rules),
             None => *rules,
@@ -488,6 +492,16 @@ impl<'t> Reader<'_, 't> {
         let reason = "the account has no slots: only posts with a fixed time and replies go out";
         self.faults.warning(place, reason, "write slots = [\"0 9 * * *\"]".to_owned());
         slots
+    }
+
+    fn budget(&mut self, table: &DeTable<'t>) -> Option<Dollars> {
+        let value = table.get("budget")?;
+        let amount = self.number(value).and_then(Dollars::read).filter(|amount| amount.0 > 0);
+        if amount.is_none() {
+            let hint = "write budget = 20.0 for 20 US dollars a month; paused = true stops an account".to_owned();
+            self.faults.error(value.span(), "\"budget\" must be a number of US dollars, more than none", hint);
+        }
+        amount
     }
 
     fn identity(&mut self, table: &DeTable<'t>) -> Option<String> {
@@ -614,6 +628,7 @@ pub fn may_show(line: &str) -> bool {
     let Some((key, value)) = line.split_once('=') else { return false };
     let key = key.trim();
     let known = NO_SECRETS.iter().flat_map(|keys| keys.iter()).any(|known| known.name == key)
-        || ["timezone", "platform", "slots", "paused", "identity", "socket", "listen", "allow_remote"].contains(&key);
+        || ["timezone", "platform", "slots", "paused", "identity", "budget", "socket", "listen", "allow_remote"]
+            .contains(&key);
     known && (!value.contains('{') || ["promotion", "unanswered", "retry"].contains(&key))
 }

@@ -263,6 +263,24 @@ pub struct AccountReport {
     /// The remote account's stable id, once known.
     #[serde(default)]
     pub identity: Option<String>,
+    /// What was spent, where the platform bills requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<SpentReport>,
+}
+
+/// What an account has spent in this month, with what an attempt under way has set aside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpentReport {
+    /// Of UTC, as `2026-11`.
+    pub month: String,
+    /// In US dollars.
+    pub usd: f64,
+    /// `null` where nothing limits it.
+    pub budget_usd: Option<f64>,
+    /// Things that were read, as the platform counts them.
+    pub reads: i64,
+    /// Things that were made.
+    pub writes: i64,
 }
 
 /// Whether an account publishes.
@@ -620,6 +638,7 @@ mod tests {
             runway_at_least_days: None,
             warn_days: Some(7.0),
             identity: None,
+            spent: None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::domain::policy::DeliveryRules;
-use crate::domain::{Checkpoint, DeliveryId, Timestamp, time};
+use crate::domain::{Checkpoint, DeliveryId, Spend, Timestamp, time};
 use crate::ledger::Outcome;
 use crate::platform::contract::{
     Adapter, Attempt, Effect, Evidence, Failure, Job, Next, Purpose, Reading, Reply, Secrets, Session, Step,
@@ -244,6 +244,21 @@ impl Delivery {
             doubt.since = time::after(doubt.since, time::since(until, now));
         }
         self.sleep_until(until)
+    }
+
+    /// The call that was chosen last is not made now, and chosen again by the next [`Delivery::proceed`]. Whether something
+    /// of the delivery may be seen.
+    pub fn put_back(&mut self) -> bool {
+        if self.calling.take().is_some() {
+            self.calls = self.calls.saturating_sub(1);
+        }
+        self.published > 0 || self.is_in_doubt()
+    }
+
+    /// What the call that was chosen last costs at most; with what it has brought, what it has cost at most.
+    pub fn price(&self, result: Option<&Result<Reply, Failure>>, account: AccountState<'_>, now: Timestamp) -> Spend {
+        let step = self.calling.as_ref();
+        step.map_or_else(Spend::default, |step| price(&*self.adapter, &self.attempt_with(account, now), step, result))
     }
 
     /// The account turned out not to be the right one, or not to be let in.
@@ -627,6 +642,20 @@ fn announced(reading: Reading, reply: &Reply, now: Timestamp) -> Reading {
             Reading::Retry { after: reply.retry_after(now), why }
         }
         (reading, _) => reading,
+    }
+}
+
+/// What a step costs at most, or has cost at most with what it has brought.
+pub(super) fn price(
+    adapter: &dyn Adapter,
+    attempt: &Attempt<'_>,
+    step: &Step,
+    result: Option<&Result<Reply, Failure>>,
+) -> Spend {
+    match result {
+        Some(Err(Failure::NeverLeft(_))) => Spend::default(),
+        Some(Ok(reply)) => adapter.price(attempt, step, Some(reply)),
+        Some(Err(Failure::MayHaveArrived(_))) | None => adapter.price(attempt, step, None),
     }
 }
 

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::domain::{AccountId, Content, DeliveryId, Digest, PostId, Timestamp};
+use crate::domain::{AccountId, Content, DeliveryId, Digest, PostId, Spend, Timestamp};
 use crate::platform::contract::{
     Adapter, Attempt, Effect, Failure, Job, Next, Purpose, Reading, Reply, Secrets, Session, Step,
 };
+
+use super::delivery::price;
 
 /// Most calls of one probe: log in, read limits, look who we are.
 const CALLS: u32 = 8;
@@ -86,6 +88,19 @@ impl Probe {
             return Verdict::Accepted(std::mem::take(&mut self.session));
         }
         Verdict::NotYet(why)
+    }
+
+    /// What the call that was chosen last costs at most; with what it has brought, what it has cost at most.
+    pub fn price(&self, result: Option<&Result<Reply, Failure>>, secrets: &Secrets, now: Timestamp) -> Spend {
+        let step = self.calling.as_ref();
+        step.map_or_else(Spend::default, |step| price(&*self.adapter, &self.attempt(secrets, now), step, result))
+    }
+
+    /// The call that was chosen last is not made now, and chosen again by the next [`Probe::proceed`].
+    pub fn put_back(&mut self) {
+        if self.calling.take().is_some() {
+            self.calls -= 1;
+        }
     }
 
     /// What a call has brought.

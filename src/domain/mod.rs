@@ -16,6 +16,7 @@ pub mod policy;
 pub mod seal;
 pub mod secret;
 pub mod sorted;
+pub mod spending;
 pub mod state;
 pub mod time;
 
@@ -26,5 +27,6 @@ pub use ids::{AccountId, DeliveryId, Digest, IdError, PostId};
 pub use seal::{Origin, SealKey, Sealed};
 pub use secret::{Secret, SecretRef};
 pub use sorted::Sorted;
+pub use spending::{Dollars, Month, Spend};
 pub use state::{Checkpoint, Held, JsonText, Remote, State};
 pub use time::Timestamp;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::civil;
 use jiff::tz::TimeZone;
 
+use super::Dollars;
+
 /// When posting moments are: cron expressions over the civil time of a zone.
 #[derive(Debug, Clone)]
 pub struct Schedule {
@@ -36,6 +38,8 @@ pub struct Policy {
     pub quiet: Vec<Quiet>,
     /// Warn when fewer days of approved posts than this are left.
     pub runway_warn: Duration,
+    /// Most that may be spent in a calendar month of UTC, where the platform bills requests.
+    pub budget: Option<Dollars>,
 }
 
 /// What becomes of a slot that passed while the daemon was away.

@@ -23,6 +23,8 @@ pub enum Held {
     PromotionShare,
     /// Too many people wait for an answer.
     Unanswered,
+    /// It would pass what the account may spend in this month.
+    Budget,
     /// The account's token is not accepted.
     AccountAuth,
     /// The account is paused in the configuration.
@@ -44,6 +46,7 @@ impl Held {
             Self::WaitingSeries => "waiting-series",
             Self::PromotionShare => "promotion-share",
             Self::Unanswered => "unanswered",
+            Self::Budget => "budget",
             Self::AccountAuth => "account-auth",
             Self::AccountPaused => "account-paused",
             Self::NotBefore => "not-before",

@@ -11,9 +11,10 @@ use super::Engine;
 impl Engine {
     pub(super) fn announce(&mut self, record: &Record) {
         let event = match &record.fact {
-            // What is set back follows from the confirmation, which is said.
+            // What is set back follows from the confirmation, which is said. What is spent is said where it matters.
             Fact::Opened { .. }
             | Fact::ClockSet { .. }
+            | Fact::Spent { .. }
             | Fact::AccountSetBack { .. }
             | Fact::DeliverySetBack { .. } => None,
             Fact::ClockConfirmed { by } => {

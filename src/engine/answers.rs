@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::control::protocol::{
     AccountReport, AccountState, Attention, AttentionKind, DaemonReport, DeliveryReport, HistoryLine, PlanLine,
-    PlanReport, PlanState, Stage, StatusReport, Which, attention,
+    PlanReport, PlanState, SpentReport, Stage, StatusReport, Which, attention,
 };
-use crate::domain::{AccountId, DeliveryId, Held, State, Timestamp, time};
+use crate::domain::{AccountId, Content, DeliveryId, Dollars, Held, Month, State, Timestamp, time};
 use crate::ledger::Record;
 use crate::ledger::view::{Account, Entry};
 use crate::plan::{Brakes, Projected, Runway};
@@ -132,6 +132,7 @@ impl Engine {
             },
             warn_days: has_slots.then(|| time::days(desk.setup.policy.runway_warn)),
             identity: held.and_then(|account| account.head.pinned.clone()),
+            spent: spent_report(desk, held, now),
         }
     }
 
@@ -237,6 +238,20 @@ impl Engine {
     }
 }
 
+fn spent_report(desk: &Desk, held: Option<&Account>, now: Timestamp) -> Option<SpentReport> {
+    let month = Month::of(now);
+    let budget = desk.setup.policy.budget;
+    let spent = held.map(|account| account.head.spent(month)).unwrap_or_default();
+    let bills = budget.is_some() || !desk.setup.adapter.cost(&Content::default()).is_nothing();
+    bills.then(|| SpentReport {
+        month: month.to_string(),
+        usd: spent.money.as_f64(),
+        budget_usd: budget.map(Dollars::as_f64),
+        reads: spent.reads,
+        writes: spent.writes,
+    })
+}
+
 fn gone_report(id: &AccountId) -> AccountReport {
     AccountReport {
         account: id.clone(),
@@ -248,6 +263,7 @@ fn gone_report(id: &AccountId) -> AccountReport {
         runway_at_least_days: None,
         warn_days: None,
         identity: None,
+        spent: None,
     }
 }
 

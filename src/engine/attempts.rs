@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::deliver::delivery::{AccountState, UNNAMED};
 use crate::deliver::{Act, Delivery, Progress};
-use crate::domain::{AccountId, Content, DeliveryId, Digest, Held, ReplyTo, State, Timestamp, time};
+use crate::domain::{AccountId, Content, DeliveryId, Digest, Held, ReplyTo, Spend, State, Timestamp, time};
 use crate::ledger::record::{Fact, Intent, Outcome};
 use crate::ledger::store::Room;
 use crate::ledger::view::Open;
@@ -21,6 +21,7 @@ use crate::telemetry::events::{Event as LogEvent, quote};
 
 use super::desk::{Beginning, Work};
 use super::engine::{Folder, Mode, Then};
+use super::spending::TOO_DEAR;
 use super::{Command, Engine, Ticket};
 
 /// Why an attempt is given up whose post is not what it was any more.
@@ -208,6 +209,10 @@ impl Engine {
         };
         let body = post.body.read();
         let content = content(&body, &delivery.account);
+        let is_out = prior.as_ref().is_some_and(|open| open.published > 0);
+        if !is_out && !self.can_afford(&delivery.account, &content, now) {
+            return self.give_up(delivery, attempt, TOO_DEAR.to_owned(), now);
+        }
         self.begin(
             &delivery.account,
             Beginning { post: Some(post), body, content, slot, fixed: true, prior, found: false, begun: None },
@@ -301,6 +306,11 @@ impl Engine {
             self.object(&post, account, Held::Duplicate, detail);
             return self.advance(account, now);
         }
+        if !self.can_afford(account, &content, now) {
+            // The account's rules have changed since the post was put into its lane.
+            self.refresh_on(&post, account);
+            return self.advance(account, now);
+        }
         let Some(desk) = self.desks.get(account) else { return };
         // The session may have told limits since the post was put into its lane.
         if let Some(complaint) = desk.setup.adapter.check(&content, &desk.session).into_iter().next() {
@@ -386,6 +396,7 @@ impl Engine {
             return self.advance(account, now);
         }
         let Some(intent) = self.intent(&delivery, &mut beginning, now) else { return };
+        let aside = self.set_aside(account, &beginning.content, now);
         let job = self.job(&intent, beginning.content, media);
         let Some(desk) = self.desks.get_mut(account) else { return };
         let (done, published) = beginning.prior.map_or((Vec::new(), 0), |open| (open.done, open.published));
@@ -394,8 +405,9 @@ impl Engine {
         let so_far = Progress { done, published, tries: intent.tries, begun };
         let attempt = Delivery::new(desk.setup.adapter.clone(), desk.setup.rules, job, so_far, number);
         if !beginning.found {
-            let record = Record::new(now, Fact::Intent(Box::new(intent)));
-            let ticket = self.commit(vec![record], Room::Free, Then::Intended(account.clone()));
+            let facts = std::iter::once(Fact::Intent(Box::new(intent))).chain(aside);
+            let records = facts.map(|fact| Record::new(now, fact)).collect();
+            let ticket = self.commit(records, Room::Free, Then::Intended(account.clone()));
             if let Some(desk) = self.desks.get_mut(account) {
                 desk.work = Work::Intending { ticket, delivery: Box::new(attempt) };
             }
@@ -619,7 +631,7 @@ impl Engine {
     /// Does what an attempt wants.
     pub(super) fn act(&mut self, account: &AccountId, act: Act, now: Timestamp) {
         let Some(desk) = self.desks.get_mut(account) else { return };
-        let Work::Delivering { delivery, ticket, keeping } = &mut desk.work else { return };
+        let Work::Delivering { delivery, keeping, .. } = &mut desk.work else { return };
         let (id, attempt) = (delivery.id().clone(), delivery.attempt());
         match act {
             Act::Call(_) if desk.rate_limited.is_some_and(|until| until > now) => {
@@ -635,8 +647,16 @@ impl Engine {
                 self.act(account, act, now);
             }
             Act::Call(step) => {
+                let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets };
+                let price = delivery.price(None, state, now);
+                if self.is_short(account, price, now) {
+                    return self.pay_first(account, price, now);
+                }
+                let Some(desk) = self.desks.get_mut(account) else { return };
+                let Work::Delivering { ticket, .. } = &mut desk.work else { return };
                 self.next_ticket += 1;
                 *ticket = Some(Ticket(self.next_ticket));
+                desk.purse.pay(Ticket(self.next_ticket), price, now);
                 desk.asked_by.clone_from(&desk.origin);
                 let (ticket, timeout) = (Ticket(self.next_ticket), desk.setup.rules.timeout);
                 self.callers.insert(ticket, account.clone());
@@ -657,8 +677,11 @@ impl Engine {
                     Outcome::Auth { why } => self.stopped(account, why),
                     _ => None,
                 };
+                // What is in doubt is looked for, and that may cost something.
+                let in_doubt = matches!(outcome, Outcome::Ambiguous { .. });
+                let back = if in_doubt { Vec::new() } else { self.give_back(account, now) };
                 let mut records = self.ended_with(&id, attempt, outcome, now);
-                records.extend(stopped.map(|fact| Record::new(now, fact)));
+                records.extend(stopped.into_iter().chain(back).map(|fact| Record::new(now, fact)));
                 self.commit(records, Room::Reserve, Then::Concluded(account.clone()));
             }
             Act::Park { why } => {
@@ -670,6 +693,20 @@ impl Engine {
         }
     }
 
+    /// What the call that was chosen may cost is set aside before it is made. An attempt of which nothing can be seen yet
+    /// ends rather than pass the budget.
+    fn pay_first(&mut self, account: &AccountId, price: Spend, now: Timestamp) {
+        let may_pay = self.may_pay(account, price, now);
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        let Work::Delivering { delivery, keeping, .. } = &mut desk.work else { return };
+        let seen = delivery.put_back();
+        if !seen && !may_pay {
+            return self.act(account, Act::End(Outcome::Abandoned { why: TOO_DEAR.into() }), now);
+        }
+        *keeping = true;
+        self.set_aside_first(account, price, Then::Kept(account.clone()), now);
+    }
+
     pub(super) fn replied(&mut self, ticket: Ticket, result: Result<Reply, Failure>, now: Timestamp) {
         let calling = |work: &Work| matches!(work, Work::Delivering { ticket: Some(waited), .. } if *waited == ticket);
         let Some(account) = self.caller(ticket) else { return };
@@ -678,7 +715,7 @@ impl Engine {
             return self.probed(&account, result, now);
         }
         if !calling(&desk.work) {
-            return;
+            return desk.purse.forget(ticket);
         }
         if let Ok(reply) = &result
             && let Some(pace) = desk.setup.adapter.pace(reply, now)
@@ -690,6 +727,7 @@ impl Engine {
         let Work::Delivering { delivery, ticket: waited, .. } = &mut desk.work else { return };
         *waited = None;
         let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets };
+        desk.purse.settle(ticket, delivery.price(Some(&result), state, now));
         let act = delivery.answered(result, state, now);
         self.act(&account, act, now);
         self.advance(&account, now);

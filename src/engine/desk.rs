@@ -13,6 +13,7 @@ use crate::platform::contract::Session;
 use crate::queue::Post;
 
 use super::empties::Empties;
+use super::spending::Purse;
 use super::{AccountSetup, Ticket, tokens};
 
 /// One account at work: its plan, its session, and the one thing it does.
@@ -40,6 +41,7 @@ pub(super) struct Desk {
     pub probe: Option<(Ticket, Probe)>,
     /// A person's tokens are on their way into the ledger: what was given meanwhile for those before.
     pub authorising: Option<Meanwhile>,
+    pub purse: Purse,
     /// How often it was moved on.
     pub turns: u64,
     /// Where it stands in the agenda.
@@ -129,6 +131,7 @@ impl Desk {
             rate_limited: None,
             probe: None,
             authorising: None,
+            purse: Purse::default(),
             turns: 0,
             wake: None,
             pause_until: None,

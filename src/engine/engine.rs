@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{AccountId, DeliveryId, PostId, State, Timestamp, time};
+use crate::domain::{AccountId, DeliveryId, Dollars, Held, PostId, State, Timestamp, time};
 use crate::ledger::record::{Decision, Fact};
 use crate::ledger::store::{CommitError, Room};
 use crate::ledger::view::Entry;
@@ -372,7 +372,14 @@ impl Engine {
                     if self.view.takes(record) {
                         self.announce(record);
                     }
+                    let before = self.spent_before(record);
                     self.view.apply(record);
+                    if let (Fact::Spent { account, month, spend }, Some(before)) = (&record.fact, before) {
+                        self.spent(account, *month, *spend, before);
+                    }
+                    if let Fact::Planned { delivery, held: Some(Held::Budget), .. } = &record.fact {
+                        self.held_for_budget(&delivery.account, now);
+                    }
                     if let Fact::AccountStopped { account, .. } = &record.fact {
                         self.stops.remove(account);
                     }
@@ -403,6 +410,12 @@ impl Engine {
             },
             Err(error) => self.commit_failed(ticket, pending, &error, now),
         }
+    }
+
+    /// What was spent before in the month that a record is about.
+    fn spent_before(&self, record: &Record) -> Option<Dollars> {
+        let Fact::Spent { account, month, .. } = &record.fact else { return None };
+        Some(self.view.account(account).map(|account| account.head.spent(*month).money).unwrap_or_default())
     }
 
     fn went_on(&mut self, ticket: Ticket, pending: Pending, now: Timestamp) {

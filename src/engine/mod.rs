@@ -6,14 +6,14 @@
 //!
 //! `engine` holds the state and sorts what happens; `planning` keeps the lanes true to queue and ledger; `attempts`
 //! begins attempts and carries them on; `probes` asks accounts that were stopped once more; `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one account;
-//! `tokens` keeps what a refresh has given through crashes; `empties` says empty slots that follow each other closely as
+//! `tokens` keeps what a refresh has given through crashes; `spending` what calls cost; `empties` says empty slots that follow each other closely as
 //! one.
 //!
 //! Invariants:
 //! - A record is applied to the view, and announced, only when it is durable.
 //! - An account does one thing at a time. What is begun, is begun from the plan or from an attempt that is owed.
 //! - The first call of an attempt follows its durable intent; the next call follows the durable checkpoint, and the
-//!   durable tokens that a refresh has given.
+//!   durable tokens that a refresh has given. What a call may cost is durable before it is made.
 
 mod announce;
 pub mod answers;
@@ -26,6 +26,7 @@ pub mod engine;
 pub mod event;
 mod planning;
 mod probes;
+mod spending;
 mod tokens;
 
 pub use command::{Command, Ticket};

@@ -237,7 +237,7 @@ impl Engine {
         }
     }
 
-    fn refresh_on(&mut self, post: &Arc<Post>, account: &AccountId) {
+    pub(super) fn refresh_on(&mut self, post: &Arc<Post>, account: &AccountId) {
         let Some(desk) = self.desks.get_mut(account) else { return };
         let held = self.view.account(account);
         if plan::is_over(held.and_then(|held| held.entry(&post.id)), post) {
@@ -249,6 +249,11 @@ impl Engine {
         let Some(desk) = self.desks.get_mut(account) else { return };
         let objection = desk.setup.adapter.check(&content, &desk.session).into_iter().next();
         let objection = objection.map(|complaint| (Held::Invalid, complaint.reason)).or(said_before);
+        let cost = self.cost(account, &content);
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        if let Some(cost) = cost {
+            desk.lane.reckon(&post.id, cost);
+        }
         desk.lane.put(post, objection, self.view.account(account));
     }
 

@@ -41,7 +41,8 @@ impl Engine {
 
     pub(super) fn probed(&mut self, account: &AccountId, result: Result<Reply, Failure>, now: Timestamp) {
         let Some(desk) = self.desks.get_mut(account) else { return };
-        let Some((_, probe)) = &mut desk.probe else { return };
+        let Some((ticket, probe)) = &mut desk.probe else { return };
+        desk.purse.settle(*ticket, probe.price(Some(&result), &desk.setup.secrets, now));
         let verdict = probe.answered(result, &desk.setup.secrets, now);
         self.follow_probe(account, verdict, now);
     }
@@ -53,9 +54,19 @@ impl Engine {
             // A stop waits for what a call brings, and begins no other.
             probe::Verdict::Call(_) if self.stopping => desk.probe = None,
             probe::Verdict::Call(step) => {
+                let Some((_, probe)) = &mut desk.probe else { return };
+                let price = probe.price(None, &desk.setup.secrets, now);
+                if self.is_short(account, price, now) {
+                    if let Some((_, probe)) = self.desks.get_mut(account).and_then(|desk| desk.probe.as_mut()) {
+                        probe.put_back();
+                    }
+                    return self.set_aside_first(account, price, Then::Probe(account.clone()), now);
+                }
+                let Some(desk) = self.desks.get_mut(account) else { return };
                 let timeout = desk.setup.rules.timeout;
                 self.next_ticket += 1;
                 let ticket = Ticket(self.next_ticket);
+                desk.purse.pay(ticket, price, now);
                 if let Some((waited, _)) = &mut desk.probe {
                     *waited = ticket;
                 }

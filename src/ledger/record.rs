@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{AccountId, Checkpoint, DeliveryId, Digest, Held, Remote, Sealed, Timestamp};
+use crate::domain::{AccountId, Checkpoint, DeliveryId, Digest, Held, Month, Remote, Sealed, Spend, Timestamp};
 
 /// Version that this build writes.
 pub const VERSION: u32 = 1;
@@ -167,6 +167,13 @@ pub enum Fact {
         /// Left out where records are shown.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sealed: Option<Sealed>,
+    },
+    /// What is added to the account's sum of a month: durable before the request that may cost it is sent, and less than
+    /// nothing when requests have cost less than was set aside for them.
+    Spent {
+        account: AccountId,
+        month: Month,
+        spend: Spend,
     },
     /// The wall clock was set ahead while the account was at work.
     ClockSet {

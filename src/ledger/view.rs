@@ -10,7 +10,8 @@ use std::ops::Deref;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::{
-    AccountId, Checkpoint, DeliveryId, Digest, Held, JsonText, PostId, Remote, Sealed, Sorted, State, Timestamp, time,
+    AccountId, Checkpoint, DeliveryId, Digest, Held, JsonText, Month, PostId, Remote, Sealed, Sorted, Spend, State,
+    Timestamp, time,
 };
 
 use super::record::{Decision, Fact, Intent, Outcome, Record};
@@ -54,7 +55,14 @@ pub struct Head {
     /// When the wall clock was last set ahead, by its new time: less time has passed since the last post than it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_set: Option<Timestamp>,
+    /// What was spent in each of the last months, the one that was spent in last at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    spent: Vec<(Month, Spend)>,
 }
+
+/// For how many months it is remembered what was spent. They are the last that something was spent in, and not the
+/// latest: a clock may have been years ahead.
+const MONTHS: usize = 3;
 
 /// What is remembered of a delivery. A million of them stay in memory, and most have only been planned: of those, no
 /// more is kept than why they are held.
@@ -330,7 +338,7 @@ fn planned(held: Option<Held>) -> &'static Course {
             }
         };
     }
-    planned!(NotApproved ApprovalStale Invalid MediaMissing WaitingSeries PromotionShare Unanswered AccountAuth AccountPaused NotBefore Duplicate)
+    planned!(NotApproved ApprovalStale Invalid MediaMissing WaitingSeries PromotionShare Unanswered Budget AccountAuth AccountPaused NotBefore Duplicate)
 }
 
 impl Entry {
@@ -581,6 +589,19 @@ impl Course {
 }
 
 impl Head {
+    /// What was spent in a month, with what is set aside in it.
+    pub fn spent(&self, month: Month) -> Spend {
+        self.spent.iter().find(|(known, _)| *known == month).map_or_else(Spend::default, |(_, spent)| *spent)
+    }
+
+    fn spend(&mut self, month: Month, spend: Spend) {
+        let sum = self.spent(month).plus(spend);
+        self.spent.retain(|(known, _)| *known != month);
+        self.spent.push((month, sum));
+        let most = self.spent.len().saturating_sub(MONTHS);
+        self.spent.drain(..most);
+    }
+
     /// Whether something of it lies ahead of the clock at `now`.
     pub fn is_ahead(&self, now: Timestamp) -> bool {
         self.cursor.max(self.clock_set).is_some_and(|latest| latest > now)
@@ -598,6 +619,7 @@ impl Head {
             }
             Fact::Pinned { identity, .. } => self.pinned = Some(identity.clone()),
             Fact::TokensKept { sealed: Some(sealed), .. } => self.tokens = Some(sealed.clone()),
+            Fact::Spent { month, spend, .. } => self.spend(*month, *spend),
             Fact::SlotEmpty { slot, .. } => self.cursor = self.cursor.max(Some(*slot)),
             Fact::Intent(intent) if !intent.fixed => self.cursor = self.cursor.max(intent.slot),
             // The account's first record: slots before it were never promised.
@@ -629,6 +651,7 @@ impl Fact {
             | Self::AccountSetBack { .. }
             | Self::Pinned { .. }
             | Self::TokensKept { .. }
+            | Self::Spent { .. }
             | Self::ClockSet { .. }
             | Self::ClockConfirmed { .. } => None,
         }
@@ -643,6 +666,7 @@ impl Fact {
             | Self::AccountSetBack { account }
             | Self::ClockSet { account, .. }
             | Self::TokensKept { account, .. }
+            | Self::Spent { account, .. }
             | Self::Pinned { account, .. } => Some(account),
             Self::Intent(intent) => Some(&intent.delivery.account),
             Self::Planned { delivery, .. } => Some(&delivery.account),
@@ -656,6 +680,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::Dollars;
 
     /// A record: second, then what happened.
     type Line = (i64, Fact);
@@ -879,6 +904,7 @@ mod tests {
             tokens: None,
             cursor: cursor.map(at),
             clock_set: None,
+            spent: Vec::new(),
         };
         let cases: Vec<(&str, Vec<Line>, Head)> = vec![
             ("slots begin with the first plan", vec![(5, planned(None))], head(Some(5), false)),
@@ -900,6 +926,28 @@ mod tests {
         let shown = Fact::TokensKept { account: account(), sealed: None };
         let tokens = fold(&[(1, kept("first")), (2, kept("second")), (3, shown)]);
         assert_eq!(tokens.account(&account()).unwrap().head.tokens, Some(sealed("second")));
+    }
+
+    #[test]
+    fn an_account_remembers_what_it_spent_in_its_last_months() {
+        let spent = |month: &str, money| Fact::Spent {
+            account: id().account,
+            month: month.parse().unwrap(),
+            spend: Spend { money: Dollars(money), reads: 2, writes: 1 },
+        };
+        let lines =
+            [(1, spent("2026-10", 7)), (2, spent("2026-11", 30)), (3, spent("2026-11", -10)), (4, spent("2031-01", 1))];
+        let sums = |lines: &[Line]| {
+            let view = fold(lines);
+            let head = &view.account(&id().account).unwrap().head;
+            ["2026-10", "2026-11", "2026-12", "2031-01"].map(|month| head.spent(month.parse().unwrap()).money.0)
+        };
+        assert_eq!(sums(&lines), [7, 20, 0, 1]);
+        let view = fold(&lines);
+        let november = view.account(&id().account).unwrap().head.spent("2026-11".parse().unwrap());
+        assert_eq!((november.reads, november.writes), (4, 2));
+        // The oldest is forgotten, and not the one that a wrong clock has put behind all others.
+        assert_eq!(sums(&[&lines[..], &[(5, spent("2026-12", 5)), (6, spent("2026-11", 1))]].concat()), [0, 21, 5, 1]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ impl Fact {
             Self::DeliverySetBack { .. } => "delivery-set-back",
             Self::Pinned { .. } => "pinned",
             Self::TokensKept { .. } => "tokens-kept",
+            Self::Spent { .. } => "spent",
             Self::ClockConfirmed { .. } => "clock-confirmed",
         }
     }
@@ -70,6 +71,7 @@ impl Fact {
             }
             Self::AccountStopped { why, .. } => Some(why.clone()),
             Self::Pinned { identity, .. } => Some(identity.clone()),
+            Self::Spent { month, spend, .. } => Some(format!("{} USD in {month}", spend.money)),
             Self::ClockSet { seconds, .. } => Some(format!("ahead by {seconds} s")),
             Self::ClockConfirmed { by } => Some(format!("by {by}")),
         }

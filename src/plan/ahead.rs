@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::time::since;
-use crate::domain::{Held, PostId, Timestamp};
+use crate::domain::{Held, Month, PostId, Timestamp};
 use crate::ledger::view::Account;
 use crate::queue::{Approval, Kind, Post};
 
@@ -205,6 +205,8 @@ impl Lane {
             }
             if let Some(choice) = turn.send {
                 (empty, ask_at) = (0, empty_slots);
+                let spent = imagined.spent.entry(Month::of(moment)).or_default();
+                *spent = spent.plus(self.index.cost(&choice.post.id));
                 self.index.delivered(&choice.post.id);
                 if !choice.fixed {
                     imagined.cursor = imagined.cursor.max(choice.slot);

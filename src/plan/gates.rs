@@ -151,6 +151,7 @@ mod tests {
             unanswered: Unanswered { max: 5, older_than: Duration::from_hours(24) },
             quiet: Vec::new(),
             runway_warn: Duration::from_hours(7 * 24),
+            budget: None,
         }
     }
 

@@ -20,11 +20,12 @@ use std::time::Duration;
 
 use crate::domain::limits;
 use crate::domain::time::after;
-use crate::domain::{Goal, Held, PostId, Sorted, State, Timestamp, sorted};
+use crate::domain::{Dollars, Goal, Held, PostId, Sorted, State, Timestamp, sorted};
 use crate::ledger::view::{Account, Entry};
 use crate::queue::{Approval, Kind, Post, Trouble};
 
 use super::lane::Verdict;
+use super::purse::Costs;
 
 /// Most posts that one step says something new about. What is left follows at once; in between, sending goes on.
 pub const POSTS_A_STEP: usize = 250;
@@ -246,6 +247,7 @@ pub struct Index {
     promotion_stuck: bool,
     /// Promotion posts whose turn it was when the share was used up.
     passed_over: BTreeSet<PostId>,
+    costs: Costs,
 }
 
 impl Default for Index {
@@ -268,6 +270,7 @@ impl Default for Index {
             promotion_open: true,
             promotion_stuck: false,
             passed_over: BTreeSet::new(),
+            costs: Costs::default(),
         }
     }
 }
@@ -310,6 +313,13 @@ impl Index {
     ) {
         self.take_out(&post.id);
         let entry = account.and_then(|account| account.entry(&post.id));
+        // What was too dear when its turn came stays so until there is enough for it.
+        if let Some(State::Held { reason: Held::Budget, detail }) = entry.map(|entry| &entry.state)
+            && self.costs.knows(&post.id)
+            && entry.is_some_and(|entry| entry.digest == Some(post.digest))
+        {
+            self.costs.set_aside(&post.id, detail.as_deref().unwrap_or_default().into());
+        }
         let standing = match hands(entry, post) {
             Hands::Plan => Some(Standing::Waiting),
             Hands::UnderWay if post.rare.series.is_some() => Some(Standing::UnderWay),
@@ -335,6 +345,7 @@ impl Index {
     /// Takes a post out. A member of a series still holds its place until the ledger tells what became of it: it may
     /// be taken out because it is being sent.
     pub fn remove(&mut self, id: &PostId) {
+        self.costs.forget(id);
         let Some((post, item)) = self.take_out(id) else { return };
         let standing = match item.standing {
             Standing::Waiting => Standing::UnderWay,
@@ -350,12 +361,14 @@ impl Index {
 
     /// Takes a post out that was delivered.
     pub fn delivered(&mut self, id: &PostId) {
+        self.costs.forget(id);
         self.take_out(id);
         self.tell_waiting(id, true);
     }
 
     /// Takes a post out that goes nowhere from here.
     pub fn drop_out(&mut self, id: &PostId) {
+        self.costs.forget(id);
         self.take_out(id);
     }
 
@@ -503,7 +516,7 @@ impl Index {
         {
             return Some((Held::WaitingSeries, Some(format!("answers {answers}, which is not delivered"))));
         }
-        None
+        self.costs.why(&post.id).map(|why| (Held::Budget, Some(why.clone())))
     }
 
     /// What is against all posts of its kind.
@@ -779,6 +792,37 @@ impl Index {
             }
             self.dirty.extend(self.ready[goal_set(Goal::Promotion)].first_key().cloned());
         }
+    }
+
+    /// So much may still be spent; `None`: nothing limits it. Whoever there is enough for is in line again.
+    pub fn set_left(&mut self, left: Option<Dollars>) {
+        while let Some(id) = self.costs.next_affordable(left) {
+            if let Some((Named(post), _)) = self.items.get(&id) {
+                let post = post.clone();
+                self.refresh(&post);
+                self.dirty.put(Ranked(post));
+            }
+        }
+    }
+
+    /// It was this post's turn, and it costs too much.
+    pub fn set_aside(&mut self, post: &Arc<Post>, why: String) {
+        self.costs.set_aside(&post.id, cut(&why));
+        self.refresh(post);
+        self.dirty.put(Ranked(post.clone()));
+    }
+
+    pub fn reckon(&mut self, post: &PostId, cost: Dollars) {
+        self.costs.reckon(post, cost);
+    }
+
+    /// What a post may cost.
+    pub fn cost(&self, post: &PostId) -> Dollars {
+        self.costs.of(post)
+    }
+
+    pub fn some_are_dear(&self) -> bool {
+        self.costs.some_are_dear()
     }
 
     fn nothing_but_promotion(&self) -> bool {

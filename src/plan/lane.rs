@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use crate::domain::policy::{Policy, Schedule};
 use crate::domain::time::before;
-use crate::domain::{Held, PostId, ReplyTo, Timestamp};
+use crate::domain::{Dollars, Held, PostId, ReplyTo, Timestamp};
 use crate::ledger::view::Account;
 use crate::queue::Post;
 
 use super::index::{self, Index};
 use super::past::Past;
+use super::purse::Purse;
 use super::slots;
 use super::turn::Passed;
 
@@ -46,6 +47,10 @@ pub struct Lane {
     pub(super) spared: Option<Timestamp>,
     pub(super) watch: Option<Watch>,
     pub(super) known: Option<Known>,
+    /// What may be spent at the last step.
+    pub(super) purse: Option<Purse>,
+    /// How many posts it has set aside for what they cost.
+    pub(super) dear: usize,
 }
 
 /// The stretch of time whose slots were seen while there was still time to use them.
@@ -159,6 +164,8 @@ impl Lane {
             spared: None,
             watch: None,
             known: None,
+            purse: None,
+            dear: 0,
         }
     }
 
@@ -191,6 +198,11 @@ impl Lane {
     /// that state has left the plan's hands: others may wait for it.
     pub fn put(&mut self, post: &Arc<Post>, objection: Option<(Held, String)>, account: Option<&Account>) {
         self.index.put(post, objection, answered(post), account);
+    }
+
+    /// What publishing a post may cost; to be told before it is put, of accounts with a budget.
+    pub fn reckon(&mut self, post: &PostId, cost: Dollars) {
+        self.index.reckon(post, cost);
     }
 
     /// Takes a post out (it left the queue, or its delivery is over or open).

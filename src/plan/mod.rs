@@ -12,6 +12,7 @@ mod index;
 pub mod lane;
 mod owed;
 mod past;
+mod purse;
 pub mod slots;
 mod turn;
 

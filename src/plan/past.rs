@@ -1,6 +1,8 @@
 //! What the plan reads of the ledger: an account's part of the view, and for a projection what it has imagined since.
 
-use crate::domain::{PostId, Timestamp};
+use std::collections::BTreeMap;
+
+use crate::domain::{Dollars, Month, PostId, Timestamp};
 use crate::ledger::view::{Account, Entry};
 
 /// A send that counts for the gap, the day and the promotion share.
@@ -31,6 +33,8 @@ pub struct Imagined {
     pub cursor: Option<Timestamp>,
     /// Attempts that are open in the ledger count as settled then.
     pub settled: Option<Timestamp>,
+    /// What was spent by it.
+    pub spent: BTreeMap<Month, Dollars>,
 }
 
 impl<'a> Past<'a> {
@@ -67,6 +71,13 @@ impl<'a> Past<'a> {
     /// When the wall clock was last set ahead.
     pub fn clock_set(&self) -> Option<Timestamp> {
         self.account.and_then(|account| account.head.clock_set)
+    }
+
+    /// What was spent in a month, with what is set aside in it.
+    pub fn spent(&self, month: Month) -> Dollars {
+        let recorded = self.account.map(|account| account.head.spent(month).money).unwrap_or_default();
+        let imagined = self.imagined.and_then(|imagined| imagined.spent.get(&month)).copied().unwrap_or_default();
+        recorded.plus(imagined)
     }
 
     pub fn entry(&self, post: &PostId) -> Option<&'a Entry> {

@@ -10,15 +10,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::Timestamp;
 use crate::domain::policy::Missed;
 use crate::domain::time::{after, before, since};
+use crate::domain::{Month, Timestamp};
 use crate::queue::Post;
 
 use super::gates::{self, Closed, Day};
 use super::index::{self, Hands, fixed_time, is_promotion};
 use super::lane::{Brakes, Choice, Lane, SLOT_GRACE, Watch};
 use super::past::Past;
+use super::purse::Purse;
 use super::slots;
 
 /// Most slots that one step says something about one by one.
@@ -33,6 +34,10 @@ pub const CLOSE: Duration = Duration::from_secs(5 * 60);
 
 const NOTHING_LEFT: &str = "nothing is left to send";
 const SHARE: &str = "promotion would pass its share";
+const BUDGET: &str = "the budget of the month is too small for what is left";
+
+/// Most posts that one step sets aside because they cost too much. What is left follows at once.
+const DEAR_A_STEP: usize = index::POSTS_A_STEP;
 
 /// A slot that is over.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,6 +89,9 @@ impl Lane {
         let gates = self.gates(past, brakes, now);
         let promotion_open = gates::promotion_open(&self.policy.promotion, past);
         self.index.set_promotion_open(promotion_open);
+        self.purse = Purse::of(&self.policy, past, now);
+        self.index.set_left(self.purse.map(Purse::left));
+        self.dear = 0;
         let come = self.pass_slots(past, &gates, now, &mut turn.passed);
 
         turn.send = self.fixed_post(past, &gates, now);
@@ -108,7 +116,7 @@ impl Lane {
             Err(reason) => reason,
         };
         self.watch_slots(&come, now, reason);
-        turn.wake = if come.more { Some(now) } else { self.wake(&gates, &come, now) };
+        turn.wake = if come.more || self.dear == DEAR_A_STEP { Some(now) } else { self.wake(&gates, &come, now) };
         turn
     }
 
@@ -306,6 +314,8 @@ impl Lane {
                 SHARE.into()
             } else if self.index.broadcasts_wait() {
                 "too many people wait for an answer".into()
+            } else if self.index.some_are_dear() {
+                BUDGET.into()
             } else {
                 NOTHING_LEFT.into()
             });
@@ -321,7 +331,9 @@ impl Lane {
 
     /// The fixed post that a post sent now would be in the way of: by the gap, or by taking its place in the day.
     fn kept_free_for(&self, gates: &Gates, now: Timestamp) -> Option<(Arc<Post>, Timestamp)> {
-        let going = |until| self.index.fixed_until(now, until).filter(|post| self.index.class_may_go(post));
+        let affordable = |post: &Post| fixed_time(post).is_none_or(|at| self.affords(post, at));
+        let may_go = |post: &&Arc<Post>| self.index.class_may_go(post) && affordable(post);
+        let going = |until| self.index.fixed_until(now, until).filter(may_go);
         let by_gap = going(after(now, self.policy.min_gap)).next();
         let spare = usize::try_from(gates.day.left).unwrap_or(usize::MAX);
         let by_day = || going(gates.day.end).nth(spare.saturating_sub(1));
@@ -329,19 +341,34 @@ impl Lane {
         Some((post.clone(), fixed_time(post)?))
     }
 
-    /// What `find` finds, unless the ledger says that it is not the plan's any more: then it is taken out first.
+    /// What `find` finds, unless the ledger says that it is not the plan's any more: then it is taken out first. What
+    /// costs more than may be spent is set aside.
     fn candidate(&mut self, past: &Past<'_>, find: impl Fn(&Self) -> Option<Arc<Post>>) -> Option<Arc<Post>> {
         loop {
             let post = find(self)?;
-            if index::hands(past.entry(&post.id), &post) == Hands::Plan {
-                return Some(post);
+            if index::hands(past.entry(&post.id), &post) != Hands::Plan {
+                self.index.remove(&post.id);
+                continue;
             }
-            self.index.remove(&post.id);
+            let cost = self.index.cost(&post.id);
+            let Some(purse) = self.purse.filter(|purse| cost > purse.left()) else { return Some(post) };
+            if self.dear == DEAR_A_STEP {
+                return None;
+            }
+            self.dear += 1;
+            self.index.set_aside(&post, purse.too_little_for(cost));
         }
+    }
+
+    /// Whether there is enough for a post at a moment, as far as is known now.
+    fn affords(&self, post: &Post, at: Timestamp) -> bool {
+        let purse = self.purse.filter(|purse| purse.month == Month::of(at));
+        purse.is_none_or(|purse| self.index.cost(&post.id) <= purse.left())
     }
 
     fn wake(&mut self, gates: &Gates, come: &Come, now: Timestamp) -> Option<Timestamp> {
         let mut all = vec![self.index.wake(now, self.late_grace()), come.until, self.next_slot(now)];
+        all.push(self.index.some_are_dear().then(|| Month::of(now).end()));
         if gates.no_send.is_none() {
             // When a brake is let go, somebody will say so; gates open by themselves.
             let slot = !come.open.is_empty() && self.index.best().is_some();

@@ -31,12 +31,14 @@ pub use multipart::Part;
 pub use reply::{ExecReply, Failure, HttpReply, Reply, SocketEnd, SocketReply};
 pub use table::{Complaint, Table, is_loopback};
 pub use trouble::Trouble;
-pub use twin::{Codes, Published, Twin, WrongCode};
+pub use twin::{Billed, Codes, Published, Twin, WrongCode};
 pub use words::{LONGEST_WAIT, holds, quoted, wait};
 
 pub use self::auth::AuthFlow;
 pub use crate::domain::secret::secret_ref;
-use crate::domain::{Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, Secret, SecretRef, Timestamp, time};
+use crate::domain::{
+    Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, Secret, SecretRef, Spend, Timestamp, time,
+};
 
 /// One line of the registry.
 pub struct Entry {
@@ -74,6 +76,8 @@ pub enum KeyKind {
     Bool,
     /// A list of texts.
     Texts,
+    /// A table of amounts of money by these names.
+    Amounts(&'static [&'static str]),
 }
 
 /// One platform account: builds requests, reads replies.
@@ -120,6 +124,17 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// How a person gets its secrets.
     fn auth(&self) -> AuthFlow {
         AuthFlow::default()
+    }
+
+    /// What publishing this content costs at most, from the first request to the last, where all goes well. Something
+    /// for every content where the platform bills requests, nothing elsewhere.
+    fn cost(&self, _content: &Content) -> Spend {
+        Spend::default()
+    }
+
+    /// What a step costs at most; with the reply to it, what it has cost at most. The reply makes it no dearer.
+    fn price(&self, _attempt: &Attempt<'_>, _step: &Step, _reply: Option<&Reply>) -> Spend {
+        Spend::default()
     }
 
     /// What the reply says about the account's remaining allowance.

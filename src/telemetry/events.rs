@@ -156,6 +156,10 @@ events! {
     AccountAuthLost = "account.auth_lost", Error { account: AccountId, platform: String, reason: String }
     AccountAuthRefreshed = "account.auth_refreshed", Info { account: AccountId, platform: String }
     AccountRateLimited = "account.rate_limited", Warn { account: AccountId, platform: String, until: Timestamp, reason: String }
+    /// So much of the month's budget is spent, or, at 100, so much that a post is held.
+    AccountBudget = "account.budget", Warn {
+        account: AccountId, platform: String, month: String, percent: i64, spent_usd: f64, budget_usd: f64
+    }
     AccountPaused = "account.paused", Info { account: AccountId, platform: String }
     /// The remote account that this account is from now on.
     AccountPinned = "account.pinned", Info { account: AccountId, platform: String, identity: String }

@@ -68,6 +68,7 @@ fn every_sample_reads_and_writes_back_the_same() {
         "resolved/drop",
         "resolved/retry",
         "slot-empty",
+        "spent",
         "tokens-kept",
         "withdrawn",
     ];
@@ -79,6 +80,7 @@ fn every_sample_reads_and_writes_back_the_same() {
         Held::WaitingSeries,
         Held::PromotionShare,
         Held::Unanswered,
+        Held::Budget,
         Held::AccountAuth,
         Held::AccountPaused,
         Held::NotBefore,

@@ -1,6 +1,7 @@
 //! A lane with a ledger around it, as the engine would drive it: what a step says is recorded, what it sends is sent.
 
 mod ahead;
+mod budget;
 mod posts;
 mod slots;
 mod steady;
@@ -14,7 +15,9 @@ use serde_json::Value;
 
 use super::{Brakes, Choice, Lane, Step, Verdict};
 use crate::domain::policy::{Cron, Missed, Policy, Promotion, Schedule, Unanswered};
-use crate::domain::{AccountId, DeliveryId, Digest, Goal, JsonText, PostId, Remote, State, Timestamp};
+use crate::domain::{
+    AccountId, DeliveryId, Digest, Dollars, Goal, JsonText, Month, PostId, Remote, Spend, State, Timestamp,
+};
 use crate::ledger::record::{Decision, Intent};
 use crate::ledger::view::Account;
 use crate::ledger::{Fact, Outcome, Record, View};
@@ -44,6 +47,7 @@ fn free() -> Policy {
         unanswered: Unanswered { max: 5, older_than: Duration::from_hours(24) },
         quiet: Vec::new(),
         runway_warn: Duration::from_hours(7 * 24),
+        budget: None,
     }
 }
 
@@ -85,6 +89,8 @@ struct World {
     lane: Lane,
     posts: BTreeMap<PostId, Arc<Post>>,
     brakes: Brakes,
+    /// What publishing costs, for those that cost something.
+    costs: BTreeMap<PostId, Dollars>,
 }
 
 impl World {
@@ -94,6 +100,7 @@ impl World {
             lane: Lane::new(schedule, policy),
             posts: BTreeMap::new(),
             brakes: Brakes::default(),
+            costs: BTreeMap::new(),
         }
     }
 
@@ -135,23 +142,45 @@ impl World {
     }
 
     fn put(&mut self, post: Post) {
-        let post = Arc::new(post);
-        self.lane.put(&post, None, self.view.account(&Self::account_id()));
-        self.posts.insert(post.id.clone(), post);
+        let id = post.id.clone();
+        self.posts.insert(id.clone(), Arc::new(post));
+        self.again(&id);
+    }
+
+    /// A post that costs something.
+    fn put_at(&mut self, post: Post, cost: Dollars) {
+        self.costs.insert(post.id.clone(), cost);
+        self.put(post);
     }
 
     fn again(&mut self, post: &PostId) {
-        if let Some(post) = self.posts.get(post) {
-            self.lane.put(post, None, self.view.account(&Self::account_id()));
+        let Some(post) = self.posts.get(post) else { return };
+        if let Some(cost) = self.costs.get(&post.id) {
+            self.lane.reckon(&post.id, *cost);
         }
+        self.lane.put(post, None, self.view.account(&Self::account_id()));
     }
 
     /// The same ledger and queue, and a lane that knows of neither.
     fn restart(&mut self) {
         self.lane = Lane::new(self.lane.schedule.clone(), self.lane.policy.clone());
-        for post in self.posts.values() {
-            self.lane.put(post, None, self.view.account(&Self::account_id()));
+        for id in self.posts.keys().cloned().collect::<Vec<_>>() {
+            self.again(&id);
         }
+    }
+
+    /// Other rules, as a changed configuration gives them.
+    fn set_policy(&mut self, policy: Policy) {
+        self.lane.set_rules(self.lane.schedule.clone(), policy);
+        for id in self.posts.keys().cloned().collect::<Vec<_>>() {
+            self.again(&id);
+        }
+    }
+
+    /// Something is spent in the month of `now`, or given back.
+    fn spend(&mut self, now: Timestamp, money: Dollars) {
+        let spend = Spend { money, reads: 0, writes: 0 };
+        self.record(now, Fact::Spent { account: Self::account_id(), month: Month::of(now), spend });
     }
 
     fn record(&mut self, now: Timestamp, fact: Fact) {
@@ -204,6 +233,9 @@ impl World {
         };
         let id = post.id.clone();
         self.record(now, Fact::Intent(Box::new(intent)));
+        if let Some(cost) = self.costs.get(&id) {
+            self.spend(now, *cost);
+        }
         self.again(&id);
     }
 

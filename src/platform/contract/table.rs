@@ -1,11 +1,12 @@
 //! An account's own keys in the configuration.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use url::Url;
 
 use crate::domain::secret::secret_ref;
-use crate::domain::{AccountId, SecretRef};
+use crate::domain::{AccountId, Dollars, SecretRef};
 
 /// Something a person should change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +95,40 @@ impl Table {
         let texts: Result<Vec<_>, _> =
             list.iter().map(|item| item.as_str().map(str::to_owned).ok_or(item.type_str())).collect();
         texts.map_or_else(|found| self.wrong(key, WANTED, &format!("one that holds a {found}")), Some)
+    }
+
+    /// A table of amounts in US dollars, by some of these names; nothing where it is left out.
+    pub fn amounts(&mut self, key: &str, names: &[&'static str]) -> BTreeMap<&'static str, Dollars> {
+        let mut amounts = BTreeMap::new();
+        let table = match self.values.get(key) {
+            None => return amounts,
+            Some(toml::Value::Table(table)) => table.clone(),
+            Some(other) => {
+                let found = other.type_str();
+                self.wrong::<()>(key, "a table of amounts", found);
+                return amounts;
+            }
+        };
+        for (name, value) in table {
+            let Some(known) = names.iter().find(|known| **known == name) else {
+                let complaint = Complaint::new(key, format!("{key:?} has no amount that is called {name:?}"));
+                self.complain(complaint.with_hint(format!("there are: {}", names.join(", "))));
+                continue;
+            };
+            let number = match value {
+                toml::Value::Float(number) => Some(number),
+                toml::Value::Integer(number) => Some(number as f64),
+                _ => None,
+            };
+            match number.and_then(Dollars::read) {
+                Some(amount) => _ = amounts.insert(*known, amount),
+                None => {
+                    let complaint = Complaint::new(key, format!("{key:?}: {name} is no amount of US dollars"));
+                    self.complain(complaint.with_hint("write a number such as 0.015"));
+                }
+            }
+        }
+        amounts
     }
 
     /// A list of texts that must be there.

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::{Call, Reply, Secrets};
-use crate::domain::Timestamp;
+use crate::domain::{Dollars, Timestamp};
 
 /// A wire-level imitation of a platform, for tests, simulation and benchmarks. Pure: time comes in, effects stay
 /// inside. Faults of the network are not its business; faults of the platform are.
@@ -31,6 +31,14 @@ pub trait Twin: Send {
     fn published(&self) -> Vec<Published> {
         self.published_since(&mut 0)
     }
+
+    /// What was billed after `mark`, in order; `mark` is as in [`Twin::published_since`].
+    fn billed_since(&self, _mark: &mut usize) -> Vec<Billed> {
+        Vec::new()
+    }
+
+    /// A person obtains a new secret for an account; those before end with that.
+    fn renew(&mut self, _account: u32) {}
 
     /// Until then, calls are refused as the platform refuses them when too much is asked.
     fn throttle(&mut self, until: Timestamp);
@@ -107,6 +115,17 @@ impl Codes {
             _ => Ok((held.account, held.scope.clone())),
         }
     }
+}
+
+/// One thing that a twin bills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Billed {
+    /// As in [`Twin::table`].
+    pub account: u32,
+    pub money: Dollars,
+    pub at: Timestamp,
+    /// Whether it is of a post of which nothing can be seen yet.
+    pub begins: bool,
 }
 
 /// One thing that people can see on a twin.

@@ -20,7 +20,7 @@ use crate::domain::Timestamp;
 use crate::platform::contract::{Attempt, Effect, Reading, Request};
 
 /// Posts on one page, and most posts that are read.
-const PAGE: u32 = 20;
+pub(super) const PAGE: u32 = 20;
 const POSTS: usize = 400;
 /// Most pages: some may hold less than they could, or nothing.
 const PAGES: usize = 30;

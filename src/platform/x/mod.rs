@@ -20,6 +20,7 @@
 mod login;
 mod lookback;
 mod oauth1;
+mod prices;
 mod progress;
 mod reading;
 mod session;
@@ -40,8 +41,9 @@ use super::contract::{
     Abilities, Adapter, Answers, Attempt, Complaint, Effect, Entry, Evidence, Job, Key, KeyKind, Media, MediaKind,
     Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
 };
-use crate::domain::{Content, MediaFacts, ReplyTo, SecretRef, Timestamp, Visibility};
+use crate::domain::{Content, MediaFacts, ReplyTo, SecretRef, Spend, Timestamp, Visibility};
 
+use prices::Prices;
 use progress::{Done, Scratch};
 use reading::Answer;
 use session::{Auth, Signer};
@@ -89,6 +91,12 @@ pub static ENTRY: Entry = Entry {
             required: false,
             doc: "Address of the API, where it is not X's own",
         },
+        Key {
+            name: prices::PRICES,
+            kind: KeyKind::Amounts(&prices::NAMES),
+            required: false,
+            doc: "What X bills for each, in US dollars, where it is not what it was in August 2026; see `budget`",
+        },
     ],
     can: Abilities {
         text_alone: true,
@@ -117,7 +125,8 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
     let redirect = oauth2.then(|| Redirect::read(table, Some(auth::LOOPBACK))).flatten();
     let base = table.base_url_or("base_url", wire::API);
     let long_posts = table.bool("long_posts").unwrap_or(false);
-    Some(Arc::new(X { base: base?, auth: auth?, redirect, long_posts }))
+    let prices = Prices::read(table);
+    Some(Arc::new(X { base: base?, auth: auth?, redirect, long_posts, prices }))
 }
 
 /// One account.
@@ -128,6 +137,7 @@ struct X {
     /// Where a login ends.
     redirect: Option<Redirect>,
     long_posts: bool,
+    prices: Prices,
 }
 
 /// How long our own list of posts may lag behind what X has taken.
@@ -218,6 +228,14 @@ impl Adapter for X {
             }
             _ => reading::again("a reply of files to a request by HTTP".into()),
         }
+    }
+
+    fn cost(&self, content: &Content) -> Spend {
+        self.prices.of_content(content)
+    }
+
+    fn price(&self, attempt: &Attempt<'_>, step: &Step, reply: Option<&Reply>) -> Spend {
+        self.prices.of_step(attempt, step, reply)
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

@@ -550,7 +550,8 @@ fn tokens_that_a_refresh_uses_up_are_kept() {
 fn what_x_surely_refuses_is_complained_about() {
     let complaints = |content: &Content, long: bool| {
         let auth = Auth::OAuth1(std::array::from_fn(|_| SecretRef::Env("S".into())));
-        let account = X { base: wire::API.parse().unwrap(), auth, redirect: None, long_posts: long };
+        let prices = Prices::read(&mut table(&XTwin::new()));
+        let account = X { base: wire::API.parse().unwrap(), auth, redirect: None, long_posts: long, prices };
         let keys = account.check(content, &Session::default()).into_iter().map(|complaint| complaint.key);
         keys.collect::<Vec<_>>()
     };

@@ -6,7 +6,8 @@
 //! Its list of an account's posts lags behind. Any number of accounts exist; one other person has written a post that
 //! names them all, and one that names nobody and therefore cannot be answered.
 //!
-//! It takes a nonce twice: in a test the same may be asked twice at one moment. It bills nothing; that nobody has paid is told where a test says so ([`XTwin::refuse_next`]).
+//! It takes a nonce twice: in a test the same may be asked twice at one moment. It bills what its list of prices says, refused posts too; that nobody has
+//! paid is told where a test says so ([`XTwin::refuse_next`]).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -21,8 +22,10 @@ use super::session::{
     ACCESS_TOKEN, ACCESS_TOKEN_SECRET, CLIENT_ID, CLIENT_SECRET, CONSUMER_KEY, CONSUMER_SECRET, REFRESH_TOKEN,
 };
 use super::text;
-use crate::domain::{Digest, Secret, Timestamp, time};
-use crate::platform::contract::{Call, Codes, HttpReply, Method, Published, Reply, Request, Secrets, Twin, WrongCode};
+use crate::domain::{Digest, Dollars, Secret, Timestamp, time};
+use crate::platform::contract::{
+    Billed, Call, Codes, HttpReply, Method, Published, Reply, Request, Secrets, Twin, WrongCode,
+};
 
 /// Somebody's post that names our accounts, and one that does not.
 pub const SUMMONS: &str = "1500000000000000001";
@@ -59,6 +62,9 @@ pub struct XTwin {
     refusals: VecDeque<HttpReply>,
     throttled: Option<Timestamp>,
     revoked: bool,
+    bill: Vec<Billed>,
+    /// Which of an account's refresh tokens is configured, where it is not the first.
+    configured: BTreeMap<u32, u64>,
 }
 
 #[derive(Debug)]
@@ -112,6 +118,8 @@ impl XTwin {
             refusals: VecDeque::new(),
             throttled: None,
             revoked: false,
+            bill: Vec::new(),
+            configured: BTreeMap::new(),
         }
     }
 
@@ -152,7 +160,13 @@ impl XTwin {
             return self.token(request, now);
         }
         let account = self.authenticate(request, now)?;
-        let reply = match (request.method, path.as_slice()) {
+        let answer = self.carry_out(account, &path, request, now);
+        self.bill(account, &path, request, &answer, now);
+        answer
+    }
+
+    fn carry_out(&mut self, account: u32, path: &[&str], request: &Request, now: Timestamp) -> Answer {
+        let reply = match (request.method, path) {
             (Method::Get, ["users", "me"]) => {
                 self.charge("me", 75, account, now)?;
                 let (id, name) = (user(account), format!("account{account}"));
@@ -177,6 +191,27 @@ impl XTwin {
             _ => return Err(problem(404, "Not Found", "no such address")),
         };
         Ok(reply)
+    }
+
+    fn bill(&mut self, account: u32, path: &[&str], request: &Request, answer: &Answer, now: Timestamp) {
+        let done = answer.as_ref().ok().and_then(HttpReply::value);
+        let too_much = answer.as_ref().is_err_and(|refused| refused.status == 429);
+        let posted = body(request).unwrap_or_default();
+        let (micros, begins) = match (request.method, path) {
+            (Method::Get, ["users", "me"]) if done.is_some() => (10_000, false),
+            (Method::Get, ["users", _, "tweets"]) => {
+                let listed = done.and_then(|list| list["data"].as_array().map(Vec::len)).unwrap_or(0);
+                (1_000 * i64::try_from(listed).unwrap_or(i64::MAX), false)
+            }
+            (Method::Post, ["tweets"]) if !too_much => {
+                let text = text::normal(posted["text"].as_str().unwrap_or_default());
+                let price = if text::addresses(&text).is_empty() { 15_000 } else { 200_000 };
+                (price, posted["reply"].is_null())
+            }
+            (Method::Post, ["media", "metadata"]) if !too_much => (5_000, true),
+            _ => return,
+        };
+        self.bill.push(Billed { account, money: Dollars(micros), at: now, begins });
     }
 
     fn token(&mut self, request: &Request, now: Timestamp) -> Answer {
@@ -499,9 +534,10 @@ impl Twin for XTwin {
     }
 
     fn secrets(&self, account: u32) -> Secrets {
+        let serial = self.configured.get(&account).copied().unwrap_or(0);
         let secret = |(key, secret): (&str, String)| (key.to_owned(), Secret::new(secret));
         Secrets(if self.oauth2 {
-            let both = [(CLIENT_SECRET, CLIENT[1].to_owned()), (REFRESH_TOKEN, refresh_token(account, 0))];
+            let both = [(CLIENT_SECRET, CLIENT[1].to_owned()), (REFRESH_TOKEN, refresh_token(account, serial))];
             both.into_iter().map(secret).collect()
         } else {
             let all = [
@@ -534,6 +570,17 @@ impl Twin for XTwin {
             answers: post.answers.clone(),
         };
         self.posts.iter().skip(from).map(published).collect()
+    }
+
+    fn billed_since(&self, mark: &mut usize) -> Vec<Billed> {
+        let from = std::mem::replace(mark, self.bill.len());
+        self.bill[from..].to_vec()
+    }
+
+    fn renew(&mut self, account: u32) {
+        let serial = self.grant(account).serial + 1;
+        self.grants.insert(account, Grant { serial, access_until: Timestamp::MIN });
+        self.configured.insert(account, serial);
     }
 
     fn throttle(&mut self, until: Timestamp) {

@@ -343,6 +343,7 @@ fn account(chance: &mut Chance, family: Family, n: usize, twins: u64) -> Account
         unanswered: Unanswered { max: 5, older_than: Duration::from_secs(86_400) },
         quiet,
         runway_warn: Duration::from_secs(7 * 86_400),
+        budget: None,
     };
     if !may_be_kept(family, &slots, &policy) {
         policy.quiet.clear();
