@@ -23,11 +23,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use simulated::runs::{self, Quiet, number};
-use simulated::scenario::of_so_many;
+use simulated::scenario::{of_so_many, on_x};
 use world::{Sabotage, Tally, World};
 
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 200;
+
+/// Seeds with all accounts on X.
+const SEEDS_ON_X: u64 = 40;
 
 /// Seeds that have found something once, and what. They always run.
 const KEPT: [(u64, &str); 1] = [(
@@ -139,6 +142,26 @@ fn promises_hold_whatever_happens() {
     ] {
         let count = sum.get(what).copied().unwrap_or(0);
         assert!(count > seeds / 20, "only {count} {what} in {seeds} seeds");
+    }
+}
+
+/// Where requests cost money and tokens work once.
+#[test]
+fn nothing_is_spent_unseen_and_no_token_is_lost() {
+    let quiet = Quiet::new();
+    let mut sum = Tally::new();
+    let mut failed = Vec::new();
+    for seed in (0..SEEDS_ON_X).map(on_x) {
+        match run(seed, None) {
+            Ok(report) => add(&mut sum, &report),
+            Err(why) => failed.push((seed, why)),
+        }
+    }
+    drop(quiet);
+    assert!(failed.is_empty(), "replay with CADENCED_DAEMON_SEED: {failed:#?}");
+    for what in ["delivered", "tokens given by a person", "tokens expired", "kills"] {
+        let count = sum.get(what).copied().unwrap_or(0);
+        assert!(count > SEEDS_ON_X / 20, "only {count} {what} in {SEEDS_ON_X} seeds");
     }
 }
 

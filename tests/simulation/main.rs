@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use simulated::arrows;
 use simulated::runs::{self, Quiet, number};
-use simulated::scenario::{Family, Scenario, of_so_many};
+use simulated::scenario::{Family, Scenario, of_so_many, on_x};
 use tally::Report;
 use world::{Sabotage, World};
 
@@ -29,6 +29,8 @@ const SEEDS: u64 = 2_000;
 const FAMILIES: [Family; 3] = [Family::Dense, Family::Long, Family::Years];
 /// For so many dense seeds there is one of each other kind.
 const LONG: u64 = 100;
+/// Dense seeds with all accounts on X.
+const SEEDS_ON_X: u64 = 400;
 /// How long the nightly run takes when nothing else is asked for.
 const NIGHT_SECONDS: u64 = 600;
 
@@ -258,6 +260,23 @@ fn the_same_seed_gives_the_same_run() {
     }
 }
 
+/// Where requests cost money and tokens work once: no bill is larger than what was counted before, what is begun keeps to
+/// the budget of each month, and tokens are lost only where nobody could have kept them.
+#[test]
+fn nothing_is_spent_unseen_and_no_token_is_lost() {
+    if number("CADENCED_SIM_SEED").is_some() {
+        return;
+    }
+    let outcome =
+        Campaign { first: on_x(number("CADENCED_SIM_FROM").unwrap_or(0)), ..Campaign::asked(SEEDS_ON_X, None) }.run();
+    outcome.tell();
+    outcome.check();
+    let all = outcome.all();
+    for kind in ["held for the budget", "budget raised", "tokens given by a person", "tokens expired"] {
+        assert!(all.of(kind) > all.seeds / 20, "only {} {kind} in {} seeds", all.of(kind), all.seeds);
+    }
+}
+
 /// The simulation must find the double or lost post when a rule of the protocol is taken out.
 #[test]
 fn each_rule_taken_out_is_found_out() {
@@ -265,7 +284,8 @@ fn each_rule_taken_out_is_found_out() {
     let mut found = BTreeMap::new();
     for sabotage in Sabotage::ALL {
         let known = REGRESSIONS.iter().map(|(family, seed, _)| (*family, *seed));
-        let mut seeds = known.chain((0..3 * SEEDS).map(|seed| (Family::Dense, seed)));
+        let drawn = |seed| if sabotage.is_about_x() { on_x(seed) } else { seed };
+        let mut seeds = known.chain((0..3 * SEEDS).map(|seed| (Family::Dense, drawn(seed))));
         let hit = seeds.find_map(|(family, seed)| {
             let why = run(family, seed, Some(sabotage), false).err()?;
             // It is the sabotage that was found, and not what would be there without it.

@@ -62,11 +62,16 @@ const KINDS: &[(&str, &[&str])] = &[
             "account put back",
             "account moved to another host",
             "schedule changed",
+            "budget raised",
+            "tokens given by a person",
         ],
     ),
     ("the clock", &["clock set ahead", "clock set back", "clock confirmed"]),
     ("a person", &["resolved as delivered", "resolved to retry", "resolved to drop", "not to be resolved"]),
-    ("what came of it", &["delivered", "reconciled", "uncertain", "refused", "missed", "expired", "withdrawn"]),
+    (
+        "what came of it",
+        &["delivered", "reconciled", "uncertain", "refused", "missed", "expired", "withdrawn", "held for the budget"],
+    ),
 ];
 
 /// What happened in one run, or in many.

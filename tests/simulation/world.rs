@@ -15,11 +15,12 @@ use cadenced::ledger::{Record, View};
 use cadenced::parts::{Inbox, ShelfError};
 use cadenced::platform::contract::{Adapter, Call, Entry, Failure, HeaderValue, Reply, Twin};
 use cadenced::queue::Approval;
-use cadenced::telemetry::events::Level;
+use cadenced::telemetry::events::{Event as LogEvent, Level};
 
 use crate::simulated::arrows;
 use crate::simulated::chance::Chance;
 use crate::simulated::oracle::{BY_HAND, Oracle};
+use crate::simulated::pairs::{self, Pairs};
 use crate::simulated::scenario::{self, PostPlan, Scenario, Weather};
 use crate::simulated::seal::seal;
 use crate::simulated::twins::{self, LATEST, call_text, reply_text};
@@ -57,10 +58,21 @@ pub enum Sabotage {
     TokenTakenAlong,
     /// Nobody knows after a crash on which host an attempt was begun.
     HostForgotten,
+    /// The budget that people have set does not reach the engine.
+    BudgetIgnored,
+    /// What was set aside before a call is lost in a crash although it was called durable.
+    SpendingForgotten,
+    /// Tokens that work once are lost in a crash although they were called durable.
+    TokensForgotten,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 12] = [
+    /// Whether only runs on X can tell.
+    pub fn is_about_x(self) -> bool {
+        matches!(self, Self::BudgetIgnored | Self::SpendingForgotten | Self::TokensForgotten)
+    }
+
+    pub const ALL: [Self; 15] = [
         Self::IntentNotDurable,
         Self::TimeoutIsFailure,
         Self::EarlyReadBack,
@@ -73,6 +85,9 @@ impl Sabotage {
         Self::CalledDurableEarly,
         Self::HostForgotten,
         Self::TokenTakenAlong,
+        Self::BudgetIgnored,
+        Self::SpendingForgotten,
+        Self::TokensForgotten,
     ];
 }
 
@@ -173,6 +188,7 @@ pub struct World {
     /// Posts that were taken out of the queue, and are put back now and then.
     removed: Vec<PostPlan>,
     oracle: Oracle,
+    pairs: Pairs,
     report: Report,
     print: bool,
     trace: Option<Vec<String>>,
@@ -186,7 +202,7 @@ pub struct World {
 
 impl World {
     pub fn new(scenario: Scenario, sabotage: Option<Sabotage>, print: bool) -> Self {
-        let (entries, twins): (Vec<_>, Vec<_>) = twins::all().into_iter().unzip();
+        let (entries, twins): (Vec<_>, Vec<_>) = twins::all(scenario.oauth2).into_iter().unzip();
         let seats = scenario.accounts.iter().map(|plan| Seat {
             id: AccountId::new(&plan.id).unwrap(),
             adapter: twins::adapter(&entries, &twins, plan.twin, plan.number, &plan.id),
@@ -233,6 +249,7 @@ impl World {
             posts_made,
             removed: Vec::new(),
             oracle,
+            pairs: Pairs::default(),
             report: Report::default(),
             print,
             trace: None,
@@ -506,6 +523,7 @@ impl World {
                     Some(Sabotage::GapIgnored) => policy.min_gap = Duration::ZERO,
                     Some(Sabotage::DayIgnored) => policy.max_per_day = u32::MAX,
                     Some(Sabotage::ShareIgnored) => policy.promotion.share = 1.0,
+                    Some(Sabotage::BudgetIgnored) => policy.budget = None,
                     Some(Sabotage::EarlyReadBack) => rules.settle = Some(Duration::ZERO),
                     _ => {}
                 }
@@ -521,7 +539,7 @@ impl World {
                     rules,
                     paused: seat.paused,
                     identity: seat.identity.clone(),
-                    seal: Some(seal("what the stores of simulations are sealed with")),
+                    seal: Some(seal(pairs::KEY)),
                 }
             })
             .collect()
@@ -547,9 +565,14 @@ impl World {
                 self.report.count("batch lost in a crash");
             }
         }
-        let forgets = [Sabotage::IntentNotDurable, Sabotage::CheckpointDropped, Sabotage::HostForgotten]
-            .map(Some)
-            .contains(&self.sabotage);
+        let forgets = [
+            Sabotage::IntentNotDurable,
+            Sabotage::CheckpointDropped,
+            Sabotage::HostForgotten,
+            Sabotage::SpendingForgotten,
+            Sabotage::TokensForgotten,
+        ];
+        let forgets = forgets.map(Some).contains(&self.sabotage);
         match self.sabotage {
             Some(Sabotage::IntentNotDurable) => {
                 while matches!(self.durable.last().map(|record| &record.fact), Some(Fact::Intent(_))) {
@@ -558,6 +581,12 @@ impl World {
             }
             Some(Sabotage::CheckpointDropped) => {
                 self.durable.retain(|record| !matches!(record.fact, Fact::Checkpoint { .. }));
+            }
+            Some(Sabotage::SpendingForgotten) => {
+                self.durable.retain(|record| !matches!(record.fact, Fact::Spent { .. }));
+            }
+            Some(Sabotage::TokensForgotten) => {
+                self.durable.retain(|record| !matches!(record.fact, Fact::TokensKept { .. }));
             }
             Some(Sabotage::HostForgotten) => {
                 for record in &mut self.durable {
@@ -661,6 +690,9 @@ impl World {
             }
             Command::Log(event) => {
                 self.say(|| format!("{} {}", event.name(), serde_json::to_string(&event).unwrap()));
+                if matches!(&event, LogEvent::DeliveryHeld { reason, .. } if reason == "budget") {
+                    self.report.count("held for the budget");
+                }
                 if event.name() == "delivery.reconciled" {
                     self.report.count("reconciled");
                 }
@@ -701,6 +733,7 @@ impl World {
     /// These records are durable.
     fn keep(&mut self, records: Vec<Record>) {
         self.oracle.durable(&records, self.now);
+        self.pairs.durable(&records);
         for record in &records {
             arrows::take(&mut self.folded, record, &mut self.report.arrows);
             self.report.slots += match &record.fact {
@@ -720,6 +753,7 @@ impl World {
     fn call(&mut self, ticket: Ticket, call: Call) -> Result<(), String> {
         self.report.calls += 1;
         let twin = self.addressed(&call)?;
+        self.pairs.sent(&call)?;
         let (life, durable) = (self.life, self.oracle.durable_records());
         let weather = if self.now >= self.faults_end { Weather::default() } else { self.weather.clone() };
         let told = |result| Coming::Told { life, event: Event::Replied { ticket, result } };
@@ -790,6 +824,11 @@ impl World {
     fn arrive(&mut self, twin: usize, call: &Call, reply: Option<(u64, Ticket)>, durable: usize) -> Result<(), String> {
         let answer = self.twins[twin].answer(call, self.now);
         self.say(|| format!("arrives {} -> {}", call_text(call), reply_text(&answer)));
+        let account = |number| {
+            let mut seats = self.seats.iter().filter(|seat| (seat.twin, seat.number) == (twin, number));
+            seats.next().map(|seat| seat.id.clone())
+        };
+        self.pairs.answered(call, &answer, account);
         self.oracle.published(twin, &*self.twins[twin], durable)?;
         if let Some((life, ticket)) = reply {
             let span = self.millis(1000);
@@ -858,8 +897,43 @@ impl World {
                 }
             }
         }
+        self.renew_tokens()?;
         self.tell(Event::Chore(Chore::Accounts))?;
         self.tell(Event::Room)
+    }
+
+    /// A person gives new tokens to accounts that have lost theirs.
+    fn renew_tokens(&mut self) -> Result<(), String> {
+        let asks = |seat: &&Seat| self.pairs.asks_a_person(&self.folded, &seat.id);
+        let lost: Vec<(AccountId, usize)> =
+            self.seats.iter().filter(asks).map(|seat| (seat.id.clone(), seat.twin)).collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        self.carry_out()?;
+        for (id, twin) in lost {
+            self.report.count("tokens given by a person");
+            self.say(|| format!("{id} is given new tokens"));
+            let place = self.seats.iter().position(|seat| seat.id == id).expect("it is one of them");
+            self.twins[twin].renew(self.seats[place].number);
+            self.pairs.renewed(&id);
+            self.may_show_token(place);
+        }
+        self.tell(Event::Configured(self.setups()))
+    }
+
+    /// Somebody allows an account to spend more.
+    fn raise_budget(&mut self, place: usize) -> bool {
+        let Some(budget) = self.scenario.accounts[place].policy.budget else { return false };
+        if !self.chance.permille(4) {
+            return false;
+        }
+        self.report.count("budget raised");
+        let plan = &mut self.scenario.accounts[place];
+        plan.policy.budget = Some(budget.plus(budget));
+        let id = AccountId::new(&plan.id).expect("a plan has an id");
+        self.oracle.allows(&id, &plan.policy);
+        true
     }
 
     fn trouble_on_a_platform(&mut self) {
@@ -967,6 +1041,7 @@ impl World {
                 self.put_right(place);
                 changed = true;
             }
+            changed |= self.raise_budget(place);
         }
         if self.chance.permille(self.weather.accounts) {
             let place = self.chance.below(self.seats.len() as u64) as usize;
@@ -1159,6 +1234,7 @@ impl World {
         let (least, more) = self.scenario.rhythm.operator;
         let span = Duration::from_secs(least + self.chance.below(more));
         self.later(span, Coming::Operator);
+        self.renew_tokens()?;
         let wall = self.wall();
         let Some(engine) = &mut self.engine else { return Ok(()) };
         let behind = engine.view().clock_mark.is_some_and(|mark| wall < time::before(mark, Duration::from_secs(2)));

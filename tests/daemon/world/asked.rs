@@ -61,7 +61,7 @@ impl World {
 
     pub fn calls(&mut self, call: Call, timeout: Duration, done: Done<Result<Reply, Failure>>) {
         self.count("calls");
-        let result = self.watch.sends(&twins::handed_over(&call));
+        let result = self.watch.sends(&twins::handed_over(&call)).and(self.pairs.sent(&call));
         self.check(result);
         match self.strikes() {
             Some(false) => return self.crash(),

@@ -86,6 +86,7 @@ impl World {
 
     pub(super) fn is_durable(&mut self, records: &[Record]) {
         self.oracle.durable(records, self.now());
+        self.pairs.durable(records);
         for record in records {
             match &record.fact {
                 Fact::ClockSet { .. } => self.jump_unsaid = self.jump_unsaid.saturating_sub(1),

@@ -89,6 +89,7 @@ impl World {
             };
             self.count("batches found after a crash");
             self.oracle.durable(&batch, self.now());
+            self.pairs.durable(&batch);
             rest = later;
         }
         if !rest.is_empty() {

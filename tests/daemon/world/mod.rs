@@ -41,6 +41,7 @@ use crate::failing_disk::{FailingDisk, Fault};
 use crate::parts::{Part, lock};
 use crate::simulated::chance::Chance;
 use crate::simulated::oracle::{BY_HAND, Known as _, Oracle};
+use crate::simulated::pairs::{self, Pairs};
 use crate::simulated::scenario::{self, AccountPlan, Family, PostPlan, Scenario, Weather};
 use crate::simulated::seal::seal;
 use crate::simulated::twins::{self, LATEST, call_text, reply_text};
@@ -249,6 +250,7 @@ pub struct World {
     removed: Vec<PostPlan>,
     asked: Vec<Asked>,
     oracle: Oracle,
+    pairs: Pairs,
     watch: Watch,
     tally: Tally,
     steps: u64,
@@ -264,7 +266,7 @@ impl World {
     pub fn new(seed: u64, sabotage: Option<Sabotage>, print: bool) -> Self {
         let mut scenario = Scenario::draw(Family::Brief, seed);
         let mut chance = scenario.chance.clone();
-        let (entries, twins): (Vec<_>, Vec<_>) = twins::all().into_iter().unzip();
+        let (entries, twins): (Vec<_>, Vec<_>) = twins::all(scenario.oauth2).into_iter().unzip();
         for plan in &mut scenario.accounts {
             quicken(&mut chance, plan, scenario.start);
             if sabotage == Some(Sabotage::EarlyReadBack) {
@@ -345,6 +347,7 @@ impl World {
             removed: Vec::new(),
             asked: Vec::new(),
             oracle,
+            pairs: Pairs::default(),
             watch: Watch::new(),
             tally: Tally::new(),
             steps: 0,

@@ -24,6 +24,27 @@ impl World {
             _ => self.ask(Question::Ping),
         }
         self.decide();
+        self.renew_tokens();
+    }
+
+    /// A person gives new tokens to accounts that have lost theirs.
+    pub(super) fn renew_tokens(&mut self) {
+        let mut changed = false;
+        for place in 0..self.accounts.len() {
+            let plan = &self.accounts[place].plan;
+            let id = AccountId::new(&plan.id).unwrap();
+            if !self.pairs.asks_a_person(&self.watch.view, &id) {
+                continue;
+            }
+            self.twins[plan.twin].renew(plan.number);
+            self.pairs.renewed(&id);
+            self.count("tokens given by a person");
+            self.say(|| format!("{id} is given new tokens"));
+            changed = true;
+        }
+        if changed {
+            self.configures();
+        }
     }
 
     /// A person decides what only a person can, looking at the platform.

@@ -75,6 +75,12 @@ impl World {
     ) {
         let answer = self.twins[twin].answer(call, at);
         self.say(|| format!("arrives {} -> {}", call_text(call), reply_text(&answer)));
+        let account = |number| {
+            let mut plans = self.accounts.iter().map(|account| &account.plan);
+            let plan = plans.find(|plan| (plan.twin, plan.number) == (twin, number))?;
+            AccountId::new(&plan.id).ok()
+        };
+        self.pairs.answered(call, &answer, account);
         let result = self.oracle.published(twin, &*self.twins[twin], durable);
         self.check(result);
         if let Some((life, done)) = reply {
@@ -100,7 +106,7 @@ impl World {
             rules: plan.rules,
             paused: *paused,
             identity: None,
-            seal: Some(seal("what the stores of simulations are sealed with")),
+            seal: Some(seal(pairs::KEY)),
         };
         configured.map(setup).collect()
     }
@@ -245,6 +251,7 @@ impl World {
         if self.folder_lost {
             self.find_folder();
         }
+        self.renew_tokens();
         self.tells(Event::Chore(Chore::Accounts));
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cadenced::domain::policy::Policy;
-use cadenced::domain::{AccountId, Cause, DeliveryId, PostId, State, Timestamp, time};
+use cadenced::domain::{AccountId, Cause, DeliveryId, Dollars, Month, PostId, State, Timestamp, time};
 use cadenced::engine::Engine;
 use cadenced::ledger::record::{Decision, Fact, Outcome};
 use cadenced::ledger::view::Open;
@@ -22,6 +22,9 @@ pub const BY_HAND: &str = "https://example.org/by-hand";
 
 /// How long a request may be under way: what arrives so late into quiet hours was sent before them.
 const UNDER_WAY: Duration = Duration::from_secs(300);
+
+/// How far into a month what was sent in the one before may arrive: requests wait while a machine sleeps.
+const AT_THE_TURN: Duration = Duration::from_secs(12 * 3600);
 
 /// Errors that any scenario may cause: each one asks a person for something that a fault has made necessary.
 const EXPECTED: [&str; 6] =
@@ -97,8 +100,23 @@ pub struct Oracle {
     standing: BTreeMap<AccountId, Vec<DeliveryId>>,
     /// A person has wanted them sent.
     asked: BTreeSet<DeliveryId>,
+    /// How far each twin's bill has been looked at.
+    bills: BTreeMap<usize, usize>,
+    /// By the ledger, what is set aside included, and by the bills.
+    spent: BTreeMap<AccountId, BTreeMap<Month, Dollars>>,
+    billed: BTreeMap<AccountId, Bill>,
     /// What a record has shown to be wrong.
     broken: Option<String>,
+}
+
+/// What an account was billed.
+#[derive(Debug, Default)]
+struct Bill {
+    in_all: Dollars,
+    /// Without what may have been sent in the month before.
+    monthly: BTreeMap<Month, Dollars>,
+    /// Of that, what was asked for posts of which nothing could be seen yet.
+    beginnings: BTreeMap<Month, Dollars>,
 }
 
 impl Oracle {
@@ -124,8 +142,11 @@ impl Oracle {
             promotions: BTreeSet::new(),
             doubted: BTreeMap::new(),
             standing: BTreeMap::new(),
-            broken: None,
             asked: BTreeSet::new(),
+            bills: BTreeMap::new(),
+            spent: BTreeMap::new(),
+            billed: BTreeMap::new(),
+            broken: None,
         }
     }
 
@@ -190,6 +211,10 @@ impl Oracle {
             {
                 self.broken.get_or_insert(format!("nobody knows the cause of {reason:?}"));
             }
+            if let Fact::Spent { account, month, spend } = &record.fact {
+                let sum = self.spent.entry(account.clone()).or_default().entry(*month).or_default();
+                *sum = sum.plus(spend.money);
+            }
             if let Fact::Resolved { delivery, decision: Decision::Retry, .. } = &record.fact {
                 self.asked.insert(delivery.clone());
             }
@@ -204,6 +229,59 @@ impl Oracle {
                 }
             }
         }
+        let affordable = self.affordable(records);
+        self.broken = self.broken.take().or(affordable.err());
+    }
+
+    /// What is begun fits into the month, as a whole and with what is set aside. `records` are one batch.
+    fn affordable(&self, records: &[Record]) -> Result<(), String> {
+        for record in records {
+            let Fact::Intent(intent) = &record.fact else { continue };
+            let account = &intent.delivery.account;
+            let Some(cap) = self.policies.get(account).and_then(|(policy, _)| policy.budget) else { continue };
+            let spent = self.spent.get(account).and_then(|spent| spent.get(&Month::of(record.at))).copied();
+            let spent = spent.unwrap_or_default();
+            if self.parts_of(&intent.delivery) == 0 && spent > cap {
+                return Err(format!("budget: {} is begun with {spent} of {cap} USD spent", intent.delivery));
+            }
+        }
+        Ok(())
+    }
+
+    /// No platform bills more than the ledger has counted, and what is begun keeps to the budget of each month.
+    fn bill(&mut self, twin: usize, imitation: &dyn Twin) -> Result<(), String> {
+        for item in imitation.billed_since(self.bills.entry(twin).or_default()) {
+            let Some(account) = self.accounts.get(&(twin, item.account)) else {
+                return Err(format!("somebody else's account is billed: {item:?}"));
+            };
+            let spent = self.spent.get(account).cloned().unwrap_or_default();
+            let counted = spent.values().fold(Dollars::default(), |sum, month| sum.plus(*month));
+            let bill = self.billed.entry(account.clone()).or_default();
+            bill.in_all = bill.in_all.plus(item.money);
+            if bill.in_all > counted {
+                return Err(format!("budget: {account} is billed {} USD, {counted} are counted", bill.in_all));
+            }
+            let month = Month::of(item.at);
+            if self.clock_was_set || month != Month::of(time::before(item.at, AT_THE_TURN)) {
+                continue;
+            }
+            let add = |sums: &mut BTreeMap<Month, Dollars>, money| {
+                let sum = sums.entry(month).or_default();
+                *sum = sum.plus(money);
+                *sum
+            };
+            let sum = add(&mut bill.monthly, item.money);
+            let counted = spent.get(&month).copied().unwrap_or_default();
+            if sum > counted {
+                return Err(format!("budget: {account} is billed {sum} USD in {month}, {counted} are counted"));
+            }
+            let begun = add(&mut bill.beginnings, if item.begins { item.money } else { Dollars::default() });
+            let cap = self.policies.get(account).and_then(|(policy, _)| policy.budget);
+            if cap.is_some_and(|cap| begun > cap) {
+                return Err(format!("budget: {begun} USD are billed for what was begun in {month}, allowed {cap:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// I5: the share, when a promotion is chosen, of what counts by then: what was sent, or may have been, each since its
@@ -240,6 +318,7 @@ impl Oracle {
         if let Some((held, _)) = self.policies.get_mut(account) {
             held.min_gap = held.min_gap.min(policy.min_gap);
             held.max_per_day = held.max_per_day.max(policy.max_per_day);
+            held.budget = held.budget.zip(policy.budget).map(|(before, now)| before.max(now));
         }
     }
 
@@ -320,6 +399,7 @@ impl Oracle {
     /// A platform has carried something out: I2 and I4, and the beat of what is new. `durable` is how many records were
     /// durable when the request was sent.
     pub fn published(&mut self, twin: usize, imitation: &dyn Twin, durable: usize) -> Result<(), String> {
+        self.bill(twin, imitation)?;
         let (mark, count) = self.looked.entry(twin).or_default();
         let new = imitation.published_since(mark);
         *count += new.len();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
 };
-use cadenced::domain::{AccountId, Digest, MediaFacts, MediaItem, PostId, Timestamp, time};
+use cadenced::domain::{AccountId, Digest, Dollars, MediaFacts, MediaItem, PostId, Timestamp, time};
 use cadenced::platform::contract::{Abilities, Media};
 use cadenced::queue::{Approval, Order, Post, parse};
 
@@ -66,6 +66,8 @@ pub struct Scenario {
     /// Queue files: name and the posts they hold as TOML, one by one.
     pub files: Vec<(Arc<str>, Vec<PostPlan>)>,
     pub weather: Weather,
+    /// Accounts on X prove themselves by OAuth 2.0, whose tokens work once.
+    pub oauth2: bool,
 }
 
 /// How many seconds pass between two of a kind: at least, and at most so many more.
@@ -89,6 +91,15 @@ pub struct AccountPlan {
     pub schedule: Schedule,
     pub policy: Policy,
     pub rules: DeliveryRules,
+}
+
+impl AccountPlan {
+    fn move_to(&mut self, twin: usize) {
+        let entry = twins::entries()[twin];
+        self.twin = twin;
+        self.can = entry.can;
+        self.takes = FILES.iter().copied().filter(|file| twins::takes(entry, &media_item(file))).collect();
+    }
 }
 
 /// A post as it was written, and as it was read: a text is read once, and not at each edit of its file.
@@ -248,12 +259,28 @@ pub const fn of_so_many(twins: u64, seed: u64) -> u64 {
     (twins << TWINS_SHIFT) | seed
 }
 
+/// The seed of a run whose accounts are all on X, which bills requests and whose tokens may work once.
+pub const fn on_x(seed: u64) -> u64 {
+    of_so_many(ON_X, seed)
+}
+
+const ON_X: u64 = 0xff;
+
+/// Budgets of a month, in millionths of a dollar: for one post and a few.
+const BUDGETS: [i64; 4] = [30_000, 70_000, 150_000, 400_000];
+
 impl Scenario {
-    /// The highest byte of a seed says how many of the twins its run may have; 0 is all of them.
+    /// The highest byte of a seed says how many of the twins its run may have; 0 is all of them, and [`ON_X`] only X.
     pub fn draw(family: Family, seed: u64) -> Self {
         let all = twins::entries().len() as u64;
         let (twins, drawn) = (seed >> TWINS_SHIFT, seed & ((1 << TWINS_SHIFT) - 1));
-        let twins = if twins == 0 { all } else { twins };
+        // Runs with fewer twins are kept as they were drawn.
+        let of_today = matches!(twins, 0 | ON_X);
+        let only_x = twins == ON_X;
+        let twins = if of_today { all } else { twins };
+        // A stream of its own, so that no run is another one for it.
+        let mut money = Chance::new(drawn ^ (0x6d6f_6e65 << 32));
+        let oauth2 = of_today && money.permille(600);
         let stream = match family {
             Family::Dense | Family::Brief => 0,
             Family::Long => 0x6c6f_6e67 << 32,
@@ -287,8 +314,16 @@ impl Scenario {
             Family::Dense | Family::Long => &[1, 1, 1, 2, 3],
             Family::Years => &[1, 1, 1, 1, 2],
         };
-        let accounts: Vec<AccountPlan> =
+        let mut accounts: Vec<AccountPlan> =
             (0..*chance.pick(how_many)).map(|n| account(&mut chance, family, n as usize, twins)).collect();
+        for plan in accounts.iter_mut().filter(|_| of_today) {
+            if only_x {
+                plan.move_to(twins::x());
+            }
+            if plan.twin == twins::x() && money.permille(700) {
+                plan.policy.budget = Some(Dollars(*money.pick(&BUDGETS)));
+            }
+        }
         let mut files = Vec::new();
         let mut number = 0;
         for file in 0..1 + chance.below(3) {
@@ -301,7 +336,7 @@ impl Scenario {
             files.push((format!("f{file}.toml").into(), posts));
         }
         let weather = Weather::draw(&mut chance, family);
-        Self { seed, family, chance, start, days, rhythm, accounts, files, weather }
+        Self { seed, family, chance, start, days, rhythm, accounts, files, weather, oauth2 }
     }
 }
 
@@ -354,16 +389,18 @@ fn account(chance: &mut Chance, family: Family, n: usize, twins: u64) -> Account
         retry: Retry { first: Duration::from_secs(30), max: Duration::from_secs(3600), tries: 8 },
     };
     let twin = chance.below(twins) as usize;
-    AccountPlan {
+    let mut plan = AccountPlan {
         id: format!("a{n}"),
         twin,
         can: twins::entries()[twin].can,
-        takes: FILES.iter().copied().filter(|file| twins::takes(twins::entries()[twin], &media_item(file))).collect(),
+        takes: Vec::new(),
         number: n as u32,
         schedule: Schedule { zone: jiff::tz::TimeZone::get(zone).unwrap(), slots },
         policy,
         rules,
-    }
+    };
+    plan.move_to(twin);
+    plan
 }
 
 /// How many slots of people there are in a week.

@@ -18,11 +18,15 @@ const PORTS: u16 = 9_000;
 
 /// The twins of a run: every platform, and the servers that speak Mastodon's language otherwise. Those that have been
 /// here longest come first, so that a seed that is kept gives the run it gave when there were no others.
-pub fn all() -> Vec<(&'static Entry, Box<dyn Twin>)> {
+/// `oauth2`: how accounts on X prove themselves.
+pub fn all(oauth2: bool) -> Vec<(&'static Entry, Box<dyn Twin>)> {
     use platform::mastodon::twin::MastodonTwin;
     let mut twins: Vec<Box<dyn Twin>> = entries().iter().map(|entry| (entry.twin)()).collect();
     twins[GOTOSOCIAL] = Box::new(MastodonTwin::gotosocial());
     twins[PLEROMA] = Box::new(MastodonTwin::pleroma());
+    if oauth2 {
+        twins[x()] = Box::new(platform::x::twin::XTwin::with_oauth2());
+    }
     entries().into_iter().zip(twins).collect()
 }
 
@@ -31,6 +35,11 @@ pub fn entries() -> Vec<&'static Entry> {
     let (first, later) = platform::REGISTRY.split_at(GOTOSOCIAL);
     let mastodon = &platform::mastodon::ENTRY;
     [first, &[mastodon, mastodon], later].concat()
+}
+
+/// The place of X.
+pub fn x() -> usize {
+    entries().iter().position(|entry| entry.name == "x").expect("it is in the registry")
 }
 
 /// The places of the servers that are no Mastodon; the registry's first three stand before them, the others behind.
