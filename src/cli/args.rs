@@ -472,7 +472,7 @@ Examples:
 
 What a slot that was not kept is counted as:
   content   nothing approved was there to send
-  hold      the promotion share, or answers that are owed, held what was there
+  hold      the promotion share, answers that are owed, or the budget held what was there
   policy    quiet hours, the gap or the posts of a day were in the way
   outage    the daemon, its clock, its disk or its queue folder could not
   account   the account was paused, or its token not accepted

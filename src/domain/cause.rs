@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Cause {
     /// There was no approved post that could go.
     Content,
-    /// There was one, and a rule about people held it: the promotion share, answers that are owed.
+    /// There was one, and a rule held it back: the promotion share, answers that are owed, the budget.
     Hold,
     /// A rule about time was in the way: quiet hours, the gap, the posts of a day.
     Policy,
@@ -31,6 +31,8 @@ const REASONS: &[(&str, Cause)] = &[
     ("the post was withdrawn", Cause::Content),
     ("promotion would pass", Cause::Hold),
     ("too many people wait", Cause::Hold),
+    ("it would pass the budget", Cause::Hold),
+    ("the budget of the month", Cause::Hold),
     ("quiet", Cause::Policy),
     ("min_gap", Cause::Policy),
     ("max_per_day", Cause::Policy),
