@@ -472,7 +472,7 @@ Examples:
 
 What a slot that was not kept is counted as:
   content   nothing approved was there to send
-  hold      the promotion share, answers that are owed, or the budget held what was there
+  hold      the promotion share, owed answers or the budget held what was there
   policy    quiet hours, the gap or the posts of a day were in the way
   outage    the daemon, its clock, its disk or its queue folder could not
   account   the account was paused, or its token not accepted
@@ -715,6 +715,7 @@ mod tests {
           auth         Obtain an account's token, prove it, and put it where the daemon
                        reads it
           export       Write out everything that is recorded
+          report       Look back: was the beat kept, and for whom
           schema       Print the JSON Schema of a kind of file
           completions  Print completions for a shell
           man          Print the manual page, all commands in one
