@@ -96,6 +96,11 @@ impl Probe {
         step.map_or_else(Spend::default, |step| price(&*self.adapter, &self.attempt(secrets, now), step, result))
     }
 
+    /// Whether an answer is waited for.
+    pub fn is_asking(&self) -> bool {
+        self.calling.is_some()
+    }
+
     /// The call that was chosen last is not made now, and chosen again by the next [`Probe::proceed`].
     pub fn put_back(&mut self) {
         if self.calling.take().is_some() {

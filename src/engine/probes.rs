@@ -34,7 +34,10 @@ impl Engine {
     /// What a probe does next, now that what it has learned is durable.
     pub(super) fn carry_on_probe(&mut self, account: &AccountId, now: Timestamp) {
         let Some(desk) = self.desks.get_mut(account) else { return };
-        let Some((_, probe)) = &mut desk.probe else { return };
+        let Some((_, probe)) = desk.probe.as_mut().filter(|(_, probe)| !probe.is_asking()) else {
+            // What has become durable may have been for a probe that is over.
+            return;
+        };
         let verdict = probe.proceed(&desk.setup.secrets, now);
         self.follow_probe(account, verdict, now);
     }

@@ -72,7 +72,7 @@ impl Purse {
 
     /// What has to be recorded so that so much is set aside in this month, and nothing in any other. What is given back
     /// is not there any more at once; what is set aside is there when it is durable.
-    fn facts_to_have(&mut self, account: &AccountId, month: Month, wanted: Spend) -> Vec<Fact> {
+    fn hold(&mut self, account: &AccountId, month: Month, wanted: Spend) -> Vec<Fact> {
         let months: BTreeSet<Month> = self.left.keys().copied().chain([month]).collect();
         let mut facts = Vec::new();
         for other in months {
@@ -118,13 +118,13 @@ impl Engine {
     /// The records beside an intent, by which what it may cost is set aside.
     pub(super) fn set_aside(&mut self, account: &AccountId, content: &Content, now: Timestamp) -> Vec<Fact> {
         let Some(desk) = self.desks.get_mut(account) else { return Vec::new() };
-        desk.purse.facts_to_have(account, Month::of(now), desk.setup.adapter.cost(content))
+        desk.purse.hold(account, Month::of(now), desk.setup.adapter.cost(content))
     }
 
     /// The records beside an outcome, by which what is left is given back.
     pub(super) fn give_back(&mut self, account: &AccountId, now: Timestamp) -> Vec<Fact> {
         let desk = self.desks.get_mut(account);
-        desk.map_or_else(Vec::new, |desk| desk.purse.facts_to_have(account, Month::of(now), Spend::default()))
+        desk.map_or_else(Vec::new, |desk| desk.purse.hold(account, Month::of(now), Spend::default()))
     }
 
     /// Whether more has to be set aside before a call that costs so much is made.
@@ -140,7 +140,7 @@ impl Engine {
     /// Makes what a call costs durable before it is made.
     pub(super) fn set_aside_first(&mut self, account: &AccountId, price: Spend, then: Then, now: Timestamp) {
         let Some(desk) = self.desks.get_mut(account) else { return };
-        let facts = desk.purse.facts_to_have(account, Month::of(now), price);
+        let facts = desk.purse.hold(account, Month::of(now), price);
         let records = facts.into_iter().map(|fact| Record::new(now, fact)).collect();
         self.commit(records, Room::Reserve, then);
     }

@@ -64,15 +64,18 @@ pub enum Sabotage {
     SpendingForgotten,
     /// Tokens that work once are lost in a crash although they were called durable.
     TokensForgotten,
+    /// They are called durable before they are.
+    TokensCalledDurableEarly,
 }
 
 impl Sabotage {
     /// Whether only runs on X can tell.
     pub fn is_about_x(self) -> bool {
-        matches!(self, Self::BudgetIgnored | Self::SpendingForgotten | Self::TokensForgotten)
+        let of_tokens = matches!(self, Self::TokensForgotten | Self::TokensCalledDurableEarly);
+        of_tokens || matches!(self, Self::BudgetIgnored | Self::SpendingForgotten)
     }
 
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::IntentNotDurable,
         Self::TimeoutIsFailure,
         Self::EarlyReadBack,
@@ -88,6 +91,7 @@ impl Sabotage {
         Self::BudgetIgnored,
         Self::SpendingForgotten,
         Self::TokensForgotten,
+        Self::TokensCalledDurableEarly,
     ];
 }
 
@@ -661,12 +665,13 @@ impl World {
                     let span = self.millis(15);
                     self.later(span, Coming::Edit);
                 }
+                let early = self.is_called_durable_early(&records);
                 self.unsynced.push_back((ticket, records, room));
                 // One committer: batches finish in the order in which they were handed in.
                 let span = self.millis(20).max(time::since(self.synced_by, self.now));
                 self.synced_by = time::after(self.now, span);
                 self.later(span, Coming::Synced { life: self.life });
-                if self.sabotage == Some(Sabotage::CalledDurableEarly) {
+                if early {
                     let event = Event::Committed { ticket, result: Ok(()) };
                     self.later(Duration::ZERO, Coming::Told { life: self.life, event });
                 }
@@ -705,9 +710,18 @@ impl World {
         Ok(())
     }
 
+    fn is_called_durable_early(&self, records: &[Record]) -> bool {
+        let holds_tokens = || records.iter().any(|record| matches!(record.fact, Fact::TokensKept { .. }));
+        match self.sabotage {
+            Some(Sabotage::CalledDurableEarly) => true,
+            Some(Sabotage::TokensCalledDurableEarly) => holds_tokens(),
+            _ => false,
+        }
+    }
+
     fn synced(&mut self) -> Result<(), String> {
         let Some((ticket, records, room)) = self.unsynced.pop_front() else { return Ok(()) };
-        if self.sabotage == Some(Sabotage::CalledDurableEarly) {
+        if self.is_called_durable_early(&records) {
             self.keep(records);
             return Ok(());
         }
