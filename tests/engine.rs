@@ -932,6 +932,85 @@ fn only_an_answer_that_tells_whose_account_it_is_ends_a_stop() {
     assert_eq!(bench.engine.view().account(&account("a")).unwrap().head.pinned.as_deref(), Some("me"));
 }
 
+/// The platform knows the token, and does not let it publish.
+fn without_permission() -> Bench {
+    let adapter = Arc::new(Plain { platform: "plain", place: "one.example", logs_in: true, repeatable: false });
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.configure(vec![AccountSetup { adapter, ..setup("a", &["0 9 * * *"]) }]);
+    bench.until("2026-06-01T09:00:00Z");
+    bench
+}
+
+/// The chore runs every five minutes until then; gives how often it was tried to publish.
+fn tries_until(bench: &mut Bench, moment: &str, answer: &str) -> usize {
+    let mut tries = 0;
+    while bench.now < at(moment) {
+        bench.tell(Event::Chore(Chore::Accounts));
+        bench.settle();
+        while let Some((_, url)) = bench.calls.front() {
+            let publishes = url.ends_with("publish-0");
+            tries += usize::from(publishes);
+            bench.replied(if publishes { answer } else { "hello" });
+            bench.settle();
+        }
+        let next = time::after(bench.now, Duration::from_secs(300));
+        bench.until(&next.to_string());
+    }
+    tries
+}
+
+#[test]
+fn a_permission_that_is_missing_is_tried_less_and_less() {
+    let mut bench = without_permission();
+    // At once, after five minutes, and then after 10, 20, 40, 80 … more.
+    let tries = tries_until(&mut bench, "2026-06-02T09:00:00Z", "denied");
+    assert!((6..=10).contains(&tries), "{tries}");
+    // Many more than there are tries for a delivery; and none is used up.
+    let more = tries_until(&mut bench, "2026-06-12T09:00:00Z", "denied");
+    assert!((8..=12).contains(&more), "{more}");
+    let intents = bench.durable.iter().filter_map(|record| match &record.fact {
+        Fact::Intent(intent) => Some(intent.tries),
+        _ => None,
+    });
+    assert!(intents.clone().count() > 8 && intents.clone().all(|tries| tries == 0));
+    // It is granted at last: nothing was lost, and nothing has to be done here.
+    let granted = tries_until(&mut bench, "2026-06-13T10:00:00Z", "posted");
+    assert_eq!((granted, bench.state("p@a")), (1, "delivered"));
+}
+
+#[test]
+fn a_person_who_has_granted_a_permission_need_not_wait() {
+    for reload in [true, false] {
+        let mut bench = without_permission();
+        tries_until(&mut bench, "2026-06-02T09:00:00Z", "denied");
+        bench.tell(Event::Chore(Chore::Accounts));
+        assert!(bench.calls.is_empty(), "it waits");
+        if reload {
+            bench.configure(bench.setups.clone());
+        } else {
+            bench = bench.restarted();
+        }
+        bench.settle();
+        let now = bench.now;
+        assert_eq!(tries_until(&mut bench, "2026-06-02T09:05:00Z", "posted"), 1);
+        assert_eq!((bench.state("p@a"), time::since(bench.now, now)), ("delivered", Duration::from_secs(300)));
+    }
+}
+
+#[test]
+fn what_goes_out_ends_the_waiting() {
+    let mut bench = without_permission();
+    tries_until(&mut bench, "2026-06-02T08:00:00Z", "denied");
+    bench.configure(bench.setups.clone());
+    bench.settle();
+    tries_until(&mut bench, "2026-06-02T08:10:00Z", "posted");
+    assert_eq!(bench.state("p@a"), "delivered");
+    // The next trouble is another one, and asked about as soon as the first was.
+    bench.file("r.toml", &post("q", "more", ""));
+    bench.until("2026-06-03T09:00:00Z");
+    assert_eq!(tries_until(&mut bench, "2026-06-03T09:10:00Z", "denied"), 2);
+}
+
 #[test]
 fn the_token_of_a_new_host_is_not_shown_to_the_old_one() {
     let at_host = |place| {

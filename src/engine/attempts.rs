@@ -21,6 +21,7 @@ use crate::telemetry::events::{Event as LogEvent, quote};
 
 use super::desk::{Beginning, Work};
 use super::engine::{Folder, Mode, Then};
+use super::patience::Patience;
 use super::spending::TOO_DEAR;
 use super::{Command, Engine, Ticket};
 
@@ -596,7 +597,11 @@ impl Engine {
                         reason: quote(why),
                     }));
                 }
-                Outcome::Auth { .. } => desk.log_out(),
+                Outcome::Auth { .. } => {
+                    desk.log_out();
+                    desk.patience.stopped(now);
+                }
+                Outcome::Delivered { .. } => desk.patience = Patience::default(),
                 _ => {}
             }
         }
@@ -613,6 +618,7 @@ impl Engine {
     fn stop_account(&mut self, account: &AccountId, why: &str, now: Timestamp) {
         if let Some(desk) = self.desks.get_mut(account) {
             desk.log_out();
+            desk.patience.stopped(now);
         }
         if let Some(fact) = self.stopped(account, why)
             && self.stops.insert(account.clone())
@@ -664,6 +670,9 @@ impl Engine {
             }
             Act::Keep { checkpoint, publishes, reconciled } => {
                 *keeping = true;
+                if publishes {
+                    desk.patience = Patience::default();
+                }
                 let (step, data) = (checkpoint.step, checkpoint.data);
                 let fact = Fact::Checkpoint { delivery: id, attempt, step, data, publishes, reconciled };
                 self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Kept(account.clone()));

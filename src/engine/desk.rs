@@ -14,6 +14,7 @@ use crate::queue::Post;
 
 use super::empties::Empties;
 use super::spending::Purse;
+use super::patience::Patience;
 use super::{AccountSetup, Ticket, tokens};
 
 /// One account at work: its plan, its session, and the one thing it does.
@@ -42,6 +43,7 @@ pub(super) struct Desk {
     /// A person's tokens are on their way into the ledger: what was given meanwhile for those before.
     pub authorising: Option<Meanwhile>,
     pub purse: Purse,
+    pub patience: Patience,
     /// How often it was moved on.
     pub turns: u64,
     /// Where it stands in the agenda.
@@ -132,6 +134,7 @@ impl Desk {
             probe: None,
             authorising: None,
             purse: Purse::default(),
+            patience: Patience::default(),
             turns: 0,
             wake: None,
             pause_until: None,
@@ -159,6 +162,7 @@ impl Desk {
             self.probe = None;
         }
         self.setup = setup;
+        self.patience = Patience::default();
         self.origin = origin;
         self.later = None;
         // Limits and tokens may be those of another server or secret now.

@@ -5,9 +5,10 @@
 //! knows no runtime: the daemon and the simulation drive the very same code.
 //!
 //! `engine` holds the state and sorts what happens; `planning` keeps the lanes true to queue and ledger; `attempts`
-//! begins attempts and carries them on; `probes` asks accounts that were stopped once more; `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one account;
-//! `tokens` keeps what a refresh has given through crashes; `spending` what calls cost; `empties` says empty slots that follow each other closely as
-//! one.
+//! begins attempts and carries them on; `probes` asks accounts that were stopped once more, and `patience` says when;
+//! `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one account;
+//! `tokens` keeps what a refresh has given through crashes; `spending` what calls cost;
+//! `empties` says empty slots that follow each other closely as one.
 //!
 //! Invariants:
 //! - A record is applied to the view, and announced, only when it is durable.
@@ -24,6 +25,7 @@ mod empties;
 #[expect(clippy::module_inception, reason = "the engine is what this room is about")]
 pub mod engine;
 pub mod event;
+mod patience;
 mod planning;
 mod probes;
 mod spending;

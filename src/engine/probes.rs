@@ -22,7 +22,7 @@ impl Engine {
         let accounts: Vec<AccountId> = self.desks.keys().filter(stopped).cloned().collect();
         for account in accounts {
             let Some(desk) = self.desks.get_mut(&account) else { continue };
-            if desk.probe.is_some() || desk.locked.is_some() || self.stopping {
+            if desk.probe.is_some() || desk.locked.is_some() || self.stopping || !desk.patience.is_over(now) {
                 continue;
             }
             let probe = Probe::new(desk.setup.adapter.clone(), &account, desk.session.kept.clone(), now);
@@ -89,6 +89,7 @@ impl Engine {
                 let found = session.identity.clone().filter(|found| pinned.as_ref() != Some(found));
                 let pin = found.map(|identity| Fact::Pinned { account: account.clone(), identity });
                 desk.session = session;
+                desk.patience.let_in();
                 let facts = [pin, Some(Fact::AccountResumed { account: account.clone() })];
                 let records = facts.into_iter().flatten().map(|fact| Record::new(now, fact)).collect();
                 self.commit(records, Room::Reserve, Then::Changed(account.clone()));

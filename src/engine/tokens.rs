@@ -27,6 +27,7 @@ use crate::telemetry::events::quote;
 
 use super::desk::{Desk, Meanwhile, Work};
 use super::engine::{Mode, Then};
+use super::patience::Patience;
 use super::{AccountSetup, Engine, Ticket};
 
 const NO_KEY: &str = "its tokens must outlive the daemon, and the store has no key to seal them with ([store] seal)";
@@ -273,6 +274,7 @@ impl Engine {
         {
             *keeping = false;
             let act = delivery.not_let_in(why);
+            desk.patience = Patience::default();
             self.act(account, act, now);
         }
         self.advance(account, now);
