@@ -13,8 +13,8 @@ use crate::platform::contract::Session;
 use crate::queue::Post;
 
 use super::empties::Empties;
-use super::spending::Purse;
 use super::patience::Patience;
+use super::spending::Purse;
 use super::{AccountSetup, Ticket, tokens};
 
 /// One account at work: its plan, its session, and the one thing it does.

@@ -238,6 +238,7 @@ impl Engine {
         if let Some(desk) = self.desks.get_mut(account) {
             desk.log_out();
             desk.probe = None;
+            desk.patience = Patience::default();
             // What is answered to the tokens of before must not take the place of these.
             desk.asked_by = Origin::default();
             let meanwhile = desk.authorising.take();
@@ -274,7 +275,6 @@ impl Engine {
         {
             *keeping = false;
             let act = delivery.not_let_in(why);
-            desk.patience = Patience::default();
             self.act(account, act, now);
         }
         self.advance(account, now);

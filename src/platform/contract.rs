@@ -12,6 +12,7 @@ pub mod auth;
 mod call;
 #[cfg(test)]
 pub mod cases;
+pub mod examine;
 mod multipart;
 mod reply;
 mod table;
@@ -34,7 +35,8 @@ pub use trouble::Trouble;
 pub use twin::{Billed, Codes, Published, Twin, WrongCode};
 pub use words::{LONGEST_WAIT, holds, quoted, wait};
 
-pub use self::auth::AuthFlow;
+pub use self::auth::{Ask, AuthFlow};
+use self::examine::{End, Examination, Facts, Need};
 pub use crate::domain::secret::secret_ref;
 use crate::domain::{
     Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, Secret, SecretRef, Spend, Timestamp, time,
@@ -135,6 +137,22 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// What a step costs at most; with the reply to it, what it has cost at most. The reply makes it no dearer.
     fn price(&self, _attempt: &Attempt<'_>, _step: &Step, _reply: Option<&Reply>) -> Spend {
         Spend::default()
+    }
+
+    /// What it cannot do without on this machine.
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
+    /// What can be found out about the account beyond whose it is. `replies` are the answers to the requests so far; one
+    /// without a status stands for a request that nobody answered.
+    fn examine(&self, _about: &Examination<'_>, _replies: &[HttpReply]) -> Ask<Facts> {
+        Ask::Done(Facts::default())
+    }
+
+    /// What of the account ends by itself, as far as is known without asking.
+    fn ends(&self, _session: &Session, _secrets: &Secrets) -> Vec<End> {
+        Vec::new()
     }
 
     /// What the reply says about the account's remaining allowance.
@@ -303,6 +321,12 @@ pub struct Secrets(pub BTreeMap<String, Secret>);
 impl Secrets {
     pub fn get(&self, key: &str) -> Option<&Secret> {
         self.0.get(key)
+    }
+
+    /// What is said, without these.
+    pub fn blanked(&self, text: &str) -> String {
+        let long = self.0.values().map(Secret::expose).filter(|secret| secret.len() > 3);
+        long.fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"))
     }
 
     /// What somebody else said, without these, and then cut to a length that a log line can carry: half a secret would

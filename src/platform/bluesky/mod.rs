@@ -16,6 +16,7 @@
 //! platform: see [`record`] for the first, and [`Adapter::check`] refuses the second.
 
 mod cid;
+mod examine;
 pub mod record;
 mod session;
 pub mod syntax;
@@ -28,9 +29,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::contract::examine::{Examination, Facts};
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, AuthFlow, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key, KeyKind,
-    Next, Pace, Purpose, Reading, Reply, Session, Step, Table,
+    Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key,
+    KeyKind, Next, Pace, Purpose, Reading, Reply, Session, Step, Table,
 };
 use crate::domain::{Checkpoint, Content, Remote, ReplyTo, SecretRef, Timestamp, Visibility};
 use record::{Around, Frozen, Image, StrongRef};
@@ -160,6 +162,10 @@ impl Adapter for Bluesky {
             StepName::Publish(part) => read_publish(attempt, part, reply),
             StepName::Look(part) => read_look(attempt, part, reply),
         }
+    }
+
+    fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
+        self.examined(about, replies)
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

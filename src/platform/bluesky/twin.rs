@@ -34,6 +34,9 @@ const IMAGE_BYTES: u64 = 2_000_000;
 /// What a `putRecord` costs.
 const PUT_POINTS: u64 = 2;
 
+/// The scope of a session that was begun with an app password.
+const APP_PASSWORD: &str = "com.atproto.appPass";
+
 /// The platform, empty but for the fan.
 #[derive(Debug)]
 pub struct BlueskyTwin {
@@ -47,6 +50,8 @@ pub struct BlueskyTwin {
     buckets: BTreeMap<(&'static str, String), Bucket>,
     throttled: Option<Timestamp>,
     revoked: bool,
+    /// What access tokens say that they may do.
+    scope: &'static str,
     /// Number of the next token, and the first ones that are still good.
     serial: u64,
     access_from: u64,
@@ -91,6 +96,7 @@ impl BlueskyTwin {
             buckets: BTreeMap::new(),
             throttled: None,
             revoked: false,
+            scope: APP_PASSWORD,
             serial: 0,
             access_from: 0,
             refresh_from: 0,
@@ -112,6 +118,11 @@ impl BlueskyTwin {
             let cid = self.records.get(&(did.clone(), rkey.into())).map(|held| held.cid.clone()).unwrap_or_default();
             StrongRef { uri: syntax::post_uri(&did, rkey), cid }
         })
+    }
+
+    /// The accounts are logged in to with their main passwords from now on.
+    pub fn use_main_passwords(&mut self) {
+        self.scope = "com.atproto.access";
     }
 
     /// The DID of account number `account`.
@@ -155,6 +166,7 @@ impl BlueskyTwin {
         let (wanted, handler): (_, fn(&mut Self, &Request, Timestamp) -> HttpReply) = match method {
             "com.atproto.server.createSession" => (Method::Post, Self::create_session),
             "com.atproto.server.refreshSession" => (Method::Post, Self::refresh_session),
+            "com.atproto.server.getSession" => (Method::Get, Self::get_session),
             "com.atproto.repo.uploadBlob" => (Method::Post, Self::upload_blob),
             "com.atproto.repo.putRecord" => (Method::Post, Self::put_record),
             "com.atproto.repo.getRecord" => (Method::Get, Self::get_record),
@@ -166,6 +178,16 @@ impl BlueskyTwin {
             return error(400, "InvalidRequest", &message);
         }
         handler(self, request, now)
+    }
+
+    fn get_session(&mut self, request: &Request, now: Timestamp) -> HttpReply {
+        match self.authenticate(request, self.scope, now) {
+            Ok(account) => HttpReply::json(
+                200,
+                &json!({"did": Self::did(account), "handle": handle(account), "active": true, "emailConfirmed": true}),
+            ),
+            Err(reply) => reply,
+        }
     }
 
     fn create_session(&mut self, request: &Request, now: Timestamp) -> HttpReply {
@@ -204,7 +226,7 @@ impl BlueskyTwin {
 
     fn session(&mut self, account: u32, now: Timestamp) -> HttpReply {
         let did = Self::did(account);
-        let access = self.token("com.atproto.appPass", &did, self.access_life, now);
+        let access = self.token(self.scope, &did, self.access_life, now);
         let refresh = self.token("com.atproto.refresh", &did, REFRESH_LIFE, now);
         HttpReply::json(
             200,
@@ -218,7 +240,7 @@ impl BlueskyTwin {
     }
 
     fn upload_blob(&mut self, request: &Request, now: Timestamp) -> HttpReply {
-        let account = match self.authenticate(request, "com.atproto.appPass", now) {
+        let account = match self.authenticate(request, self.scope, now) {
             Ok(account) => account,
             Err(reply) => return reply,
         };
@@ -242,7 +264,7 @@ impl BlueskyTwin {
     }
 
     fn put_record(&mut self, request: &Request, now: Timestamp) -> HttpReply {
-        let account = match self.authenticate(request, "com.atproto.appPass", now) {
+        let account = match self.authenticate(request, self.scope, now) {
             Ok(account) => account,
             Err(reply) => return reply,
         };

@@ -55,6 +55,10 @@ impl Wire {
         self.post("com.atproto.server.refreshSession", Some(refresh), Body::default())
     }
 
+    pub fn get_session(&self, access: Secret) -> Call {
+        self.get("com.atproto.server.getSession", Some(access), &[])
+    }
+
     pub fn upload_blob(&self, access: Secret, media: &Media) -> Call {
         let body = Body::bytes(&media.mime, media.bytes.clone());
         self.post("com.atproto.repo.uploadBlob", Some(access), body)
@@ -210,10 +214,18 @@ pub fn pace(reply: &HttpReply, now: Timestamp) -> Option<Pace> {
 /// How long a token lives from its making on, where it says. Moments inside it are of the server's clock, the span
 /// between them is the same by any clock.
 pub fn token_life(token: &str) -> Option<Duration> {
-    let claims = token.split('.').nth(1).and_then(from_base64)?;
-    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    let claims = claims(token)?;
     let life = claims.get("exp")?.as_i64()?.checked_sub(claims.get("iat")?.as_i64()?)?;
     u64::try_from(life).ok().filter(|&life| life > 0).map(Duration::from_secs)
+}
+
+/// What a token says that it may do.
+pub fn token_scope(token: &str) -> Option<String> {
+    claims(token)?.get("scope")?.as_str().map(str::to_owned)
+}
+
+fn claims(token: &str) -> Option<Value> {
+    serde_json::from_slice(&token.split('.').nth(1).and_then(from_base64)?).ok()
 }
 
 /// Reads base 64 in either alphabet, with or without padding.

@@ -19,6 +19,7 @@
 //!
 //! It does not edit, delete, send embeds, polls or components, open threads of a forum, or write under another name.
 
+mod examine;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -31,9 +32,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::contract::examine::{Examination, Facts};
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, Job, Key, KeyKind, Next, Pace,
-    Purpose, Reading, Reply, Session, Step, Table, Trouble,
+    Abilities, Adapter, Answers, Ask, Attempt, Call, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key, KeyKind,
+    Next, Pace, Purpose, Reading, Reply, Session, Step, Table, Trouble,
 };
 use crate::domain::{Content, Remote, SecretRef, Timestamp, Visibility};
 use wire::{Hook, Wire};
@@ -213,6 +215,10 @@ impl Adapter for Discord {
             (Ok(value), _) => learned(attempt, hook.as_ref(), &value),
             (Err(trouble), effect) => trouble.reading(effect),
         }
+    }
+
+    fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
+        self.examined(about, replies)
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

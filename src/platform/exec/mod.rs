@@ -31,6 +31,7 @@ use std::time::Duration;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
+use super::contract::examine::Need;
 use super::contract::{
     Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, Exec, Key, KeyKind, Next, Purpose,
     Reading, Reply, Session, Step, Table,
@@ -142,6 +143,10 @@ impl Adapter for Program {
 
     fn freeze(&self, _content: &Content, now: Timestamp, _draw: u64) -> Value {
         json!({ "at": time::to_millis(now) })
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Program(self.program.clone())]
     }
 
     fn next(&self, attempt: &Attempt<'_>) -> Next {

@@ -25,6 +25,7 @@
 //! for people who do not see them; photos have (`alt_text_custom`).
 
 mod errors;
+mod examine;
 mod login;
 mod lookback;
 mod progress;
@@ -41,9 +42,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::contract::examine::{Examination, Facts};
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, AuthFlow, Call, Complaint, Effect, Entry, Evidence, Key, KeyKind, Media,
-    MediaKind, Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
+    Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Call, Complaint, Effect, Entry, Evidence, HttpReply, Key,
+    KeyKind, Media, MediaKind, Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
 };
 use super::graph::login::{APP_ID, App, REDIRECT};
 use crate::domain::{Content, Digest, Secret, SecretRef, Timestamp, Visibility};
@@ -234,6 +236,10 @@ impl Adapter for Facebook {
 
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
         reading::read(self, attempt, step, reply)
+    }
+
+    fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
+        self.examined(about, replies)
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

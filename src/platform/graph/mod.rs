@@ -7,6 +7,7 @@
 //! in words, the words stand in a [`Dialect`]; what they can show and take is theirs alone.
 
 pub mod errors;
+pub mod examine;
 pub mod login;
 pub mod look;
 pub mod media;

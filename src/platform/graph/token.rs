@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::domain::{Digest, Secret, Timestamp, time};
-use crate::platform::contract::{Attempt, HttpReply, Reading};
+use crate::platform::contract::examine::{End, Ending};
+use crate::platform::contract::{Attempt, HttpReply, Reading, Secrets, Session};
 
 /// Keys of the account table.
 pub const TOKEN: &str = "token";
@@ -58,10 +59,31 @@ fn configured<'a>(attempt: &'a Attempt<'_>) -> Option<&'a Secret> {
 }
 
 fn kept(attempt: &Attempt<'_>) -> Option<Kept> {
-    let kept = Kept::deserialize(attempt.session.kept.as_ref()?).ok()?;
-    let refused = attempt.session.values.get(REFUSED).and_then(serde_json::Value::as_str);
-    let ours = kept.of == mark(configured(attempt)?) && refused != Some(mark_of(&kept.token).as_str());
-    (ours && kept.expires > attempt.now.as_second()).then_some(kept)
+    kept_of(attempt.session, configured(attempt)?).filter(|kept| kept.expires > attempt.now.as_second())
+}
+
+fn kept_of(session: &Session, configured: &Secret) -> Option<Kept> {
+    let kept = Kept::deserialize(session.kept.as_ref()?).ok()?;
+    let refused = session.values.get(REFUSED).and_then(serde_json::Value::as_str);
+    (kept.of == mark(configured) && refused != Some(mark_of(&kept.token).as_str())).then_some(kept)
+}
+
+/// The token to ask questions with.
+pub fn at_hand(session: &Session, secrets: &Secrets, now: Timestamp) -> Option<Secret> {
+    let configured = secrets.get(TOKEN)?;
+    let kept = kept_of(session, configured).filter(|kept| kept.expires > now.as_second());
+    Some(kept.map_or_else(|| configured.clone(), |kept| Secret::new(kept.token)))
+}
+
+/// When the token ends that a refresh has given.
+pub fn ends(session: &Session, configured: Option<&Secret>) -> Option<Timestamp> {
+    Timestamp::from_second(kept_of(session, configured?)?.expires).ok()
+}
+
+/// The same as an end that is to be announced: nobody replaces the token where refreshing does not work any more, and
+/// where it does, the end is never near.
+pub fn end(session: &Session, secrets: &Secrets) -> Vec<End> {
+    ends(session, secrets.get(TOKEN)).map(|at| End { of: Ending::Token, at }).into_iter().collect()
 }
 
 /// The token to use now.

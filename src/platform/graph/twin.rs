@@ -60,6 +60,8 @@ pub struct GraphTwin {
     throttled: Option<Timestamp>,
     revoked: bool,
     app_secret: Option<Secret>,
+    /// Permissions that no token has.
+    withheld: Vec<&'static str>,
     /// Publishing calls that will be answered with "not ready" though they could be carried out.
     unready: u32,
     /// Publishing calls that are carried out and answered with an error.
@@ -107,6 +109,7 @@ impl GraphTwin {
             throttled: None,
             revoked: false,
             app_secret: None,
+            withheld: Vec::new(),
             unready: 0,
             denied: 0,
             failing: None,
@@ -129,6 +132,11 @@ impl GraphTwin {
     /// The next container fails.
     pub fn fail(&mut self, why: &str) {
         self.failing = Some(why.into());
+    }
+
+    /// No token has this permission any more. Nothing else is refused for it.
+    pub fn withhold(&mut self, permission: &'static str) {
+        self.withheld.push(permission);
     }
 
     /// A person deletes a post.
@@ -250,6 +258,7 @@ impl GraphTwin {
         match (request.method, path) {
             (Method::Get, [who]) if self.is_me(who, &me) => self.person(account),
             (Method::Get, [who, edge]) if self.is_me(who, &me) && *edge == dialect.quota => self.quota(account, now),
+            (Method::Get, ["me", "permissions"]) => self.permissions(),
             (Method::Post, [who, edge]) if self.is_me(who, &me) && *edge == dialect.containers => {
                 self.create(account, parameters, now)
             }
@@ -341,6 +350,14 @@ impl GraphTwin {
         self.refreshed += 1;
         let token = format!("{}-token-{account}.r{}", self.manner.platform, self.refreshed);
         HttpReply::json(200, &json!({"access_token": token, "token_type": "bearer", "expires_in": TOKEN_LIFE}))
+    }
+
+    /// As Facebook's login has them.
+    fn permissions(&self) -> HttpReply {
+        let all = ["instagram_basic", "instagram_content_publish", "pages_show_list", "pages_read_engagement"];
+        let status = |name: &&str| if self.withheld.contains(name) { "declined" } else { "granted" };
+        let told: Vec<_> = all.iter().map(|name| json!({"permission": name, "status": status(name)})).collect();
+        HttpReply::json(200, &json!({ "data": told }))
     }
 
     fn person(&self, account: u32) -> HttpReply {

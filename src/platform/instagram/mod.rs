@@ -25,12 +25,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::contract::examine::{End, Examination, Facts};
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, AuthFlow, Body, Complaint, Entry, Evidence, HeaderValue, Job, Key, KeyKind,
-    Media, MediaKind, Method, Next, Pace, Reading, Reply, Request, Session, Step, Table,
+    Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Body, Complaint, Entry, Evidence, HeaderValue, HttpReply, Job,
+    Key, KeyKind, Media, MediaKind, Method, Next, Pace, Reading, Reply, Request, Secrets, Session, Step, Table,
 };
 use super::graph::publishing::{self, Account, Place, Service};
-use super::graph::{Dialect, errors, login, media, reading, text, token, wire};
+use super::graph::{Dialect, errors, examine, login, media, reading, text, token, wire};
 use crate::domain::{Content, MediaItem, SecretRef, Timestamp, Visibility};
 
 /// What Instagram calls things.
@@ -262,6 +263,14 @@ impl Adapter for Instagram {
 
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
         reading::read(self, attempt, step, reply)
+    }
+
+    fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
+        examine::examine(&self.account, about, replies)
+    }
+
+    fn ends(&self, session: &Session, secrets: &Secrets) -> Vec<End> {
+        token::end(session, secrets)
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

@@ -21,6 +21,7 @@
 //! nor lets a member read back. No visibility but the public one: LinkedIn's "connections" are not followers, and a
 //! page has none. No polls, events, carousels of its own making, editing or deleting.
 
+mod examine;
 mod kind;
 mod login;
 mod lookback;
@@ -40,9 +41,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::contract::auth::{AuthFlow, Redirect};
+use super::contract::examine::{End, Examination, Facts};
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key, KeyKind, Next,
-    Purpose, Reading, Reply, Session, Step, Table, Twin,
+    Abilities, Adapter, Answers, Ask, Attempt, Call, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key, KeyKind,
+    Next, Purpose, Reading, Reply, Secrets, Session, Step, Table, Twin,
 };
 use crate::domain::{Checkpoint, Content, Remote, Secret, SecretRef, Timestamp, Visibility};
 use kind::Kind;
@@ -234,6 +236,14 @@ impl Adapter for Linkedin {
     /// The text is composed anew for each attempt, always by this composition.
     fn freeze(&self, _content: &Content, _now: Timestamp, _draw: u64) -> Value {
         json!({ "composition": COMPOSITION })
+    }
+
+    fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
+        self.examined(about, replies)
+    }
+
+    fn ends(&self, session: &Session, _secrets: &Secrets) -> Vec<End> {
+        self.ending(session)
     }
 
     fn next(&self, attempt: &Attempt<'_>) -> Next {

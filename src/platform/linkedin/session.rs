@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::wire::{self, Trouble, Wire};
 use super::{Linkedin, again};
 use crate::domain::{Digest, Secret, Timestamp, time};
-use crate::platform::contract::{Attempt, Effect, HttpReply, Next, Reading, Session, Step};
+use crate::platform::contract::{Attempt, Effect, HttpReply, Next, Reading, Secrets, Session, Step};
 
 /// Steps of their own.
 pub const REFRESH: &str = "refresh";
@@ -35,6 +35,8 @@ const FRESH: Duration = Duration::from_secs(60);
 /// Keys of [`Session::values`]. What a refresh gave, and when.
 const ACCESS: &str = "access_token";
 const ISSUED: &str = "issued_ms";
+/// When the refresh token ends, in seconds, where the reply to a refresh has told.
+const REFRESH_ENDS: &str = "refresh_ends";
 /// Marks of the token in the configuration: that it was refused, whose it is, and that all is well.
 const REFUSED: &str = "refused";
 const KNOWN: &str = "known";
@@ -95,6 +97,10 @@ pub fn read_refresh(attempt: &Attempt<'_>, reply: &HttpReply) -> Reading {
         let mut session = attempt.session.clone();
         session.values.insert(ACCESS.into(), json!(access));
         session.values.insert(ISSUED.into(), json!(attempt.now.as_millisecond()));
+        if let Some(life) = value.get("refresh_token_expires_in").and_then(Value::as_u64) {
+            let end = time::after(attempt.now, Duration::from_secs(life));
+            session.values.insert(REFRESH_ENDS.into(), json!(end.as_second()));
+        }
         return Reading::Session(session);
     }
     let said = match (text("error"), text("error_description")) {
@@ -186,6 +192,16 @@ pub fn refused(account: &Linkedin, attempt: &Attempt<'_>, why: String) -> Readin
     }
     session.values.remove(ACCESS);
     Reading::Session(session)
+}
+
+/// The token to ask questions with, once the first steps have found it accepted.
+pub fn at_hand(session: &Session, secrets: &Secrets) -> Option<Secret> {
+    refreshed(session).or_else(|| secrets.get(TOKEN).cloned())
+}
+
+/// When the refresh token ends, where that was told.
+pub fn refresh_ends(session: &Session) -> Option<Timestamp> {
+    Timestamp::from_second(session.values.get(REFRESH_ENDS)?.as_i64()?).ok()
 }
 
 /// The token of the configuration, unless it was refused.

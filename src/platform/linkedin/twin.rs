@@ -45,6 +45,8 @@ pub struct LinkedinTwin {
     /// Posts that are made and whose answer is a gateway's time-out.
     time_outs: u32,
     codes: Codes,
+    /// Scopes that no token has.
+    withheld: Vec<&'static str>,
 }
 
 #[derive(Debug)]
@@ -124,6 +126,7 @@ impl LinkedinTwin {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         match (request.method, segments.as_slice()) {
             (Method::Post, ["oauth", "v2", "accessToken"]) => return self.refresh(request),
+            (Method::Post, ["oauth", "v2", "introspectToken"]) => return self.introspect(request, now),
             (Method::Put, ["dms-uploads", id, part]) => return self.put(request, id, part, now),
             _ => {}
         }
@@ -156,6 +159,39 @@ impl LinkedinTwin {
             }
             _ => error(404, "RESOURCE_NOT_FOUND", "No virtual resource found"),
         }
+    }
+
+    /// No token has this scope any more.
+    pub fn withhold(&mut self, scope: &'static str) {
+        self.withheld.push(scope);
+    }
+
+    /// An app asks about a token that was made for it.
+    fn introspect(&self, request: &Request, now: Timestamp) -> HttpReply {
+        let body = request.body.concat();
+        let form: BTreeMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();
+        let field = |key: &str| form.get(key).map(String::as_str).unwrap_or_default();
+        if field("client_id") != CLIENT || !field("client_secret").starts_with("twin-client-secret-") {
+            return HttpReply::json(401, &json!({"error": "invalid_client"}));
+        }
+        let number = field("token").strip_prefix("twin-token-").and_then(|rest| rest.split('-').next()?.parse().ok());
+        let Some(account) = number.filter(|_| !self.revoked) else {
+            return HttpReply::json(200, &json!({"active": false, "status": "revoked"}));
+        };
+        let all = if is_page(account) {
+            "w_organization_social,r_organization_social"
+        } else {
+            "openid,profile,w_member_social"
+        };
+        let scopes: Vec<&str> = all.split(',').filter(|scope| !self.withheld.contains(scope)).collect();
+        let (made, ends) = (now.as_second() - 86_400, now.as_second() + 5_000_000);
+        HttpReply::json(
+            200,
+            &json!({
+                "active": true, "client_id": CLIENT, "authorized_at": made, "created_at": made, "status": "active",
+                "expires_at": ends, "scope": scopes.join(","), "auth_type": "3L",
+            }),
+        )
     }
 
     fn refresh(&mut self, request: &Request) -> HttpReply {

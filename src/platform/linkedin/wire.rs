@@ -128,6 +128,16 @@ pub fn grant(oauth: &Url, fields: &[(&str, &str)]) -> Request {
     Request { method, url, headers: vec![accept()], body: Body::urlencoded(fields), secret_path: None }
 }
 
+/// Asks what a token may do, and until when; only the app that it was made for is told.
+pub fn introspect(oauth: &Url, client_id: &str, client_secret: &Secret, token: &Secret) -> Call {
+    let body = Body::urlencoded(&[
+        ("client_id", client_id),
+        ("client_secret", client_secret.expose().trim()),
+        ("token", token.expose().trim()),
+    ]);
+    call(Method::Post, at(oauth, "oauth/v2/introspectToken"), vec![accept()], body)
+}
+
 fn call(method: Method, url: Url, headers: Vec<(&'static str, HeaderValue)>, body: Body) -> Call {
     Call::Http(Request { method, url, headers, body, secret_path: None })
 }

@@ -24,6 +24,7 @@
 //!
 //! The adapter does not edit, delete, boost or schedule, and never reads HTML where a source text can be had.
 
+mod examine;
 pub mod instance;
 mod login;
 mod lookback;
@@ -42,9 +43,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::contract::examine::{Examination, Facts};
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, AuthFlow, Call, Complaint, Effect, Entry, Evidence, Key, KeyKind, Next, Pace,
-    Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
+    Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Call, Complaint, Effect, Entry, Evidence, HttpReply, Key,
+    KeyKind, Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
 };
 use crate::domain::{Content, Digest, ReplyTo, Secret, SecretRef, Timestamp, Visibility, time};
 
@@ -186,6 +188,10 @@ impl Adapter for Mastodon {
 
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
         reading::read(attempt, step, reply)
+    }
+
+    fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
+        self.examined(about, replies)
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

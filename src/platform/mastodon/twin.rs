@@ -48,6 +48,8 @@ pub struct MastodonTwin {
     revoked: bool,
     needs_agent: bool,
     duplicate_fault: bool,
+    /// Of every token.
+    scopes: Vec<&'static str>,
     silenced: bool,
     drops: u32,
 }
@@ -121,9 +123,15 @@ impl MastodonTwin {
             revoked: false,
             needs_agent: false,
             duplicate_fault: false,
+            scopes: vec!["read", "write"],
             silenced: false,
             drops: 0,
         }
+    }
+
+    /// All tokens have these scopes from now on, and no others.
+    pub fn set_scopes(&mut self, scopes: &[&'static str]) {
+        self.scopes = scopes.to_vec();
     }
 
     /// Refuses requests without a `User-Agent` with 418, as GoToSocial does. Only for a twin behind a real HTTP
@@ -264,6 +272,13 @@ impl MastodonTwin {
             (Method::Get, ["api", "v1", "accounts", "verify_credentials"]) => {
                 HttpReply::json(200, &person(account, request))
             }
+            (Method::Get, ["oauth", "token", "info"]) if self.flavour == Flavour::Mastodon => HttpReply::json(
+                200,
+                &json!({
+                    "resource_owner_id": account + 1, "scope": self.scopes, "expires_in": null,
+                    "application": {"uid": "twin-app"}, "created_at": 1_700_000_000,
+                }),
+            ),
             (Method::Get, ["api", "v1", "accounts", id, "statuses"]) => self.list(account, id, request),
             (Method::Get, ["api", "v2", "search"]) => self.search(request, now),
             (Method::Post, ["api", "v2", "media"]) => self.upload(account, request, now),

@@ -51,6 +51,11 @@ impl Wire<'_> {
         self.get(&["api", "v1", "accounts", "verify_credentials"])
     }
 
+    /// What the server's token library tells of a token.
+    pub fn token_info(self) -> Request {
+        self.get(&["oauth", "token", "info"])
+    }
+
     /// Finds the local id of somebody's post; the server fetches it where it does not know it yet.
     pub fn resolve(self, url: &str) -> Request {
         let mut request = self.get(&["api", "v2", "search"]);

@@ -18,6 +18,7 @@
 //! deletion.
 
 pub mod event;
+mod examine;
 pub mod nip19;
 #[cfg(test)]
 mod tests;
@@ -33,9 +34,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::contract::examine::{Examination, Facts};
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, Job, Key as ConfigKey, KeyKind,
-    Next, Purpose, Reading, Reply, Session, Socket, SocketReply, Step, Table, is_loopback,
+    Abilities, Adapter, Answers, Ask, Attempt, Call, Complaint, Effect, Entry, Evidence, HttpReply, Job,
+    Key as ConfigKey, KeyKind, Next, Purpose, Reading, Reply, Session, Socket, SocketReply, Step, Table, is_loopback,
 };
 use crate::domain::{Checkpoint, Content, Remote, ReplyTo, SecretRef, Timestamp, Visibility, time};
 use event::{Event, Key};
@@ -215,6 +217,10 @@ impl Adapter for Nostr {
     fn freeze(&self, _content: &Content, now: Timestamp, draw: u64) -> Value {
         let hint = self.relays.first().map(|relay| relay.as_str().trim_end_matches('/').to_owned()).unwrap_or_default();
         json!(Frozen::new(now.as_second(), draw, hint, self.media.as_ref().map(Url::to_string)))
+    }
+
+    fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
+        self.examined(about, replies)
     }
 
     fn next(&self, attempt: &Attempt<'_>) -> Next {

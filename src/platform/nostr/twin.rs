@@ -33,6 +33,8 @@ pub enum Manner {
     Down,
     /// It takes what it is given and says nothing.
     Silent,
+    /// It says that it wants to be paid.
+    Paid,
     /// It refuses events with these words.
     Refusing(&'static str),
 }
@@ -49,6 +51,17 @@ impl Relays {
     /// The events of one relay.
     pub fn held(&self, relay: &str) -> Vec<Event> {
         self.held.get(&format!("/{relay}")).into_iter().flat_map(BTreeMap::values).cloned().collect()
+    }
+
+    /// What a relay tells of itself; nothing where nobody can reach it.
+    fn about(&self, relay: &str) -> HttpReply {
+        match self.manners.get(relay) {
+            Some(Manner::Down) => HttpReply::default(),
+            Some(Manner::Paid) => {
+                HttpReply::json(200, &json!({"name": "twin", "limitation": {"payment_required": true}}))
+            }
+            _ => HttpReply::json(200, &json!({"name": "twin", "supported_nips": [1, 11]})),
+        }
     }
 
     fn talk(&mut self, socket: &Socket, now: Timestamp) -> SocketReply {
@@ -172,6 +185,7 @@ impl Twin for Relays {
     fn answer(&mut self, call: &Call, now: Timestamp) -> Reply {
         match call {
             Call::Sockets(sockets) => Reply::Sockets(sockets.iter().map(|socket| self.talk(socket, now)).collect()),
+            Call::Http(request) => Reply::Http(self.about(request.url.path())),
             _ => Reply::Http(HttpReply { status: 404, ..HttpReply::default() }),
         }
     }

@@ -31,6 +31,7 @@ use serde_json::{Value, json};
 
 use crate::domain::{Content, JsonText, PostId, Remote, SecretRef, Timestamp, Visibility, time};
 
+use super::contract::examine::Need;
 use super::contract::{
     Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, FileCall, FileWork, Job, Key,
     KeyKind, Next, Purpose, Reading, Reply, Session, Step, Table,
@@ -177,6 +178,10 @@ impl Adapter for Site {
 
     fn freeze(&self, _content: &Content, now: Timestamp, _draw: u64) -> Value {
         json!({ "at": time::to_millis(now) })
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Folder(self.root.clone())]
     }
 
     fn next(&self, attempt: &Attempt<'_>) -> Next {

@@ -18,6 +18,7 @@
 //! It does not edit, delete, pin, poll, read updates, write to a topic of a forum or send silently. Alt texts have no
 //! place on this platform.
 
+mod examine;
 mod media;
 #[cfg(test)]
 mod tests;
@@ -31,9 +32,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::contract::examine::{Examination, Facts};
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, Call, Complaint, Effect, Entry, Evidence, Key, KeyKind, Next, Purpose,
-    Reading, Reply, Request, Session, Step, Table, Trouble,
+    Abilities, Adapter, Answers, Ask, Attempt, Call, Complaint, Effect, Entry, Evidence, HttpReply, Key, KeyKind, Next,
+    Purpose, Reading, Reply, Request, Session, Step, Table, Trouble,
 };
 use crate::domain::{Content, Remote, ReplyTo, SecretRef, Timestamp, Visibility};
 use wire::{Chat, Draft, Wire};
@@ -160,6 +162,10 @@ impl Adapter for Telegram {
     /// The text is composed anew for each attempt, always alike.
     fn freeze(&self, _content: &Content, _now: Timestamp, _draw: u64) -> Value {
         json!({ "composition": 1 })
+    }
+
+    fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
+        self.examined(about, replies)
     }
 
     fn next(&self, attempt: &Attempt<'_>) -> Next {

@@ -21,6 +21,8 @@ pub struct TelegramTwin {
     revoked: bool,
     /// The bots are in no chat any more.
     removed: bool,
+    /// The bots may write, and send no photos.
+    textual: bool,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,11 @@ impl TelegramTwin {
         self.removed = removed;
     }
 
+    /// The bots may write from now on, and send no photos.
+    pub fn bar_photos(&mut self) {
+        self.textual = true;
+    }
+
     fn route(&mut self, request: &Request, now: Timestamp) -> HttpReply {
         let url = request.exposed_url().unwrap_or_else(|_| request.url.clone());
         let mut segments = url.path_segments().into_iter().flatten().rev();
@@ -69,6 +76,12 @@ impl TelegramTwin {
             _ if !names(given.field("chat_id"), account) => error(400, "Bad Request: chat not found", Value::Null),
             "getChat" => result(chat(account)),
             "getChatMember" if self.removed => result(json!({"status": "left", "user": {"id": BOT, "is_bot": true}})),
+            "getChatMember" if self.textual => result(json!({
+                "status": "restricted",
+                "user": {"id": BOT + i64::from(account), "is_bot": true, "first_name": "Twin"},
+                "can_send_messages": true, "can_send_photos": false, "can_send_videos": true,
+                "can_send_audios": true, "can_send_documents": true,
+            })),
             "getChatMember" => result(json!({
                 "status": "administrator",
                 "user": {"id": BOT + i64::from(account), "is_bot": true, "first_name": "Twin"},

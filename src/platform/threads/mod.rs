@@ -25,12 +25,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::contract::examine::{End, Examination, Facts};
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, AuthFlow, Complaint, Entry, Evidence, Key, KeyKind, MediaKind, Next, Pace,
-    Reading, Reply, Session, Step, Table,
+    Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Complaint, Entry, Evidence, HttpReply, Key, KeyKind,
+    MediaKind, Next, Pace, Reading, Reply, Secrets, Session, Step, Table,
 };
 use super::graph::publishing::{self, Account, Place, Service};
-use super::graph::{Dialect, errors, login, media, reading, token, wire};
+use super::graph::{Dialect, errors, examine, login, media, reading, token, wire};
 use crate::domain::{Content, MediaItem, SecretRef, Timestamp, Visibility};
 use crate::platform::contract::{Job, Media};
 
@@ -214,6 +215,14 @@ impl Adapter for Threads {
 
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
         reading::read(self, attempt, step, reply)
+    }
+
+    fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
+        examine::examine(&self.account, about, replies)
+    }
+
+    fn ends(&self, session: &Session, secrets: &Secrets) -> Vec<End> {
+        token::end(session, secrets)
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

@@ -17,6 +17,7 @@
 //!
 //! It does not edit, delete, quote, hide replies or ask in polls.
 
+mod examine;
 mod login;
 mod lookback;
 mod oauth1;
@@ -37,9 +38,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::contract::auth::{self, AuthFlow, Redirect};
+use super::contract::examine::{Examination, Facts};
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, Complaint, Effect, Entry, Evidence, Job, Key, KeyKind, Media, MediaKind,
-    Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
+    Abilities, Adapter, Answers, Ask, Attempt, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key, KeyKind, Media,
+    MediaKind, Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
 };
 use crate::domain::{Content, MediaFacts, ReplyTo, SecretRef, Spend, Timestamp, Visibility};
 
@@ -236,6 +238,10 @@ impl Adapter for X {
 
     fn price(&self, attempt: &Attempt<'_>, step: &Step, reply: Option<&Reply>) -> Spend {
         self.prices.of_step(attempt, step, reply)
+    }
+
+    fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
+        self.examined(about, replies)
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

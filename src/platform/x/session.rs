@@ -24,8 +24,9 @@ use super::oauth1::Keys;
 use super::wire::{self, Trouble, Wire};
 use crate::domain::{AccountId, Digest, Secret, SecretRef, Timestamp, time};
 use crate::platform::contract::auth::token;
+use crate::platform::contract::examine::Examination;
 use crate::platform::contract::{
-    Attempt, Call, Complaint, Effect, HeaderValue, Next, Reading, Request, Session, Step, Table,
+    Attempt, Call, Complaint, Effect, HeaderValue, Next, Reading, Request, Secrets, Session, Step, Table,
 };
 
 /// Steps of their own.
@@ -215,10 +216,60 @@ impl Auth {
     }
 }
 
+/// A request of an examination.
+pub enum Kept {
+    Signed(Request),
+    /// The access token is over, and a refresh would spend what gets the next one.
+    Over,
+    /// No token is kept.
+    Missing,
+}
+
+impl Auth {
+    /// Signs a request with what is at hand, and refreshes nothing.
+    pub fn sign_examination(&self, about: &Examination<'_>, mut request: Request) -> Kept {
+        match self {
+            Self::OAuth1(_) => {
+                let [Some(key), Some(consumer), Some(token), Some(token_secret)] =
+                    OF_OAUTH1.map(|key| about.secrets.get(key))
+                else {
+                    return Kept::Missing;
+                };
+                let keys = Keys {
+                    consumer_key: key,
+                    consumer_secret: consumer,
+                    access_token: token,
+                    access_token_secret: token_secret,
+                };
+                keys.sign(&mut request, "examination", about.now);
+                Kept::Signed(request)
+            }
+            Self::OAuth2 { .. } => {
+                let configured = about.secrets.get(REFRESH_TOKEN);
+                let Some(pair) = Pair::of(about.session, configured) else {
+                    return Kept::Missing;
+                };
+                let Some(access) = pair.access(about.now) else { return Kept::Over };
+                request.headers.push(("Authorization", HeaderValue::Secret { prefix: "Bearer ", secret: access }));
+                Kept::Signed(request)
+            }
+        }
+    }
+
+    /// What must not show up in what an examination says.
+    pub fn hidden_of(&self, about: &Examination<'_>) -> Vec<String> {
+        held(about.secrets, about.session)
+    }
+}
+
 /// All secrets that must not show up in anything that is said.
 pub fn hidden(attempt: &Attempt<'_>) -> Vec<String> {
-    let configured = attempt.secrets.0.values().map(|secret| secret.expose().to_owned());
-    let pair = attempt.session.kept.as_ref().and_then(|kept| Pair::deserialize(kept).ok());
+    held(attempt.secrets, attempt.session)
+}
+
+fn held(secrets: &Secrets, session: &Session) -> Vec<String> {
+    let configured = secrets.0.values().map(|secret| secret.expose().to_owned());
+    let pair = session.kept.as_ref().and_then(|kept| Pair::deserialize(kept).ok());
     configured.chain(pair.into_iter().flat_map(|pair| pair.access.into_iter().chain([pair.refresh]))).collect()
 }
 

@@ -65,6 +65,8 @@ pub struct XTwin {
     bill: Vec<Billed>,
     /// Which of an account's refresh tokens is configured, where it is not the first.
     configured: BTreeMap<u32, u64>,
+    /// The application may read and not write.
+    reads_only: bool,
 }
 
 #[derive(Debug)]
@@ -120,6 +122,7 @@ impl XTwin {
             revoked: false,
             bill: Vec::new(),
             configured: BTreeMap::new(),
+            reads_only: false,
         }
     }
 
@@ -150,6 +153,11 @@ impl XTwin {
         self.store(account, text, None, Vec::new(), now);
     }
 
+    /// The application may read and not write, or both again.
+    pub fn set_reads_only(&mut self, reads_only: bool) {
+        self.reads_only = reads_only;
+    }
+
     fn dispatch(&mut self, request: &Request, now: Timestamp) -> Answer {
         if let Some(until) = self.throttled.filter(|until| now < *until) {
             return Err(too_much(until));
@@ -170,7 +178,12 @@ impl XTwin {
             (Method::Get, ["users", "me"]) => {
                 self.charge("me", 75, account, now)?;
                 let (id, name) = (user(account), format!("account{account}"));
-                HttpReply::json(200, &json!({"data": {"id": id, "name": name, "username": name}}))
+                let mut reply = HttpReply::json(200, &json!({"data": {"id": id, "name": name, "username": name}}));
+                if !self.oauth2 {
+                    let level = if self.reads_only { "read" } else { "read-write" };
+                    reply.headers.push(("x-access-level".into(), level.into()));
+                }
+                reply
             }
             (Method::Get, ["users", id, "tweets"]) => {
                 self.charge("list", 900, account, now)?;

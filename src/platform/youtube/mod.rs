@@ -30,6 +30,7 @@
 //! What it does not do: captions, comments, threads, scheduling by YouTube, editing, deleting, live streams; alternative
 //! texts have no place there. It does not ask who is subscribed, and keeps no count of the quota.
 
+mod examine;
 mod login;
 mod media;
 mod progress;
@@ -45,9 +46,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::contract::examine::{End, Examination, Facts};
 use super::contract::{
-    Abilities, Adapter, Answers, Attempt, AuthFlow, Call, Complaint, Effect, Entry, Evidence, Key, KeyKind, Next,
-    Purpose, Reading, Reply, Session, Step, Table, Twin,
+    Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Call, Complaint, Effect, Entry, Evidence, HttpReply, Key,
+    KeyKind, Next, Purpose, Reading, Reply, Secrets, Session, Step, Table, Twin,
 };
 use crate::domain::{Content, Remote, Secret, SecretRef, Timestamp, Visibility};
 use media::Roles;
@@ -220,6 +222,14 @@ impl Adapter for Youtube {
     /// Words and status are made anew for each attempt, always by the same rules.
     fn freeze(&self, _content: &Content, _now: Timestamp, _draw: u64) -> Value {
         json!({})
+    }
+
+    fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
+        self.examined(about, replies)
+    }
+
+    fn ends(&self, session: &Session, _secrets: &Secrets) -> Vec<End> {
+        self.ending(session)
     }
 
     fn next(&self, attempt: &Attempt<'_>) -> Next {

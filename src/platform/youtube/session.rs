@@ -35,6 +35,8 @@ const ACCESS: &str = "access_token";
 /// When it arrived and how long it lives, in milliseconds.
 const ISSUED: &str = "issued_ms";
 const LIFE: &str = "life_ms";
+/// When the refresh token ends, in seconds, where Google has said so.
+const REFRESH_ENDS: &str = "refresh_ends";
 
 /// The access token to go on with, once it is known whose channel it opens.
 ///
@@ -55,12 +57,18 @@ pub fn access(wire: &Wire, client: &str, attempt: &Attempt<'_>) -> Result<Secret
     }
 }
 
-fn held(session: &Session, now: Timestamp) -> Option<Secret> {
+/// The access token, unless it is about to expire.
+pub fn held(session: &Session, now: Timestamp) -> Option<Secret> {
     let number = |key: &str| session.values.get(key)?.as_i64();
     let issued = Timestamp::from_millisecond(number(ISSUED)?).ok()?;
     let life = Duration::from_millis(u64::try_from(number(LIFE)?).ok()?);
     let fresh = now < time::after(issued, life.saturating_sub(MARGIN.min(life / 2)));
     session.values.get(ACCESS)?.as_str().filter(|_| fresh).map(Secret::new)
+}
+
+/// When the refresh token ends. Google says so where the person has given access for a time only.
+pub fn refresh_ends(session: &Session) -> Option<Timestamp> {
+    Timestamp::from_second(session.values.get(REFRESH_ENDS)?.as_i64()?).ok()
 }
 
 /// What must not show up in anything that is said.
@@ -118,6 +126,13 @@ pub fn read_token(attempt: &Attempt<'_>, ear: &Ear, reply: &HttpReply) -> Readin
     session.values.insert(ACCESS.into(), json!(access));
     session.values.insert(ISSUED.into(), json!(attempt.now.as_millisecond()));
     session.values.insert(LIFE.into(), json!(i64::try_from(life.as_millis()).unwrap_or(i64::MAX)));
+    match value.get("refresh_token_expires_in").and_then(Value::as_u64) {
+        Some(life) => {
+            let end = time::after(attempt.now, Duration::from_secs(life));
+            session.values.insert(REFRESH_ENDS.into(), json!(end.as_second()));
+        }
+        None => _ = session.values.remove(REFRESH_ENDS),
+    }
     Reading::Session(session)
 }
 

@@ -57,6 +57,9 @@ pub struct YoutubeTwin {
     /// Until then the day's quota is used up.
     exhausted: Option<Timestamp>,
     revoked: bool,
+    unverified: bool,
+    /// For how many seconds people have given access, where it is not for good.
+    lent: Option<u64>,
     /// Numbers of tokens given out, and the first one that is still good.
     serial: u64,
     good_from: u64,
@@ -105,6 +108,8 @@ impl YoutubeTwin {
             throttled: None,
             exhausted: None,
             revoked: false,
+            unverified: false,
+            lent: None,
             serial: 0,
             good_from: 0,
             codes: Codes::default(),
@@ -166,7 +171,7 @@ impl YoutubeTwin {
             return error(403, "youtube.quota", "quotaExceeded", message);
         }
         match (request.method, path.as_str()) {
-            (Method::Get, "youtube/v3/channels") => list("channel", vec![json!({"id": channel(account)})]),
+            (Method::Get, "youtube/v3/channels") => self.channels(account, request),
             (Method::Post, "upload/youtube/v3/videos") => self.begin(account, request),
             (Method::Put, "upload/youtube/v3/videos") => self.bytes(account, request, now),
             (Method::Post, "upload/youtube/v3/thumbnails/set") => self.set_thumbnail(account, request),
@@ -176,6 +181,32 @@ impl YoutubeTwin {
             (Method::Post, "youtube/v3/playlistItems") => self.add_entry(account, request),
             _ => error(404, "global", "notFound", "Not Found"),
         }
+    }
+
+    /// People give access for so many seconds from now on.
+    pub fn lend(&mut self, seconds: u64) {
+        self.lent = Some(seconds);
+    }
+
+    /// The channel is not verified from now on.
+    pub fn leave_unverified(&mut self) {
+        self.unverified = true;
+    }
+
+    fn channels(&self, account: u32, request: &Request) -> HttpReply {
+        let mut about = json!({"id": channel(account)});
+        let parts = request.url.query_pairs().find(|(name, _)| name == "part").map(|(_, parts)| parts.into_owned());
+        for part in parts.unwrap_or_default().split(',') {
+            match part {
+                "snippet" => about["snippet"] = json!({"title": format!("Twin {account}")}),
+                "status" => {
+                    let uploads = if self.unverified { "eligible" } else { "allowed" };
+                    about["status"] = json!({"privacyStatus": "public", "longUploadsStatus": uploads});
+                }
+                _ => {}
+            }
+        }
+        list("channel", vec![about])
     }
 
     fn token(&mut self, request: &Request, now: Timestamp) -> HttpReply {
@@ -216,6 +247,11 @@ impl YoutubeTwin {
         let mut body = json!({"access_token": token, "expires_in": 3599, "scope": scope, "token_type": "Bearer"});
         if let Some(refresh) = refresh {
             body["refresh_token"] = json!(refresh);
+        }
+
+        let mut body = json!({"access_token": token, "expires_in": 3599, "scope": SCOPE, "token_type": "Bearer"});
+        if let Some(seconds) = self.lent {
+            body["refresh_token_expires_in"] = seconds.into();
         }
         HttpReply::json(200, &body)
     }

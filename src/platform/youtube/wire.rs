@@ -82,6 +82,12 @@ impl Wire {
         self.call(token, Method::Get, "youtube/v3/channels", &[("part", "id"), ("mine", "true")], Body::default())
     }
 
+    /// What people call it, and what it may do.
+    pub fn about_channel(&self, token: &Secret) -> Call {
+        let query = [("part", "snippet,status"), ("mine", "true")];
+        self.call(token, Method::Get, "youtube/v3/channels", &query, Body::default())
+    }
+
     /// Begins an upload. What is said of the film goes along; its bytes come later, to the address in the reply.
     pub fn begin(&self, token: &Secret, about: &Value, film: Film<'_>) -> Call {
         let url =

@@ -1,0 +1,37 @@
+//! What Facebook tells of a Page: its name, and which version of the API answers. What a Page's token may do, and until
+//! when, it tells by `debug_token` only, which wants the token in an address.
+
+use serde_json::Value;
+
+use super::wire::Wire;
+use super::{Facebook, SERVED, errors};
+use crate::platform::contract::examine::{Examination, Facts, Note};
+use crate::platform::contract::{Ask, HttpReply};
+
+impl Facebook {
+    pub(super) fn examined(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
+        let Some(token) = about.secrets.get("token") else { return Ask::Done(Facts::default()) };
+        let app_secret = about.secrets.get("app_secret");
+        let Some(reply) = replies.first() else {
+            let wire = Wire { base: &self.base, version: &self.version, page: &self.page, token, app_secret };
+            return Ask::Call(wire.me());
+        };
+        let mut facts = Facts::default();
+        let value = reply.value().filter(|_| reply.status == 200).unwrap_or_default();
+        let hidden: Vec<&str> = about.secrets.0.values().map(crate::domain::Secret::expose).collect();
+        facts.name = value["name"].as_str().map(|name| errors::shown(name, &hidden));
+        let served = about.session.values.get(SERVED).and_then(Value::as_str);
+        facts.notes.push(match served {
+            Some(served) if served != self.version => Note::warn(
+                format!("Facebook serves {served} in place of {}, which is gone", self.version),
+                format!("read what has changed, then set `version = {served:?}` for this account"),
+            ),
+            _ => Note::ok(format!("version {} of the API answers", self.version)),
+        });
+        facts.notes.push(Note::ok(
+            "a Page's token that was got with a long-lived token of a person has no end; Facebook tells neither that nor its \
+             permissions here",
+        ));
+        Ask::Done(facts)
+    }
+}
