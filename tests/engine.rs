@@ -169,6 +169,7 @@ fn setup(name: &str, slots: &[&str]) -> AccountSetup {
         },
         paused: false,
         identity: None,
+        token_expires: None,
         seal: None,
     }
 }
@@ -1009,6 +1010,42 @@ fn what_goes_out_ends_the_waiting() {
     bench.file("r.toml", &post("q", "more", ""));
     bench.until("2026-06-03T09:00:00Z");
     assert_eq!(tries_until(&mut bench, "2026-06-03T09:10:00Z", "denied"), 2);
+}
+
+/// The chore runs every hour until then; gives how often an end was announced, and what waits for a person at last.
+fn ends_until(bench: &mut Bench, moment: &str) -> (usize, Vec<&'static str>) {
+    bench.events.clear();
+    while bench.now < at(moment) {
+        let next = time::after(bench.now, Duration::from_secs(3_600));
+        bench.until(&next.to_string());
+        bench.tell(Event::Chore(Chore::Accounts));
+    }
+    let daemon = DaemonReport { running: true, pid: None, version: String::new() };
+    let waits = bench.engine.status(None, daemon, bench.now).attention;
+    let said = bench.events.iter().filter(|event| **event == "account.token_expires").count();
+    (said, waits.iter().map(|item| item.kind.name()).filter(|kind| *kind != "queue-low").collect())
+}
+
+#[test]
+fn the_end_of_a_token_is_announced_ahead_and_each_time_once() {
+    let ends = |end: &str| vec![AccountSetup { token_expires: Some(at(end)), ..setup("a", &["0 9 * * *"]) }];
+    let mut bench = Bench::ready("");
+    bench.configure(ends("2026-06-21T08:30:00Z"));
+    assert_eq!(ends_until(&mut bench, "2026-06-07T07:30:00Z"), (0, vec![]));
+    assert_eq!(ends_until(&mut bench, "2026-06-07T10:30:00Z"), (1, vec!["token-expires"]), "fourteen days before");
+    assert_eq!(ends_until(&mut bench, "2026-06-14T07:30:00Z"), (0, vec!["token-expires"]));
+    assert_eq!(ends_until(&mut bench, "2026-06-18T07:30:00Z").0, 1, "seven days before");
+    // A reload is no reason to say it again; a start is.
+    bench.configure(bench.setups.clone());
+    assert_eq!(ends_until(&mut bench, "2026-06-18T08:00:00Z").0, 1, "three days before");
+    assert_eq!(ends_until(&mut bench, "2026-06-20T08:30:00Z").0, 0);
+    bench = bench.restarted();
+    assert_eq!(ends_until(&mut bench, "2026-06-20T12:30:00Z").0, 1);
+    assert_eq!(ends_until(&mut bench, "2026-06-23T08:30:00Z"), (1, vec!["token-expires"]), "when it has ended");
+    // Another token, which lives as long as the first.
+    bench.configure(ends("2026-07-21T08:30:00Z"));
+    assert_eq!(ends_until(&mut bench, "2026-07-07T07:30:00Z"), (0, vec![]));
+    assert_eq!(ends_until(&mut bench, "2026-07-07T10:30:00Z").0, 1);
 }
 
 #[test]

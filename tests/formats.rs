@@ -122,6 +122,23 @@ fn every_fault_of_a_configuration_is_told_at_once() {
 }
 
 #[test]
+fn the_end_of_a_token_is_a_date_or_a_moment() {
+    let read = |value: &str| {
+        let text = format!("[accounts.fedi]\nplatform = \"mastodon\"\ntoken_expires = {value}\n");
+        let expires = |settings: Settings| settings.accounts.into_values().next().unwrap().token_expires;
+        read_config(text.as_bytes())
+            .map(|(settings, _)| expires(settings).unwrap().to_string())
+            .map_err(|all| lines(&all))
+    };
+    for value in ["2027-01-30", "\"2027-01-30\"", "2027-01-30T01:00:00+01:00", "2027-01-30T00:00:00Z"] {
+        assert_eq!(read(value).as_deref(), Ok("2027-01-30T00:00:00Z"), "{value}");
+    }
+    for value in ["\"soon\"", "20270130", "2027-13-01", "\"\""] {
+        assert!(read(value).is_err(), "{value}");
+    }
+}
+
+#[test]
 fn a_complete_queue_file_is_read() {
     let Reading { posts, faults } = read_queue(&fixture("queue/complete.toml"));
     assert_eq!(lines(&faults), "");

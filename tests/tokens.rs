@@ -346,6 +346,7 @@ fn setup(host: &'static str, first: &str, sealed_with: Option<&str>) -> AccountS
         },
         paused: false,
         identity: None,
+        token_expires: None,
         seal: sealed_with.map(seal),
     }
 }

@@ -101,6 +101,7 @@ pub fn setups(config: &str) -> Vec<AccountSetup> {
             rules: account.rules,
             paused: account.paused,
             identity: None,
+            token_expires: None,
             seal: None,
         })
         .collect()

@@ -180,6 +180,7 @@ pub fn directories() -> (Option<String>, Option<String>) {
         let text = std::env::var(name).ok()?;
         text.split(':').next().filter(|path| !path.is_empty()).map(ToOwned::to_owned)
     };
+                token_expires: account.token_expires,
     (first("STATE_DIRECTORY"), first("RUNTIME_DIRECTORY"))
 }
 

@@ -145,7 +145,7 @@ fn object(keys: &[Key], registry: &[&'static Entry]) -> Map<String, Value> {
 
 fn property(key: &Key, registry: &[&'static Entry]) -> Value {
     let mut value = match key.holds {
-        Holds::Text | Holds::Path | Holds::Cron => json!({ "type": "string", "minLength": 1 }),
+        Holds::Text | Holds::Path | Holds::Cron | Holds::Moment => json!({ "type": "string", "minLength": 1 }),
         Holds::Span => json!({ "type": "string", "pattern": SPAN }),
         Holds::Flag => json!({ "type": "boolean" }),
         Holds::Count(least) => json!({ "type": "integer", "minimum": least }),

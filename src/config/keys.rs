@@ -30,6 +30,8 @@ pub enum Holds {
     /// A list of cron expressions.
     Crons,
     Cron,
+    /// A date, or a moment with its offset.
+    Moment,
     /// A list of `HH:MM-HH:MM`.
     Quiet,
     Table(&'static [Key]),
@@ -107,6 +109,7 @@ keys! {
         "paused" = Holds::Flag, "Whether nothing is published for now. Default: false.";
         "identity" = Holds::Text, "The remote account's stable id; a token of another account stops this one. Default: what is found at first use.";
         "budget" = Holds::Amount, "Most US dollars that may be spent in a calendar month of UTC, where the platform bills requests. Default: no limit.";
+        "token_expires" = Holds::Moment, "When the account's token ends, such as 2027-01-30, for platforms that do not tell. It is announced ahead.";
         "delivery" = Holds::Table(ACCOUNT_DELIVERY), "As [delivery], for this account.";
     ACCOUNT_DELIVERY:
         "timeout" = Holds::Span, "For one request in total.";

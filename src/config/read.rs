@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::domain::document::{DeTable, DeValue, Faults, Text, Value, nearest, quoted};
@@ -17,7 +18,7 @@ use crate::domain::policy::{
 };
 use crate::domain::secret::secret_ref;
 use crate::domain::time::parse_span;
-use crate::domain::{AccountId, Dollars, Fault, SecretRef};
+use crate::domain::{AccountId, Dollars, Fault, SecretRef, Timestamp};
 
 use super::keys::{self, Key, names};
 use super::settings::{
@@ -427,6 +428,7 @@ impl<'t> Reader<'_, 't> {
         let slots = self.slots(table, whole);
         let paused = table.get("paused").and_then(|value| self.faults.flag("paused", value)).unwrap_or(false);
         let identity = self.identity(table);
+        let token_expires = table.get("token_expires").and_then(|value| self.moment("token_expires", value));
         let mut own = toml::Table::new();
         let mut places = BTreeMap::from([(String::new(), self.faults.place(whole.span()))]);
         for (key, value) in table.iter() {
@@ -444,6 +446,7 @@ impl<'t> Reader<'_, 't> {
             rules,
             paused,
             identity,
+            token_expires,
             table: own,
             places,
         })
@@ -512,6 +515,21 @@ impl<'t> Reader<'_, 't> {
             return None;
         }
         Some(text.to_string())
+    }
+
+    /// A date, which counts as its first moment in UTC, or a moment with its offset; both with and without quotes.
+    fn moment(&mut self, key: &str, value: &Value<'t>) -> Option<Timestamp> {
+        let text = match value.get_ref() {
+            DeValue::Datetime(moment) => moment.to_string(),
+            _ => self.faults.text(key, value)?.to_string(),
+        };
+        let date = |text: &str| Some(text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+        let moment = text.parse().ok().or_else(|| date(&text));
+        if moment.is_none() {
+            let hint = "write it as 2027-01-30, or as 2027-01-30T09:00:00Z".to_owned();
+            self.faults.error(value.span(), format!("{key:?} is no date"), hint);
+        }
+        moment
     }
 
     fn zone(&mut self, value: &Value<'t>) -> Option<TimeZone> {
@@ -628,7 +646,7 @@ pub fn may_show(line: &str) -> bool {
     let Some((key, value)) = line.split_once('=') else { return false };
     let key = key.trim();
     let known = NO_SECRETS.iter().flat_map(|keys| keys.iter()).any(|known| known.name == key)
-        || ["timezone", "platform", "slots", "paused", "identity", "budget", "socket", "listen", "allow_remote"]
+        || ["timezone", "platform", "slots", "paused", "identity", "budget", "token_expires", "socket", "listen", "allow_remote"]
             .contains(&key);
     known && (!value.contains('{') || ["promotion", "unanswered", "retry"].contains(&key))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::policy::{ApprovalMode, DeliveryRules, Policy, Schedule};
-use crate::domain::{AccountId, Place, SecretRef};
+use crate::domain::{AccountId, Place, SecretRef, Timestamp};
 
 /// Everything the file says, with defaults filled in and paths made absolute.
 #[derive(Debug, Clone)]
@@ -94,6 +94,8 @@ pub struct AccountSettings {
     pub paused: bool,
     /// The remote account's stable id, when the file pins it.
     pub identity: Option<String>,
+    /// When its token ends, where a person has said so.
+    pub token_expires: Option<Timestamp>,
     /// The keys that only the adapter knows.
     pub table: toml::Table,
     /// Where each key of the account's table stands, and the table itself under `""`.

@@ -430,6 +430,10 @@ pub enum AttentionKind {
     Held,
     /// An account's token is not accepted.
     AccountAuth,
+    /// An account's token ends soon, and only a person can get another one.
+    TokenExpires,
+    /// The version of a platform's API that is asked for ends soon.
+    VersionAges,
     /// A queue file cannot be used, or the folder cannot be read.
     Queue,
     /// Approved posts run out.
@@ -450,6 +454,8 @@ impl AttentionKind {
             Self::Missed => "missed",
             Self::Held => "held",
             Self::AccountAuth => "account-auth",
+            Self::TokenExpires => "token-expires",
+            Self::VersionAges => "version-ages",
             Self::Queue => "queue",
             Self::QueueLow => "queue-low",
             Self::Config => "config",

@@ -59,6 +59,7 @@ impl Engine {
         accounts.sort_by(|a, b| a.account.cmp(&b.account));
         deliveries.sort_by(|a, b| a.delivery.cmp(&b.delivery));
         let mut attention = attention(&deliveries, &accounts);
+        attention.extend(self.ending(now));
         attention.extend(self.own_troubles());
         StatusReport { now, daemon, accounts, deliveries, attention }
     }

@@ -13,6 +13,7 @@ use crate::platform::contract::Session;
 use crate::queue::Post;
 
 use super::empties::Empties;
+use super::ends::Said;
 use super::patience::Patience;
 use super::spending::Purse;
 use super::{AccountSetup, Ticket, tokens};
@@ -44,6 +45,8 @@ pub(super) struct Desk {
     pub authorising: Option<Meanwhile>,
     pub purse: Purse,
     pub patience: Patience,
+    /// What was said of things that end.
+    pub ends_said: Said,
     /// How often it was moved on.
     pub turns: u64,
     /// Where it stands in the agenda.
@@ -135,6 +138,7 @@ impl Desk {
             authorising: None,
             purse: Purse::default(),
             patience: Patience::default(),
+            ends_said: Said::new(),
             turns: 0,
             wake: None,
             pause_until: None,

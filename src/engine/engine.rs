@@ -194,7 +194,10 @@ impl Engine {
                 self.look_at_runways(now);
                 self.reconsider_objections(now);
             }
-            Event::Chore(Chore::Accounts) => self.probe_accounts(now),
+            Event::Chore(Chore::Accounts) => {
+                self.probe_accounts(now);
+                self.announce_ends(now);
+            }
             Event::ClockJumped { seconds } => {
                 self.log(LogEvent::ClockJumped { seconds });
                 self.clock_set(seconds);

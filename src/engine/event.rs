@@ -54,7 +54,7 @@ pub enum Event {
 pub enum Chore {
     /// Look at every account's runway.
     Runway,
-    /// Ask the accounts whose token was not accepted once more.
+    /// Ask the accounts whose token was not accepted once more, and say what ends soon.
     Accounts,
 }
 
@@ -70,6 +70,8 @@ pub struct AccountSetup {
     pub paused: bool,
     /// The remote account's stable id, when the configuration pins it.
     pub identity: Option<String>,
+    /// When its token ends, where the configuration says so.
+    pub token_expires: Option<Timestamp>,
     /// What its tokens are sealed with, where the store has a key.
     pub seal: Option<Seal>,
 }

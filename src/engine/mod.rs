@@ -7,7 +7,7 @@
 //! `engine` holds the state and sorts what happens; `planning` keeps the lanes true to queue and ledger; `attempts`
 //! begins attempts and carries them on; `probes` asks accounts that were stopped once more, and `patience` says when;
 //! `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one account;
-//! `tokens` keeps what a refresh has given through crashes; `spending` what calls cost;
+//! `tokens` keeps what a refresh has given through crashes; `ends` announces what ends by itself; `spending` what calls cost;
 //! `empties` says empty slots that follow each other closely as one.
 //!
 //! Invariants:
@@ -22,6 +22,7 @@ mod attempts;
 pub mod command;
 mod desk;
 mod empties;
+mod ends;
 #[expect(clippy::module_inception, reason = "the engine is what this room is about")]
 pub mod engine;
 pub mod event;

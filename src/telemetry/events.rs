@@ -163,6 +163,10 @@ events! {
     AccountPaused = "account.paused", Info { account: AccountId, platform: String }
     /// The remote account that this account is from now on.
     AccountPinned = "account.pinned", Info { account: AccountId, platform: String, identity: String }
+    /// The account's token ends in so many days, and only a person can get another one.
+    AccountTokenExpires = "account.token_expires", Warn { account: AccountId, platform: String, days: f64, at: Timestamp, remedy: String }
+    /// The version of the platform's API that is asked for ends in so many days.
+    AccountVersionAges = "account.version_ages", Warn { account: AccountId, platform: String, version: String, days: f64, at: Timestamp, remedy: String }
     /// A refresh, or a person, has given the account new tokens; they are in the store, sealed.
     AccountTokensKept = "account.tokens_kept", Debug { account: AccountId, platform: String }
 

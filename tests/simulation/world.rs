@@ -544,6 +544,7 @@ impl World {
                     paused: seat.paused,
                     identity: seat.identity.clone(),
                     seal: Some(seal(pairs::KEY)),
+                    token_expires: None,
                 }
             })
             .collect()

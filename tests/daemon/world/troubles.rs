@@ -107,6 +107,7 @@ impl World {
             paused: *paused,
             identity: None,
             seal: Some(seal(pairs::KEY)),
+            token_expires: None,
         };
         configured.map(setup).collect()
     }
