@@ -106,6 +106,18 @@ pub fn armed_account(loaded: &Loaded, account: &AccountId) -> (Option<AccountSet
     (setup.map(|setup| arm(loaded, &vault, seal.as_ref(), setup, &mut faults)), faults)
 }
 
+/// Every account with those of its secrets that can be had, and what is wrong with the others; at last what is wrong with
+/// the store's key.
+pub fn armed_each(loaded: &Loaded) -> (Vec<(AccountSetup, Vec<Fault>)>, Vec<Fault>) {
+    let vault = vault();
+    let (seal, of_seal) = seal(loaded, &vault);
+    let arm_one = |setup| {
+        let mut faults = Vec::new();
+        (arm(loaded, &vault, seal.as_ref(), setup, &mut faults), faults)
+    };
+    (unarmed(loaded).into_iter().map(arm_one).collect(), of_seal)
+}
+
 fn vault() -> Vault {
     Vault::new(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from))
 }
@@ -168,6 +180,7 @@ pub fn unarmed(loaded: &Loaded) -> Vec<AccountSetup> {
                 rules: account.rules,
                 paused: account.paused,
                 identity: account.identity.clone(),
+                token_expires: account.token_expires,
                 seal: None,
             })
         })
@@ -180,7 +193,6 @@ pub fn directories() -> (Option<String>, Option<String>) {
         let text = std::env::var(name).ok()?;
         text.split(':').next().filter(|path| !path.is_empty()).map(ToOwned::to_owned)
     };
-                token_expires: account.token_expires,
     (first("STATE_DIRECTORY"), first("RUNTIME_DIRECTORY"))
 }
 

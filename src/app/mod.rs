@@ -1,12 +1,13 @@
 //! The wiring: the only room that names the edge.
 //!
 //! [`main`] takes the command line and gives back how the process ends. `load` reads the configuration and builds the
-//! accounts; `daemon` puts the parts together and runs the loop; `auth` obtains tokens; `desk` answers commands, by asking the daemon or, when
+//! accounts; `daemon` puts the parts together and runs the loop; `auth` obtains tokens; `doctor` looks for what would go wrong; `desk` answers commands, by asking the daemon or, when
 //! none runs, by opening the store and letting the same engine answer; `folder` shows the queue folder to commands.
 
 mod auth;
 mod daemon;
 mod desk;
+mod doctor;
 mod folder;
 mod load;
 
@@ -52,6 +53,7 @@ fn carry_out(cli: &Cli) -> Result<Exit, Failure> {
         Command::Resolve(args) => desk::resolve(&load::load(&cli.config)?, args, &mut out),
         Command::Auth(args) => auth::obtain(&load::load(&cli.config)?, args, &mut out),
         Command::Report(args) => desk::report(&load::load(&cli.config)?, args, &mut out),
+        Command::Doctor(args) => doctor::examine(&cli.config, args, &mut out),
         Command::Export(args) => desk::export(&load::load(&cli.config)?, args, &mut out),
         Command::Schema(args) => {
             let schema = match args.kind {

@@ -115,6 +115,12 @@ pub enum Command {
     /// then asked whose token it is; one that it does not accept, or of another account, is not stored. No token is ever shown.
     #[command(after_long_help = AUTH_HELP)]
     Auth(AuthArgs),
+    /// Look for what would go wrong
+    ///
+    /// Asks every account's platform whose token it has, what it may do and when it ends, and looks at the store, the queue
+    /// folder, the secrets and the clock. Publishes nothing and spends no token. Run it as the daemon's user.
+    #[command(after_long_help = DOCTOR_HELP)]
+    Doctor(DoctorArgs),
     /// Write out everything that is recorded
     ///
     /// `deliveries` has one row for each delivery with its present state; `attempts` has one row for each record, oldest
@@ -378,6 +384,40 @@ Exit codes:
   2   the command cannot be used like this
   77  the store is refused
   78  the configuration is refused";
+
+/// `cadenced doctor`
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Accounts to examine; all of them when none is named
+    #[arg(value_name = "ACCOUNT")]
+    pub accounts: Vec<AccountId>,
+    /// Ask nobody: look at this machine only
+    #[arg(long)]
+    pub offline: bool,
+    #[arg(long, value_enum, default_value_t, help = "How to print the findings")]
+    pub format: DoctorFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum DoctorFormat {
+    /// For people
+    #[default]
+    Text,
+    /// A list of {area, account, level, what, remedy}
+    Json,
+}
+
+const DOCTOR_HELP: &str = "\
+Examples:
+  cadenced doctor
+  cadenced doctor fedi bsky
+  cadenced doctor --offline
+  cadenced doctor --format json | jq '.[] | select(.level != \"ok\")'
+
+Exit codes:
+  0   nothing found
+  1   something was found, a configuration that is refused included
+  2   the command cannot be used like this";
 
 /// `cadenced export`
 #[derive(Debug, Clone, Args)]
@@ -714,6 +754,7 @@ mod tests {
           resolve      Decide on a delivery that is uncertain, refused or missed
           auth         Obtain an account's token, prove it, and put it where the daemon
                        reads it
+          doctor       Look for what would go wrong
           export       Write out everything that is recorded
           report       Look back: was the beat kept, and for whom
           schema       Print the JSON Schema of a kind of file

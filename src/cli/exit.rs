@@ -93,6 +93,17 @@ impl Failure {
         }
     }
 
+    /// What failed and why, and what to do, for a list of several.
+    pub fn told(&self) -> (String, String) {
+        let mut what = self.cause.to_string();
+        let mut source = self.cause.source();
+        while let Some(cause) = source {
+            what += &format!(": {cause}");
+            source = cause.source();
+        }
+        (what, self.hint.clone().unwrap_or_default())
+    }
+
     /// Tells a person: what, why (the whole chain, once), and what to do.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ pub mod args;
 pub mod auth;
 pub mod check;
 pub mod completions;
+pub mod doctor;
 pub mod exit;
 pub mod export;
 pub mod faults;

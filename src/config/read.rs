@@ -646,7 +646,18 @@ pub fn may_show(line: &str) -> bool {
     let Some((key, value)) = line.split_once('=') else { return false };
     let key = key.trim();
     let known = NO_SECRETS.iter().flat_map(|keys| keys.iter()).any(|known| known.name == key)
-        || ["timezone", "platform", "slots", "paused", "identity", "budget", "token_expires", "socket", "listen", "allow_remote"]
-            .contains(&key);
+        || [
+            "timezone",
+            "platform",
+            "slots",
+            "paused",
+            "identity",
+            "budget",
+            "token_expires",
+            "socket",
+            "listen",
+            "allow_remote",
+        ]
+        .contains(&key);
     known && (!value.contains('{') || ["promotion", "unanswered", "retry"].contains(&key))
 }

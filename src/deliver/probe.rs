@@ -26,6 +26,7 @@ pub struct Probe {
     scratch: Value,
     calling: Option<Step>,
     calls: u32,
+    refused: bool,
 }
 
 /// What a probe has found.
@@ -59,7 +60,7 @@ impl Probe {
             taken: Arc::default(),
         };
         let session = Session { kept, ..Session::default() };
-        Self { adapter, job, session, scratch: Value::Null, calling: None, calls: 0 }
+        Self { adapter, job, session, scratch: Value::Null, calling: None, calls: 0, refused: false }
     }
 
     /// What to do next.
@@ -73,11 +74,19 @@ impl Probe {
                 self.calling = Some(step.clone());
                 Verdict::Call(step)
             }
-            Next::Auth(why) => Verdict::NotYet(why),
+            Next::Auth(why) => {
+                self.refused = true;
+                Verdict::NotYet(why)
+            }
             // The next step would do something.
             Next::Call(_) | Next::Done(_) => self.verdict("nothing tells whether the token is accepted".into()),
             Next::Refuse(why) | Next::CannotTell(why) => self.verdict(why),
         }
+    }
+
+    /// Whether the token was refused, and not only that nobody could tell.
+    pub fn is_refused(&self) -> bool {
+        self.refused
     }
 
     /// What is known when there is nothing left to ask.
@@ -128,7 +137,13 @@ impl Probe {
                 self.proceed(secrets, now)
             }
             Reading::Refused { why } => self.verdict(why),
-            Reading::Auth { why } | Reading::Retry { why, .. } | Reading::Unclear { why } => Verdict::NotYet(why),
+            Reading::Auth { why } => {
+                self.refused = true;
+                Verdict::NotYet(why)
+            }
+            Reading::Retry { why, .. } | Reading::RateLimited { why, .. } | Reading::Unclear { why } => {
+                Verdict::NotYet(why)
+            }
             _ => Verdict::NotYet("the answer does not tell".into()),
         }
     }

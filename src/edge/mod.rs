@@ -24,5 +24,6 @@ pub mod secrets;
 pub mod signals;
 pub mod sled_index;
 pub mod socket;
+pub mod standing;
 pub mod store;
 pub mod terminal;

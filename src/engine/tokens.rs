@@ -70,6 +70,26 @@ pub(super) fn origin(setup: &AccountSetup) -> Origin {
     Origin::of(setup.adapter.platform(), &setup.adapter.host(), secrets)
 }
 
+/// The tokens that the ledger holds for an account with the secrets of today.
+///
+/// # Errors
+/// Why they cannot be had.
+pub fn kept_tokens(setup: &AccountSetup, head: Option<&Head>) -> Result<Option<Value>, &'static str> {
+    open(setup, &origin(setup), head)
+}
+
+fn open(setup: &AccountSetup, origin: &Origin, head: Option<&Head>) -> Result<Option<Value>, &'static str> {
+    let kept = head.and_then(|head| head.tokens.as_ref()).filter(|sealed| sealed.origin == *origin);
+    match (&setup.seal, kept) {
+        (None, _) if setup.adapter.keeps_tokens() => Err(NO_KEY),
+        (None, _) | (_, None) => Ok(None),
+        (Some(seal), Some(sealed)) => {
+            let plain = seal.key.open(&setup.id, sealed);
+            plain.and_then(|plain| serde_json::from_slice(&plain).ok()).map(Some).ok_or(OTHER_KEY)
+        }
+    }
+}
+
 /// The record of new tokens; `None` where there is no key, and they live no longer than the process.
 fn sealed(setup: &AccountSetup, origin: &Origin, tokens: &Value) -> Result<Option<Fact>, String> {
     let Some(seal) = &setup.seal else { return Ok(None) };
@@ -83,15 +103,7 @@ fn sealed(setup: &AccountSetup, origin: &Origin, tokens: &Value) -> Result<Optio
 impl Desk {
     /// Takes the tokens that the ledger holds for the secrets of today, or the reason why they cannot be had.
     pub(super) fn take_tokens(&mut self, head: Option<&Head>) {
-        let kept = head.and_then(|head| head.tokens.as_ref()).filter(|sealed| sealed.origin == self.origin);
-        let opened = match (&self.setup.seal, kept) {
-            (None, _) if self.setup.adapter.keeps_tokens() => Err(NO_KEY),
-            (None, _) | (_, None) => Ok(None),
-            (Some(seal), Some(sealed)) => {
-                let plain = seal.key.open(&self.setup.id, sealed);
-                plain.and_then(|plain| serde_json::from_slice(&plain).ok()).map(Some).ok_or(OTHER_KEY)
-            }
-        };
+        let opened = open(&self.setup, &self.origin, head);
         self.locked = opened.as_ref().err().copied();
         self.session.kept = opened.ok().flatten();
     }

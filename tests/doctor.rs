@@ -1,0 +1,718 @@
+//! `cadenced doctor`: every adapter's examination against its imitation, what is made of it and of this machine, and the
+//! command with the real program.
+
+#![cfg(test)]
+
+mod support {
+    pub mod house;
+    pub mod platform;
+    pub mod server;
+}
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cadenced::cli::args::{DoctorArgs, DoctorFormat};
+use cadenced::cli::doctor::{self, DoctorDesk, Examined, Finding, Ledger, Patient, Standing, Subject};
+use cadenced::cli::output::Page;
+use cadenced::deliver::{Probe, probe::Verdict};
+use cadenced::domain::{AccountId, Timestamp, time};
+use cadenced::platform::contract::examine::{End, Ending, Examination, Level};
+use cadenced::platform::contract::{Adapter, Ask, Call, HttpReply, Reply, Session, Table, Twin};
+use cadenced::platform::{REGISTRY, find};
+use cadenced::platform::{bluesky, instagram, linkedin, mastodon, nostr, telegram, x, youtube};
+use serde_json::{Value, json};
+
+const NOW: Timestamp = Timestamp::constant(1_796_112_000, 0);
+/// Of a secret file's folder and of the store, as they should be.
+const PRIVATE: Standing = Standing { is_folder: true, mode: 0o700, readable: true, writable: true, passable: true };
+const PROGRAM: Standing = Standing { is_folder: false, mode: 0o755, ..PRIVATE };
+
+/// A machine, and the one platform that it can reach.
+struct World<T: ?Sized> {
+    asked: Mutex<Vec<String>>,
+    now: Timestamp,
+    down: bool,
+    /// By how many seconds the servers' clocks are ahead.
+    ahead: i64,
+    free: u64,
+    places: BTreeMap<PathBuf, Option<Standing>>,
+    twin: Mutex<Box<T>>,
+}
+
+impl<T: Twin + ?Sized> World<T> {
+    fn new(twin: Box<T>) -> Self {
+        Self {
+            asked: Mutex::default(),
+            now: NOW,
+            down: false,
+            ahead: 0,
+            free: 1 << 40,
+            places: BTreeMap::new(),
+            twin: Mutex::new(twin),
+        }
+    }
+
+    /// Something else, or nothing, stands at this path.
+    fn put(&mut self, path: &str, standing: Option<Standing>) {
+        self.places.insert(path.into(), standing);
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+
+    fn examine(&self, subject: &Subject) -> Vec<Finding> {
+        doctor::examine(subject, &args(), self)
+    }
+
+    /// What is found about one account.
+    fn of_account(&self, patient: Patient) -> Vec<Finding> {
+        let secrets: Vec<String> = patient.secrets.0.values().map(|secret| secret.expose().to_owned()).collect();
+        let findings = self.examine(&subject(vec![patient]));
+        assert_eq!(self.twin.lock().unwrap().published(), [], "nothing is published");
+        let mut shown = Vec::new();
+        doctor::write(&findings, DoctorFormat::Json, Page::plain(80), &mut shown).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        for secret in secrets.iter().filter(|secret| secret.len() > 3) {
+            assert!(!shown.contains(secret), "a secret is told: {shown}");
+        }
+        findings.into_iter().filter(|finding| finding.account.is_some()).collect()
+    }
+}
+
+impl<T: Twin + ?Sized> DoctorDesk for World<T> {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn call(&self, call: Call, timeout: Duration) -> Result<Reply, String> {
+        assert!(timeout <= Duration::from_secs(20), "a person waits");
+        if let Call::Http(request) = &call {
+            self.asked.lock().unwrap().push(format!("{} {}", request.method.name(), request.url.path()));
+        }
+        if self.down {
+            return Err("connection refused".into());
+        }
+        let mut reply = self.twin.lock().unwrap().answer(&call, self.now);
+        if let Reply::Http(http) = &mut reply {
+            http.headers.retain(|(name, _)| name != "date");
+            let shown = self.now.checked_add(jiff::SignedDuration::from_secs(self.ahead)).unwrap();
+            http.headers.push(("date".into(), shown.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+        }
+        Ok(reply)
+    }
+
+    fn look(&self, path: &Path) -> Result<Option<Standing>, String> {
+        Ok(*self.places.get(path).unwrap_or(&Some(if path.to_string_lossy().contains("board") {
+            PROGRAM
+        } else {
+            PRIVATE
+        })))
+    }
+
+    fn free(&self, _: &Path) -> Option<u64> {
+        Some(self.free)
+    }
+
+    fn side_by_side(&self, jobs: usize, job: &(dyn Fn(usize) -> Examined + Sync)) -> Vec<Examined> {
+        (0..jobs).map(job).collect()
+    }
+}
+
+fn args() -> DoctorArgs {
+    DoctorArgs { accounts: Vec::new(), offline: false, format: DoctorFormat::Text }
+}
+
+fn subject(accounts: Vec<Patient>) -> Subject {
+    Subject {
+        file: "/etc/cadenced/cadenced.toml".into(),
+        warnings: Vec::new(),
+        faults: Vec::new(),
+        secrets: vec!["/etc/cadenced/secrets/token".into()],
+        queue: "/srv/queue".into(),
+        store: "/var/lib/cadenced/store".into(),
+        ledger: Ok(Ledger { begun: true, mark: Some(NOW) }),
+        accounts,
+    }
+}
+
+fn adapter(twin: &dyn Twin, platform: &str, number: u32, more: &[(&str, &str)]) -> Arc<dyn Adapter> {
+    let mut values = twin.table(number, "http://127.0.0.1:1/", "folder");
+    for (key, value) in more {
+        values.insert((*key).to_owned(), (*value).into());
+    }
+    let mut table = Table::new(AccountId::new("acc").unwrap(), values, PathBuf::from("/base"));
+    let built = (find(platform).unwrap().build)(&mut table);
+    assert_eq!(table.into_complaints(), []);
+    built.unwrap()
+}
+
+fn patient(twin: &dyn Twin, platform: &str) -> Patient {
+    patient_with(twin, platform, &[])
+}
+
+fn patient_with(twin: &dyn Twin, platform: &str, more: &[(&str, &str)]) -> Patient {
+    patient_of(twin, platform, 0, more)
+}
+
+fn patient_of(twin: &dyn Twin, platform: &str, number: u32, more: &[(&str, &str)]) -> Patient {
+    Patient {
+        id: AccountId::new("acc").unwrap(),
+        adapter: adapter(twin, platform, number, more),
+        secrets: twin.secrets(number),
+        faults: Vec::new(),
+        kept: Ok(None),
+        identity: None,
+        stopped: None,
+        paused: false,
+        // Far away, and asked for where the platform does not tell.
+        token_expires: Some(time::after(NOW, days(300))),
+        timeout: Duration::from_secs(60),
+    }
+}
+
+fn days(count: u64) -> Duration {
+    Duration::from_secs(86_400 * count)
+}
+
+fn worst(findings: &[Finding]) -> Level {
+    findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok)
+}
+
+/// What was found of that level or worse, with what to do.
+fn bad(findings: &[Finding]) -> String {
+    let shown = |finding: &Finding| {
+        let remedy = finding.remedy.as_deref().unwrap_or_default();
+        format!("{} {} {remedy}\n", finding.level.name(), finding.what)
+    };
+    findings.iter().filter(|finding| finding.level > Level::Ok).map(shown).collect()
+}
+
+/// Every platform; the name is told where it fails.
+fn each(check: impl Fn(&'static str, Box<dyn Twin>)) {
+    for entry in REGISTRY {
+        let run = std::panic::AssertUnwindSafe(|| check(entry.name, (entry.twin)()));
+        if let Err(cause) = std::panic::catch_unwind(run) {
+            let text = cause.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            panic!("{}: {}", entry.name, text.unwrap_or_default());
+        }
+    }
+}
+
+// ---- every platform ---------------------------------------------------------------------------------------------
+
+#[test]
+fn a_good_account_has_nothing_wrong_and_a_name() {
+    each(|platform, twin| {
+        let patient = patient(&*twin, platform);
+        let named = !patient.adapter.secrets().is_empty();
+        let world = World::new(twin);
+        let findings = world.of_account(patient);
+        assert_eq!(bad(&findings), "");
+        let told = findings.iter().any(|finding| finding.what.starts_with("it is "));
+        assert_eq!(told, named, "{findings:?}");
+    });
+}
+
+#[test]
+fn a_token_that_is_not_accepted_is_a_finding_with_a_way_out() {
+    each(|platform, mut twin| {
+        twin.set_revoked(true);
+        let patient = patient(&*twin, platform);
+        if patient.adapter.secrets().is_empty() {
+            return;
+        }
+        let findings = World::new(twin).of_account(patient);
+        assert_eq!(worst(&findings), Level::Fail);
+        assert!(bad(&findings).contains("cadenced auth acc"), "{findings:?}");
+    });
+}
+
+#[test]
+fn a_server_that_is_down_is_not_taken_for_a_bad_token() {
+    each(|platform, twin| {
+        let patient = patient(&*twin, platform);
+        if patient.adapter.secrets().is_empty() {
+            return;
+        }
+        let findings = World { down: true, ..World::new(twin) }.of_account(patient);
+        assert_eq!(worst(&findings), Level::Fail);
+        let bad = bad(&findings);
+        assert!(bad.contains("nobody answered") && !bad.contains("cadenced auth"), "{bad}");
+    });
+}
+
+#[test]
+fn a_token_of_another_account_is_a_finding() {
+    each(|platform, twin| {
+        let patient = Patient { identity: Some("somebody-else".into()), ..patient(&*twin, platform) };
+        if patient.adapter.secrets().is_empty() {
+            return;
+        }
+        let findings = World::new(twin).of_account(patient);
+        assert!(bad(&findings).contains("not of somebody-else"), "{findings:?}");
+    });
+}
+
+#[test]
+fn offline_nobody_is_asked() {
+    each(|platform, twin| {
+        let world = World { down: true, ..World::new(twin) };
+        let patient = patient(&**world.twin.lock().unwrap(), platform);
+        let args = DoctorArgs { offline: true, ..args() };
+        let findings = doctor::examine(&subject(vec![patient]), &args, &world);
+        assert_eq!((bad(&findings), world.asked()), (String::new(), Vec::new()));
+    });
+}
+
+#[test]
+fn answers_that_make_no_sense_come_to_an_end() {
+    each(|platform, mut twin| {
+        let account = patient(&*twin, platform);
+        let mut probe = Probe::new(account.adapter.clone(), &account.id, None, NOW);
+        let mut verdict = probe.proceed(&account.secrets, NOW);
+        let session = loop {
+            verdict = match verdict {
+                Verdict::Call(step) => probe.answered(Ok(twin.answer(&step.call, NOW)), &account.secrets, NOW),
+                Verdict::Keep(_) => probe.proceed(&account.secrets, NOW),
+                Verdict::Accepted(session) => break session,
+                Verdict::NotYet(why) => panic!("{why}"),
+            };
+        };
+        let silent = HttpReply::default;
+        let odd = |value: Value| HttpReply::json(200, &value);
+        let named = json!({"data": 7, "name": ["x"], "items": {"0": 1}, "ok": true, "result": [1], "scope": "read"});
+        let all = [silent(), odd(json!([])), odd(json!("x")), odd(named), HttpReply { cut: true, ..odd(json!({})) }];
+        for reply in all {
+            let mut replies = Vec::new();
+            let about = Examination { session: &session, secrets: &account.secrets, now: NOW };
+            while let Ask::Call(_) = account.adapter.examine(&about, &replies) {
+                replies.push(reply.clone());
+                assert!(replies.len() < 24, "it asks again and again");
+            }
+        }
+    });
+}
+
+#[test]
+fn an_allowance_that_is_used_up_is_told() {
+    let twin = mastodon::twin::MastodonTwin::mastodon();
+    let account = || patient(&mastodon::twin::MastodonTwin::mastodon(), "mastodon");
+    let world = World::new(Box::new(twin));
+    let left = |findings: &[Finding]| findings.iter().any(|finding| finding.what.contains("allowance"));
+    let before = world.of_account(account());
+    world.twin.lock().unwrap().throttle(time::after(NOW, Duration::from_secs(600)));
+    let findings = world.of_account(account());
+    assert_eq!((worst(&before), worst(&findings)), (Level::Ok, Level::Warn), "{findings:?}");
+    assert!(left(&before) && left(&findings), "{findings:?}");
+    let bad = bad(&findings);
+    assert!(bad.contains("is used up until") && bad.contains("ask again later") && !bad.contains("auth"), "{bad}");
+}
+
+// ---- permissions ------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_missing_scope_is_told_with_what_it_is_for() {
+    let of = |scopes: &[&'static str]| {
+        let mut twin = mastodon::twin::MastodonTwin::mastodon();
+        twin.set_scopes(scopes);
+        let patient = patient(&twin, "mastodon");
+        World::new(Box::new(twin)).of_account(patient)
+    };
+    assert_eq!(bad(&of(&["read", "write:statuses", "write:media"])), "");
+    let findings = of(&["read", "write:statuses"]);
+    assert_eq!(worst(&findings), Level::Warn);
+    assert!(bad(&findings).contains("write:media, which a post with media needs"), "{findings:?}");
+    assert_eq!(worst(&of(&["read"])), Level::Fail);
+
+    let mut twin = linkedin::twin::LinkedinTwin::new();
+    twin.withhold("w_organization_social");
+    twin.withhold("w_member_social");
+    let account = patient(&twin, "linkedin");
+    let introspects = account.adapter.secrets().len() > 1;
+    let findings = World::new(Box::new(twin)).of_account(account);
+    assert_eq!(worst(&findings) == Level::Fail, introspects, "{findings:?}");
+
+    let mut twin = instagram::twin::InstagramTwin::new();
+    twin.withhold("instagram_content_publish");
+    let findings = by_facebook(twin);
+    assert!(bad(&findings).contains("instagram_content_publish"), "{findings:?}");
+    assert_eq!(bad(&by_facebook(instagram::twin::InstagramTwin::new())), "");
+
+    let mut twin = x::twin::XTwin::new();
+    twin.set_reads_only(true);
+    let account = patient(&twin, "x");
+    let findings = World::new(Box::new(twin)).of_account(account);
+    assert!(worst(&findings) == Level::Fail && bad(&findings).contains("may read and not write"), "{findings:?}");
+
+    let mut twin = telegram::twin::TelegramTwin::default();
+    twin.bar_photos();
+    let account = patient(&twin, "telegram");
+    let findings = World::new(Box::new(twin)).of_account(account);
+    assert!(worst(&findings) == Level::Warn && bad(&findings).contains("can_send_photos"), "{findings:?}");
+}
+
+/// An account that is reached by Facebook's login.
+fn by_facebook(twin: instagram::twin::InstagramTwin) -> Vec<Finding> {
+    let own = World::new(Box::new(twin));
+    let id = {
+        let twin = own.twin.lock().unwrap();
+        let first = patient(&**twin, "instagram");
+        drop(twin);
+        let found = own.of_account(first);
+        let line = found.iter().find(|finding| finding.what.starts_with("it is ")).unwrap().what.clone();
+        line.rsplit(' ').next().unwrap().to_owned()
+    };
+    let patient = patient_with(&**own.twin.lock().unwrap(), "instagram", &[("user_id", &id)]);
+    own.of_account(patient)
+}
+
+#[test]
+fn what_an_account_should_have_otherwise_is_told() {
+    let mut twin = bluesky::twin::BlueskyTwin::new();
+    twin.use_main_passwords();
+    let account = patient(&twin, "bluesky");
+    let findings = World::new(Box::new(twin)).of_account(account);
+    assert!(worst(&findings) == Level::Warn && bad(&findings).contains("app password"), "{findings:?}");
+
+    let mut twin = youtube::twin::YoutubeTwin::new();
+    twin.leave_unverified();
+    let account = patient(&twin, "youtube");
+    let findings = World::new(Box::new(twin)).of_account(account);
+    assert!(bad(&findings).contains("youtube.com/verify"), "{findings:?}");
+
+    let mut twin = nostr::twin::Relays::default();
+    twin.behave("one", Some(nostr::twin::Manner::Down));
+    twin.behave("two", Some(nostr::twin::Manner::Paid));
+    let account = patient(&twin, "nostr");
+    let findings = World::new(Box::new(twin)).of_account(account);
+    let bad = bad(&findings);
+    assert!(worst(&findings) == Level::Warn && bad.lines().count() == 2, "{bad}");
+    assert!(bad.contains("/one cannot be reached") && bad.contains("/two wants to be paid"), "{bad}");
+}
+
+// ---- tokens -----------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_token_that_works_once_is_never_spent() {
+    let of = |kept: Option<Value>, now: Timestamp, twin: x::twin::XTwin| {
+        let account = Patient { kept: Ok(kept), ..patient(&twin, "x") };
+        let world = World { now, ..World::new(Box::new(twin)) };
+        let findings = world.of_account(account);
+        let asked = world.asked();
+        assert!(asked.iter().all(|asked| !asked.contains("token")), "{asked:?}");
+        (findings, asked.len())
+    };
+    let mut twin = x::twin::XTwin::with_oauth2();
+    let (findings, asked) = of(None, NOW, x::twin::XTwin::with_oauth2());
+    assert!(findings.iter().any(|finding| finding.what.contains("no token is kept yet")), "{findings:?}");
+    assert_eq!((worst(&findings), asked), (Level::Ok, 0));
+    // The daemon has refreshed once.
+    let (secrets, adapter) = (twin.secrets(0), adapter(&twin, "x", 0, &[]));
+    let mut probe = Probe::new(adapter, &AccountId::new("acc").unwrap(), None, NOW);
+    let kept = loop {
+        match probe.proceed(&secrets, NOW) {
+            Verdict::Call(step) => {
+                let reply = twin.answer(&step.call, NOW);
+                if let Verdict::Keep(kept) = probe.answered(Ok(reply), &secrets, NOW) {
+                    break kept;
+                }
+            }
+            _ => panic!("it does not refresh"),
+        }
+    };
+    let access = kept["access"].as_str().unwrap().to_owned();
+    let (findings, asked) = of(Some(kept.clone()), time::after(NOW, days(1)), x::twin::XTwin::with_oauth2());
+    assert!(findings.iter().any(|finding| finding.what.contains("the daemon renews it")), "{findings:?}");
+    assert_eq!((worst(&findings), asked), (Level::Ok, 0));
+    let (findings, asked) = of(Some(kept), NOW, twin);
+    assert!(findings.iter().any(|finding| finding.what.contains("@account0")), "{findings:?}");
+    assert!(!format!("{findings:?}").contains(&access));
+    assert_eq!((worst(&findings), asked), (Level::Ok, 1));
+}
+
+#[test]
+fn the_end_of_a_token_is_told_by_how_near_it_is() {
+    for (left, level) in [(-1, Level::Fail), (2, Level::Warn), (13, Level::Warn), (15, Level::Ok)] {
+        let twin = mastodon::twin::MastodonTwin::mastodon();
+        let end = NOW.checked_add(jiff::SignedDuration::from_hours(24 * left)).unwrap();
+        let account = Patient { token_expires: Some(end), ..patient(&twin, "mastodon") };
+        let findings = World::new(Box::new(twin)).of_account(account);
+        assert_eq!(worst(&findings), level, "{left}: {findings:?}");
+    }
+    // The built-in version of LinkedIn's API ends in September 2027.
+    let twin = linkedin::twin::LinkedinTwin::new();
+    let account = patient(&twin, "linkedin");
+    let world = World { now: "2027-09-01T00:00:00Z".parse().unwrap(), ..World::new(Box::new(twin)) };
+    let findings = world.of_account(account);
+    assert!(bad(&findings).contains("version 202609"), "{findings:?}");
+}
+
+#[test]
+fn a_platform_that_does_not_tell_the_end_is_made_up_for_by_the_configuration() {
+    let account = |token_expires| {
+        let twin = linkedin::twin::LinkedinTwin::new();
+        let member = (0..4).find(|number| twin.secrets(*number).0.len() == 1).expect("a member");
+        Patient { token_expires, ..patient_of(&twin, "linkedin", member, &[]) }
+    };
+    let world = World::new(Box::new(linkedin::twin::LinkedinTwin::new()));
+    assert!(bad(&world.of_account(account(None))).contains("token_expires"));
+    assert_eq!(bad(&world.of_account(account(Some(time::after(NOW, days(40)))))), "");
+}
+
+#[test]
+fn the_end_of_a_refresh_token_is_told_where_the_platform_does() {
+    let mut twin = youtube::twin::YoutubeTwin::new();
+    twin.lend(5 * 86_400);
+    let account = patient(&twin, "youtube");
+    let findings = World::new(Box::new(twin)).of_account(account);
+    assert!(bad(&findings).contains("its token ends in 5"), "{findings:?}");
+
+    let mut twin = linkedin::twin::LinkedinTwin::new();
+    twin.expire_tokens();
+    let page = (0..4).find(|number| twin.secrets(*number).0.len() > 1).expect("a page with a refresh token");
+    let account = patient_of(&twin, "linkedin", page, &[]);
+    let findings = World::new(Box::new(twin)).of_account(account);
+    assert!(findings.iter().any(|finding| finding.what.starts_with("its token ends in 231")), "{findings:?}");
+}
+
+#[test]
+fn a_token_that_was_changed_for_a_fresh_one_ends_with_that() {
+    let mut twin = instagram::twin::InstagramTwin::new();
+    let account = patient(&twin, "instagram");
+    let mut probe = Probe::new(account.adapter.clone(), &account.id, None, NOW);
+    let kept = match probe.proceed(&account.secrets, NOW) {
+        Verdict::Call(step) => match probe.answered(Ok(twin.answer(&step.call, NOW)), &account.secrets, NOW) {
+            Verdict::Keep(kept) => kept,
+            _ => panic!("nothing is kept"),
+        },
+        _ => panic!("it does not ask"),
+    };
+    let session = Session { kept: Some(kept), ..Session::default() };
+    let ends = account.adapter.ends(&session, &account.secrets);
+    assert_eq!(ends, [End { of: Ending::Token, at: time::after(NOW, days(60)) }]);
+    // It belongs to the secret that it came from.
+    assert_eq!(account.adapter.ends(&session, &twin.secrets(1)), []);
+}
+
+#[test]
+fn what_the_daemon_has_stopped_and_secrets_that_are_not_there_are_told() {
+    let twin = mastodon::twin::MastodonTwin::mastodon();
+    let account = Patient { stopped: Some("status 401".into()), paused: true, ..patient(&twin, "mastodon") };
+    let world = World::new(Box::new(twin));
+    assert!(bad(&world.of_account(account)).contains("the daemon has stopped it: status 401"));
+    let twin = mastodon::twin::MastodonTwin::mastodon();
+    let place = cadenced::domain::Place::file("cadenced.toml");
+    let fault = cadenced::domain::Fault::error(place, "the secret cannot be read").with_hint("chmod 600 it");
+    let account = Patient { faults: vec![fault], ..patient(&twin, "mastodon") };
+    world.asked();
+    let findings = world.of_account(account);
+    assert_eq!(world.asked(), Vec::<String>::new(), "nothing is asked without its token");
+    assert!(bad(&findings).contains("the secret cannot be read"), "{findings:?}");
+}
+
+// ---- this machine -----------------------------------------------------------------------------------------------
+
+/// What is found on a machine without accounts.
+fn machine(change: impl Fn(&mut World<mastodon::twin::MastodonTwin>, &mut Subject)) -> Vec<Finding> {
+    let mut world = World::new(Box::new(mastodon::twin::MastodonTwin::mastodon()));
+    let mut subject = subject(Vec::new());
+    change(&mut world, &mut subject);
+    world.examine(&subject)
+}
+
+#[test]
+fn a_machine_in_good_order_has_no_findings() {
+    assert_eq!(bad(&machine(|_, _| {})), "");
+    // A first start.
+    let fresh = machine(|world, subject| {
+        world.put("/var/lib/cadenced/store", None);
+        subject.ledger = Ok(Ledger::default());
+    });
+    assert_eq!(bad(&fresh), "");
+}
+
+type Change = fn(&mut World<mastodon::twin::MastodonTwin>, &mut Subject);
+
+#[test]
+fn what_is_wrong_with_a_machine_is_told_with_a_remedy() {
+    let table: &[(Change, Level, &str)] = &[
+        (
+            |world, _| world.put("/etc/cadenced/secrets", Some(Standing { mode: 0o775, ..PRIVATE })),
+            Level::Warn,
+            "others may put files into /etc/cadenced/secrets",
+        ),
+        (
+            |world, _| {
+                world.put("/var/lib/cadenced/store", Some(Standing { mode: 0o755, ..PRIVATE }));
+            },
+            Level::Warn,
+            "everybody on this machine may look into",
+        ),
+        (
+            |world, _| {
+                let foreign = Standing { writable: false, ..PRIVATE };
+                world.put("/var/lib/cadenced/store", Some(foreign));
+            },
+            Level::Fail,
+            "this user may not read and write in",
+        ),
+        (
+            |world, subject| {
+                let foreign = Standing { writable: false, ..PRIVATE };
+                world.put("/var/lib/cadenced/store", None);
+                world.put("/var/lib/cadenced", Some(foreign));
+                subject.ledger = Ok(Ledger::default());
+            },
+            Level::Fail,
+            "may not make it in /var/lib/cadenced",
+        ),
+        (
+            |_, subject| subject.ledger = Err(("the journal is damaged".into(), "restore the store".into())),
+            Level::Fail,
+            "the journal is damaged",
+        ),
+        (|world, _| world.free = 1 << 20, Level::Warn, "has 1 MiB left"),
+        (|world, _| world.put("/srv/queue", None), Level::Fail, "/srv/queue is not there"),
+        (
+            |world, _| world.put("/srv/queue", Some(Standing { readable: false, ..PRIVATE })),
+            Level::Fail,
+            "this user may not read /srv/queue",
+        ),
+        (
+            |_, subject| {
+                subject.ledger = Ok(Ledger { begun: true, mark: Some(time::after(NOW, Duration::from_secs(60))) });
+            },
+            Level::Fail,
+            "--confirm-clock",
+        ),
+    ];
+    for (change, level, expected) in table {
+        let findings = machine(change);
+        assert_eq!(worst(&findings), *level, "{expected}: {findings:?}");
+        assert!(bad(&findings).contains(expected), "{expected}: {findings:?}");
+        let remedied = findings.iter().filter(|finding| finding.level > Level::Ok).all(|it| it.remedy.is_some());
+        assert!(remedied, "{findings:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_most_servers_contradict_is_a_finding() {
+    for (ahead, level) in [(0, Level::Ok), (4, Level::Ok), (30, Level::Warn), (-30, Level::Warn), (300, Level::Fail)] {
+        let twin = mastodon::twin::MastodonTwin::mastodon();
+        let account = patient(&twin, "mastodon");
+        let world = World { ahead, ..World::new(Box::new(twin)) };
+        let findings = world.examine(&subject(vec![account]));
+        assert_eq!(worst(&findings), level, "{ahead}: {findings:?}");
+        let side = if ahead > 0 { "behind" } else { "ahead of" };
+        assert_eq!(bad(&findings).contains(side), level > Level::Ok, "{findings:?}");
+    }
+}
+
+#[test]
+fn a_program_and_a_folder_have_to_be_usable() {
+    let exec = find("exec").unwrap();
+    let twin = (exec.twin)();
+    let program = match &adapter(&*twin, "exec", 0, &[]).needs()[..] {
+        [cadenced::platform::contract::examine::Need::Program(program)] => program.clone(),
+        other => panic!("{other:?}"),
+    };
+    for standing in [None, Some(Standing { passable: false, ..PROGRAM }), Some(PRIVATE)] {
+        let twin = (exec.twin)();
+        let account = patient(&*twin, "exec");
+        let mut world = World::new(twin);
+        world.places.insert(program.clone(), standing);
+        assert_eq!(worst(&world.of_account(account)), Level::Fail, "{standing:?}");
+    }
+    let twin = (find("site").unwrap().twin)();
+    let account = patient(&*twin, "site");
+    let mut world = World::new(twin);
+    let folder = match &account.adapter.needs()[..] {
+        [cadenced::platform::contract::examine::Need::Folder(folder)] => folder.clone(),
+        other => panic!("{other:?}"),
+    };
+    world.places.insert(folder, Some(Standing { writable: false, ..PRIVATE }));
+    assert!(bad(&world.of_account(account)).contains("may not write in"));
+}
+
+// ---- what is shown ----------------------------------------------------------------------------------------------
+
+#[test]
+fn findings_read_well() {
+    let mut twin = mastodon::twin::MastodonTwin::mastodon();
+    twin.set_scopes(&["read", "write:statuses"]);
+    let account = Patient { token_expires: None, ..patient(&twin, "mastodon") };
+    let world = World::new(Box::new(twin));
+    let findings = world.examine(&subject(vec![account]));
+    let shown = |format| {
+        let mut out = Vec::new();
+        doctor::write(&findings, format, Page::plain(80), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    insta::assert_snapshot!(shown(DoctorFormat::Text), @r"
+    ok    config   /etc/cadenced/cadenced.toml is valid; accounts examined: 1
+    ok    secrets  every secret can be read, and by nobody else
+    ok    store    /var/lib/cadenced/store can be read and written
+    ok    queue    /srv/queue can be read; cadenced check says whether it is sound
+    ok    acc      it is @twin0 on 127.0.0.1:1, account 110000000000000000
+    ok    acc      its token has no end
+    ok    acc      the server runs 4.5.15
+    warn  acc      the token lacks write:media, which a post with media needs
+                   -> make a token with the scopes read and write
+    ok    clock    the clock agrees with the servers' (answers: 5)
+    ");
+    let list: Vec<Value> = serde_json::from_str(&shown(DoctorFormat::Json)).unwrap();
+    assert_eq!(list.len(), findings.len());
+    let warn = list.iter().find(|line| line["level"] == "warn").unwrap();
+    assert_eq!((&warn["area"], &warn["account"]), (&Value::from("account"), &Value::from("acc")));
+    let keys: Vec<&str> = warn.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["account", "area", "level", "remedy", "what"]);
+}
+
+// ---- the real program -------------------------------------------------------------------------------------------
+
+fn run(house: &support::house::House, args: &[&str]) -> (i32, String) {
+    let output = house.command(args).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.code().unwrap(), said)
+}
+
+#[test]
+fn the_command_tells_by_its_exit_code_whether_all_is_well() {
+    let platform = support::platform::Platform::mastodon();
+    let (name, token) = platform.secrets().remove(0);
+    let account = platform.account("acc").replace(&format!("{{ env = \"{name}\" }}"), "{ file = \"token\" }");
+    let house = support::house::House::with(&account, |text| text);
+    std::fs::write(house.path("token"), token).unwrap();
+    std::fs::set_permissions(house.path("token"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (code, said) = run(&house, &["doctor"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("acc") && said.contains("the token has the permissions"), "{said}");
+    let asked = platform.asked().len();
+    assert_eq!(run(&house, &["doctor", "--offline"]).0, 0);
+    assert_eq!(platform.asked().len(), asked, "nobody was asked");
+    let (code, said) = run(&house, &["doctor", "axc"]);
+    assert_eq!((code, said.contains("did you mean acc?")), (1, true), "{said}");
+    platform.weather(|_| {
+        support::platform::Weather::Say(support::platform::answer(
+            401,
+            "content-type: application/json\r\n",
+            r#"{"error":"The access token is invalid"}"#,
+        ))
+    });
+    let (code, said) = run(&house, &["doctor", "acc", "--format", "json"]);
+    assert_eq!(code, 1, "{said}");
+    let list: Vec<Value> = serde_json::from_str(&said).unwrap();
+    assert!(list.iter().any(|line| line["level"] == "fail" && line["account"] == "acc"), "{said}");
+    for (_, secret) in platform.secrets() {
+        assert!(!said.contains(&secret), "{said}");
+    }
+    house.configure("[accounts");
+    let (code, said) = run(&house, &["doctor"]);
+    assert_eq!((code, said.contains("fail  config")), (1, true), "{said}");
+}
