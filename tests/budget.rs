@@ -96,6 +96,7 @@ impl House {
             rules: default_rules(),
             paused: false,
             identity: None,
+            token_expires: None,
             seal: None,
         }
     }
