@@ -246,8 +246,6 @@ pub fn trouble(reply: &HttpReply, hidden: &[&str], now: Timestamp) -> Trouble {
         403 if refusal.spoken && !refusal.message.contains("Unpermitted fields") => Trouble::Forbidden(why),
         429 => Trouble::TooMuch { until: limited_until(reply, now), why },
         409 if refusal.spoken => Trouble::Again(why),
-        // A page that LinkedIn did not write says only that nobody was asked.
-        404 if !refusal.spoken => Trouble::Again(why),
         400 | 403 | 404 | 405 | 406 | 410 | 411 | 413 | 414 | 415 | 422 | 431 | 451 => {
             Trouble::Refused { refusal, why }
         }
