@@ -132,6 +132,11 @@ impl GraphError {
         }
     }
 
+    /// The page of a list that was asked for is too long to be answered.
+    pub fn is_too_much_data(&self) -> bool {
+        self.code == 1 && self.says("reduce the amount of data")
+    }
+
     /// The permission that the error names.
     fn permission(&self) -> Option<&'static str> {
         PERMISSIONS.iter().copied().find(|name| self.says(name))

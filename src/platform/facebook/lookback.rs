@@ -4,6 +4,9 @@
 //! more. Where an id is known, that very object is asked instead, because the list is no proof: Facebook ranks it,
 //! bounds it, and leaves Reels out (a video always has its id before it is published).
 //!
+//! Where the list is all there is to tell (no draft is made), "not there" is believed only of a list that shows that it
+//! may be read, by a post, and that it goes by time, as far as it was read.
+//!
 //! A post is ours when it shows our very photos, or when it says the same and is not older than the delivery. What
 //! could be ours and is not known to be makes "not there" doubtful.
 
@@ -15,6 +18,7 @@ use serde_json::Value;
 use crate::domain::{Timestamp, time};
 use crate::platform::contract::{Attempt, HttpReply};
 
+use super::errors::GraphError;
 use super::progress::{Done, Draft, Scratch};
 use super::text;
 use super::wire::{self, Id};
@@ -41,10 +45,22 @@ pub struct Look {
     /// Where the list goes on.
     pub after: Option<String>,
     found: Vec<Draft>,
+    /// When the post was made that was read last.
+    #[serde(default)]
+    oldest: Option<Timestamp>,
     /// Why "not there" could not be believed.
     doubt: Option<String>,
     /// The list was read far enough.
     pub verdict: Option<Verdict>,
+}
+
+/// What a list is to prove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// That no draft was shown, which few are.
+    BesideDrafts,
+    /// That the post is not out.
+    Alone,
 }
 
 /// What a look has found.
@@ -60,7 +76,8 @@ pub enum Verdict {
 
 impl Look {
     pub fn begin(now: Timestamp) -> Self {
-        Self { at: now, pages: 0, posts: 0, small: false, after: None, found: Vec::new(), doubt: None, verdict: None }
+        let (after, found, oldest, doubt, verdict) = (None, Vec::new(), None, None, None);
+        Self { at: now, pages: 0, posts: 0, small: false, after, found, oldest, doubt, verdict }
     }
 
     /// The look that is under way.
@@ -75,9 +92,10 @@ impl Look {
     }
 
     /// Reads a page of the list; `None` where the reply is none.
-    pub fn read(mut self, attempt: &Attempt<'_>, reply: &HttpReply) -> Option<Self> {
+    pub fn read(mut self, attempt: &Attempt<'_>, reply: &HttpReply, proof: Proof) -> Option<Self> {
         self.at = attempt.now;
-        if reply.status == 200 && reply.cut && !self.small {
+        let too_long = || GraphError::read(reply).is_some_and(|error| error.is_too_much_data());
+        if !self.small && ((reply.status == 200 && reply.cut) || too_long()) {
             self.small = true;
             return Some(self);
         }
@@ -97,6 +115,9 @@ impl Look {
             // A token that may not read them is shown an empty list, not an error.
             self.doubt.get_or_insert("the list of our posts is empty, and is known not to be".into());
         }
+        if proof == Proof::Alone {
+            self.doubt_order(items);
+        }
         // Only a page that names no next one is the last: a page of posts that may not be seen is empty.
         let goes_on = !value["paging"]["next"].is_null();
         let next = &value["paging"]["cursors"]["after"];
@@ -104,6 +125,11 @@ impl Look {
         let passed = !items.is_empty() && items.iter().all(|item| created(item).is_some_and(|at| at < wanted.floor));
         let stuck = next.is_some() && next == self.after.as_deref();
         let over = passed || !goes_on;
+        if over && self.posts == 0 && proof == Proof::Alone {
+            let why =
+                "the list of our posts is empty, as it is for a token without the permission pages_read_engagement";
+            self.doubt.get_or_insert(why.into());
+        }
         // Empty pages could go on for ever.
         let stuck = stuck || (!over && next.is_none());
         let long = self.posts >= POSTS || self.pages as usize >= POSTS;
@@ -123,6 +149,20 @@ impl Look {
         }
         self.after = next.map(Into::into);
         Some(self)
+    }
+}
+
+impl Look {
+    /// Of a list that does not go by time nobody knows where ours would stand.
+    fn doubt_order(&mut self, items: &[Value]) {
+        for item in items {
+            let at = created(item);
+            let falls = at.is_some_and(|at| self.oldest.is_none_or(|oldest| at <= oldest));
+            if !falls {
+                self.doubt.get_or_insert("the list of our posts does not go by time".into());
+            }
+            self.oldest = at.or(self.oldest);
+        }
     }
 }
 

@@ -14,11 +14,12 @@
 //!   looked through. Whom drafts do not serve sets `two_step = false`: then the post is published in one step, and
 //!   looked for in the list of posts when the answer is lost.
 //! - **The look is no proof without rights.** A token that may not read is shown an empty list; where it is known that
-//!   the Page has posts of ours, such a list tells nothing.
+//!   the Page has posts of ours, such a list tells nothing. Where the list is all there is (`two_step = false`), it is
+//!   believed only when it shows that it may be read and goes by time.
 //! - **The account is the Page.** Whose token it is, is asked before anything is published or looked for, and belongs to
 //!   that token: another token is asked again. Tokens of Pages cannot be refreshed.
-//! - **A version that is gone is told.** Facebook serves another one silently, and names it in a header; then posts are
-//!   held until a person has looked.
+//! - **A version that is gone is told.** Facebook serves another one silently, and names it in a header; then the account
+//!   stops until a person has looked, or Facebook serves the right one again, which is asked every few minutes.
 //!
 //! What it does not do: comments (a token that may not read them is shown none, so a lost one could come twice), Reels
 //! and Stories as such, several videos, tags of people and places, editing, deleting. Videos have no description
@@ -167,9 +168,8 @@ const LAG: Duration = Duration::from_secs(300);
 /// How a post is put together; see [`text::message`].
 const COMPOSITION: u32 = 1;
 
-/// Keys of [`Session::values`]: which token the identity belongs to, as a hash, and the version that serves us.
+/// Key of [`Session::values`]: which token the identity belongs to, as a hash.
 const TOKEN: &str = "token";
-const SERVED: &str = "served";
 
 impl Adapter for Facebook {
     fn platform(&self) -> &'static str {
@@ -203,15 +203,9 @@ impl Adapter for Facebook {
         AuthFlow { page: Some(page.into()), code }
     }
 
-    fn check(&self, content: &Content, session: &Session) -> Vec<Complaint> {
+    fn check(&self, content: &Content, _session: &Session) -> Vec<Complaint> {
         let mut complaints = ENTRY.can.complaints(ENTRY.name, content);
         complaints.extend(check(content));
-        let served = session.values.get(SERVED).and_then(Value::as_str);
-        if let Some(served) = served.filter(|served| *served != self.version) {
-            let reason = format!("Facebook serves {served} in place of {}, which is gone", self.version);
-            let hint = format!("read what has changed, then set `version = {served:?}` for this account");
-            complaints.push(Complaint::new("version", reason).with_hint(hint));
-        }
         complaints
     }
 

@@ -13,10 +13,10 @@ use crate::domain::{Timestamp, time};
 use crate::platform::contract::{Attempt, Effect, HttpReply, Purpose, Reading, Reply, Step};
 
 use super::errors::{self, Class, Failed, GraphError};
-use super::lookback::{Look, Verdict};
+use super::lookback::{Look, Proof, Verdict};
 use super::progress::{Chunk, Done, Draft, Kept, Photo, Posted, Scratch, Video, data};
 use super::wire::{self, Id};
-use super::{Facebook, LAG, SERVED, TOKEN, is_video, token_mark};
+use super::{Facebook, LAG, TOKEN, is_video, token_mark};
 
 /// Uploads that no post shows live about a day; past this age a refusal may come of that.
 const UPLOAD_LIFE: Duration = Duration::from_secs(20 * 3600);
@@ -119,14 +119,18 @@ impl Answer<'_> {
             let why = format!("the token is that of {name:?} ({id}), and not of the Page {}", self.account.page);
             return Reading::Auth { why };
         }
+        let served = self.reply.header("facebook-api-version").filter(|version| super::is_version(version));
+        let asked = self.account.version.as_str();
+        if let Some(served) = served.filter(|served| *served != asked) {
+            // Another version may mean something else by the same request.
+            let remedy = format!("read what has changed, then set `version = {served:?}` for this account");
+            return Reading::Auth {
+                why: format!("Facebook serves {served} in place of {asked}, which is gone: {remedy}"),
+            };
+        }
         let mut session = self.attempt.session.clone();
         session.identity = Some(id);
         session.values.insert(TOKEN.into(), json!(token_mark(token)));
-        let served = self.reply.header("facebook-api-version").filter(|version| super::is_version(version));
-        match served {
-            Some(version) => _ = session.values.insert(SERVED.into(), json!(version)),
-            None => _ = session.values.remove(SERVED),
-        }
         Reading::Session(session)
     }
 
@@ -280,7 +284,8 @@ impl Answer<'_> {
 
     /// A page of what the Page has published.
     fn list(&self) -> Reading {
-        let Some(look) = Look::of(self.attempt).read(self.attempt, self.reply) else {
+        let proof = if self.account.two_step { Proof::BesideDrafts } else { Proof::Alone };
+        let Some(look) = Look::of(self.attempt).read(self.attempt, self.reply, proof) else {
             return self.not_told("failed to read our own posts");
         };
         let mut scratch = Scratch::of(self.attempt);

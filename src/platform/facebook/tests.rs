@@ -517,15 +517,66 @@ fn another_token_is_asked_whose_it_is_before_anything_else() {
 }
 
 #[test]
-fn a_version_that_is_gone_holds_posts_until_a_person_has_looked() {
+fn a_version_that_is_gone_stops_the_account_until_it_is_served_or_another_is_asked_for() {
     let mut run = Run::new(FacebookTwin::new().serving("v27.0"), content("Text"), Vec::new());
-    assert_eq!(run.adapter.check(&run.job.content, &run.session), []);
+    let End::Read(Reading::Auth { why }) = run.publish() else { panic!("{:?}", run.steps) };
+    assert!(why.contains("serves v27.0 in place of v26.0") && why.contains("set `version = \"v27.0\"`"), "{why}");
+    assert_eq!((run.steps.join(" "), run.texts().len()), ("identity".into(), 0));
+    // Who lets stopped accounts in again asks the same, so that it goes on when the right one is served again.
+    run.twin = FacebookTwin::new();
     assert!(matches!(run.publish(), End::Done(_)));
-    let complaints = run.adapter.check(&run.job.content, &run.session);
-    assert_eq!(complaints.iter().map(|complaint| complaint.key.as_str()).collect::<Vec<_>>(), ["version"]);
-    assert!(complaints[0].hint.as_ref().unwrap().contains("v27.0"), "{complaints:?}");
+    let mut run = Run::new(FacebookTwin::new().serving("v27.0"), content("Text"), Vec::new());
     run.adapter.version = "v27.0".into();
-    assert_eq!(run.adapter.check(&run.job.content, &run.session), []);
+    assert!(matches!(run.publish(), End::Done(_)));
+}
+
+#[test]
+fn a_page_that_is_too_much_data_is_asked_for_in_small() {
+    let mut run = Run::new(FacebookTwin::new().answering_at_most(5), content("Text"), Vec::new());
+    run.adapter.two_step = false;
+    assert_eq!(run.go(Purpose::Publish, "publish-0"), End::Lost);
+    run.crash();
+    assert!(matches!(run.look_back(), End::Read(Reading::Found(_))), "{:?}", run.steps);
+    assert_eq!(run.steps.iter().filter(|step| *step == "list-0").count(), 2);
+    // What is too long even so is trouble like any other.
+    let mut run = Run::new(FacebookTwin::new().answering_at_most(1), content("Text"), Vec::new());
+    run.adapter.two_step = false;
+    run.go(Purpose::Publish, "publish-0");
+    run.crash();
+    assert!(matches!(run.look_back(), End::Read(Reading::Unclear { .. })), "{:?}", run.steps);
+}
+
+/// Where no draft was made, a list is all there is, and not every list is a proof.
+#[test]
+fn without_drafts_a_list_that_proves_nothing_tells_nothing() {
+    let post = |minute: u32, text: &str| json!({"id": format!("{PAGE}_{minute}"), "message": text, "created_time": format!("2026-11-22T12:{minute:02}:00+0000"), "is_published": true});
+    let looked = |two_step: bool, posts: Value| {
+        let mut run = Run::new(FacebookTwin::new(), content("Text"), Vec::new());
+        run.adapter.two_step = two_step;
+        run.publish();
+        (run.done, run.scratch) = (Vec::new(), Value::Null);
+        let (secrets, now) = (run.twin.secrets(0), run.now);
+        let (job, session, purpose) = (&run.job, &run.session, Purpose::LookBack);
+        let attempt = Attempt { job, purpose, done: &[], scratch: &Value::Null, session, secrets: &secrets, now };
+        let Next::Call(step) = run.adapter.next(&attempt) else { panic!("it looks") };
+        let reply = Reply::Http(HttpReply::json(200, &json!({ "data": posts })));
+        match run.adapter.read(&attempt, &step, &reply) {
+            Reading::Learned(scratch) => match run.adapter.next(&Attempt { scratch: &scratch, ..attempt }) {
+                Next::CannotTell(why) => why,
+                other => panic!("{other:?}"),
+            },
+            reading => name(&reading).to_owned(),
+        }
+    };
+    let none = json!([]);
+    let (ordered, turned) = (json!([post(30, "b"), post(20, "a")]), json!([post(20, "a"), post(30, "b")]));
+    assert_eq!(looked(true, none.clone()), "absent");
+    assert!(looked(false, none).contains("pages_read_engagement"));
+    assert_eq!([true, false].map(|two_step| looked(two_step, ordered.clone())), ["absent", "absent"]);
+    assert_eq!(looked(true, turned.clone()), "absent");
+    assert!(looked(false, turned).contains("does not go by time"));
+    // What is found is found, wherever it stands.
+    assert_eq!(looked(false, json!([post(20, "a"), post(30, "Text")])), "found");
 }
 
 #[test]
@@ -624,7 +675,10 @@ fn looked(page: &Value) -> Option<Verdict> {
         secrets: &secrets,
         now: at(NOW),
     };
-    Look::begin(at(NOW)).read(&attempt, &HttpReply::json(200, page)).expect("a page of the list").verdict
+    Look::begin(at(NOW))
+        .read(&attempt, &HttpReply::json(200, page), lookback::Proof::BesideDrafts)
+        .expect("a page of the list")
+        .verdict
 }
 
 #[test]

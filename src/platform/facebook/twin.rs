@@ -44,6 +44,8 @@ pub struct FacebookTwin {
     codes: Codes,
     /// Whoever logs in leaves the Page out.
     leaves_out: bool,
+    /// Longest page of a list; longer ones are too much data.
+    longest_page: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -112,6 +114,13 @@ impl FacebookTwin {
     #[must_use]
     pub fn leaving_out(mut self) -> Self {
         self.leaves_out = true;
+        self
+    }
+
+    /// Pages of more posts are not answered.
+    #[must_use]
+    pub fn answering_at_most(mut self, posts: usize) -> Self {
+        self.longest_page = Some(posts);
         self
     }
 
@@ -373,6 +382,9 @@ impl FacebookTwin {
 
     fn list(&self, account: u32, form: &Form) -> HttpReply {
         let limit = form.text("limit").and_then(|text| text.parse().ok()).unwrap_or(25_usize).min(100);
+        if self.longest_page.is_some_and(|most| limit > most) {
+            return error(500, 1, 0, "Please reduce the amount of data you're asking for, then retry your request");
+        }
         let from = form.text("after").and_then(|text| text.parse().ok()).unwrap_or(0_usize);
         let live = |place: &&usize| self.posts[**place].account == account && !self.posts[**place].deleted;
         let all: Vec<&Post> = self.shown.iter().rev().filter(live).map(|place| &self.posts[*place]).collect();
