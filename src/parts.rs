@@ -52,6 +52,9 @@ pub enum ShelfError {
     Unreadable { file: String, why: String },
     #[error("{file} is {found}, approved was {approved}")]
     Changed { file: String, approved: Digest, found: Digest },
+    /// The file is at hand, and not where the platform is to fetch it.
+    #[error("{0}")]
+    NotServed(String),
 }
 
 /// What the inbox saw in the queue folder.

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use cadenced::deliver::Probe;
 use cadenced::deliver::probe::Verdict;
+use cadenced::deliver::public::{Look, Read, Seen};
 use cadenced::domain::time::after;
 use cadenced::domain::{
-    AccountId, Content, DeliveryId, Digest, MediaFacts, MediaItem, PostId, Remote, ReplyTo, Timestamp, Visibility,
+    AccountId, Checkpoint, Content, DeliveryId, Digest, MediaFacts, MediaItem, PostId, Remote, ReplyTo, Timestamp,
+    Visibility,
 };
 use cadenced::platform::contract::{
     Abilities, Adapter, Answers, Call, Effect, Entry, Evidence, HttpReply, Job, Media, Published, Purpose, Reading,
@@ -256,6 +258,43 @@ fn every_kind_of_post_is_published_once() {
             assert_once(&entry.can, &*twin, &job, &remote);
         }
     });
+}
+
+/// What a platform fetches from the web is found to be missing before anything is asked of it, and found when it is there;
+/// once it is published, nobody looks.
+#[test]
+fn files_that_a_platform_would_not_find_are_missed_beforehand() {
+    let fetching = std::cell::RefCell::new(BTreeSet::new());
+    for_each_platform(|entry| {
+        let mut twin = (entry.twin)();
+        let adapter = adapter(entry, &*twin, 0);
+        let job = job(&*adapter, "post", pictured("post"));
+        let look = |twin: &mut dyn Twin, done: &[Checkpoint]| {
+            let mut look = Look::new(&*adapter, &Read::of(&job.media), done)?;
+            loop {
+                let call = look.call().expect("there is something to look at");
+                assert!(matches!(call, Call::Fetch(_)), "{call:?}");
+                match look.answered(&Ok(twin.answer(&call, job.started))) {
+                    Seen::More => {}
+                    seen => return Some(seen),
+                }
+            }
+        };
+        if look(&mut *twin, &[]).is_none() {
+            return;
+        }
+        fetching.borrow_mut().insert(entry.name);
+        twin.hide_files(true);
+        let Some(Seen::Missing(why)) = look(&mut *twin, &[]) else { panic!("it is not missed") };
+        assert!(why.contains(&job.media[0].public_name()) && why.contains("copy "), "{why}");
+        twin.hide_files(false);
+        assert_eq!(look(&mut *twin, &[]), Some(Seen::All));
+        let mut drive = Drive::new(&*adapter, &mut *twin, &job);
+        assert!(matches!(drive.attempt(), End::Done(_)));
+        let done: Vec<Checkpoint> = drive.done.iter().map(|(checkpoint, _)| checkpoint.clone()).collect();
+        assert_eq!(look(&mut *twin, &done), None, "it is published");
+    });
+    assert_eq!(fetching.into_inner(), ["instagram", "threads"].into());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
 };
 use cadenced::domain::{
-    AccountId, Content, DeliveryId, Digest, JsonText, MediaItem, Remote, SecretRef, Timestamp, time,
+    AccountId, Checkpoint, Content, DeliveryId, Digest, JsonText, MediaItem, Remote, SecretRef, State, Timestamp, time,
 };
 use cadenced::engine::engine::{Mode, ResolveError};
 use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
@@ -20,8 +20,8 @@ use cadenced::ledger::store::CommitError;
 use cadenced::ledger::{Record, View};
 use cadenced::parts::{Inbox, ShelfError};
 use cadenced::platform::contract::{
-    Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, Failure, HttpReply, Media, Method, Next, Pace, Purpose,
-    Reading, Reply, Request, Secrets, Session, Step,
+    Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, Failure, HttpReply, Media, Method, Next, Pace, Public,
+    Purpose, Reading, Reply, Request, Secrets, Session, Step,
 };
 use cadenced::queue::{Approval, Post, parse};
 use serde_json::{Value, json};
@@ -115,6 +115,70 @@ impl Plain {
             Request { method: Method::Get, url, secret_path: None, headers: Vec::new(), body: Body::default() };
         Next::Call(Step { name: name.into(), effect, call: Call::Http(request) })
     }
+}
+
+/// The same for a platform that fetches media from the web, or hands out an address before a post is published.
+#[derive(Debug)]
+struct Fetching {
+    plain: Plain,
+    hands_out: bool,
+}
+
+impl Adapter for Fetching {
+    fn platform(&self) -> &'static str {
+        self.plain.platform()
+    }
+
+    fn place(&self) -> String {
+        self.plain.place()
+    }
+
+    fn evidence(&self) -> Evidence {
+        self.plain.evidence()
+    }
+
+    fn secrets(&self) -> Vec<(&'static str, SecretRef)> {
+        self.plain.secrets()
+    }
+
+    fn check(&self, content: &Content, session: &Session) -> Vec<Complaint> {
+        self.plain.check(content, session)
+    }
+
+    fn freeze(&self, content: &Content, now: Timestamp, draw: u64) -> Value {
+        self.plain.freeze(content, now, draw)
+    }
+
+    fn next(&self, attempt: &Attempt<'_>) -> Next {
+        let begun = attempt.done.iter().find(|checkpoint| checkpoint.step == "begin");
+        let address = begun.and_then(|begun| begun.data[Checkpoint::PRIVATE].as_str());
+        match address {
+            _ if !self.hands_out || attempt.purpose == Purpose::LookBack => self.plain.next(attempt),
+            None => self.plain.call("begin", Effect::Leaves),
+            Some(_) if attempt.done.len() > 1 => self.plain.next(attempt),
+            Some(address) => self.plain.call(&format!("{address}/publish-0"), Effect::Publishes),
+        }
+    }
+
+    fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading {
+        match step.name.as_str() {
+            "begin" => Reading::Checkpoint(json!({ Checkpoint::PRIVATE: format!("canary-{}", attempt.job.attempt) })),
+            _ => self.plain.read(attempt, step, reply),
+        }
+    }
+
+    fn fetches(&self, files: &[(&MediaItem, &str)], _: &[Checkpoint]) -> Vec<Public> {
+        let public = |place| {
+            let url = format!("https://{}/media/{place}", self.plain.place).parse().unwrap();
+            Public { place, url, key: "media_base_url" }
+        };
+        (0..files.len()).map(public).collect()
+    }
+}
+
+fn fetching(hands_out: bool) -> AccountSetup {
+    let plain = Plain { platform: "plain", place: "one.example", logs_in: false, repeatable: false };
+    AccountSetup { adapter: Arc::new(Fetching { plain, hands_out }), ..setup("a", &["0 9 * * *"]) }
 }
 
 /// An engine, the batches and calls that it waits for, and what it has said.
@@ -245,6 +309,9 @@ impl Bench {
                 Command::Call { ticket, call: Call::Http(request), .. } => {
                     self.calls.push_back((ticket, request.url.to_string()));
                 }
+                Command::Call { ticket, call: Call::Fetch(file), .. } => {
+                    self.calls.push_back((ticket, file.url.to_string()));
+                }
                 Command::Call { .. } => panic!("no files here"),
                 Command::Gather { ticket, .. } => self.gathers.push_back(ticket),
                 Command::Log(event) => self.events.push(event.name()),
@@ -277,6 +344,33 @@ impl Bench {
         let (ticket, _) = self.calls.pop_front().expect("a call");
         let reply = HttpReply { status: 200, body: body.into(), ..HttpReply::default() };
         self.tell(Event::Replied { ticket, result: Ok(Reply::Http(reply)) });
+    }
+
+    /// The oldest gathering of media brings the dot, as often as it was asked for.
+    fn gathered(&mut self, files: usize) {
+        let ticket = self.gathers.pop_front().expect("its media are read");
+        let item = MediaItem { file: "dot.png".into(), alt: "a dot".into(), sha256: Digest::of(b"dot"), facts: None };
+        let dot = Media { item, mime: "image/png".into(), size: Some((1, 1)), bytes: b"dot".as_slice().into() };
+        self.tell(Event::Gathered { ticket, result: Ok(vec![dot; files]) });
+        self.settle();
+    }
+
+    /// The oldest call, which reads a public file, finds these bytes there, or nothing.
+    fn fetched(&mut self, found: Option<&[u8]>) {
+        let (ticket, url) = self.calls.pop_front().expect("a call");
+        assert!(url.contains("/media/"), "{url}");
+        let (status, bytes) = found.map_or((404, &b""[..]), |bytes| (200, bytes));
+        let reply = Reply::Fetched { status, bytes: bytes.len() as u64, digest: Digest::of(bytes) };
+        self.tell(Event::Replied { ticket, result: Ok(reply) });
+        self.settle();
+    }
+
+    /// Why a delivery is held.
+    fn held(&self, text: &str) -> String {
+        match &self.engine.view().entry(&delivery(text)).unwrap().state {
+            State::Held { reason, detail } => format!("{reason}: {}", detail.as_deref().unwrap_or_default()),
+            other => format!("{other:?}"),
+        }
     }
 
     /// The oldest call is lost on its way, or its reply is.
@@ -890,6 +984,152 @@ fn what_a_person_wants_sent_and_has_no_media_is_held() {
     // It is not asked for again and again, and waits for a person.
     assert_eq!((bench.gathers.len(), bench.state("p@a")), (0, "missed"));
     assert_eq!(bench.recorded(), ["missed", "resolved", "abandoned", "missed"]);
+}
+
+const DOT: &str = "media = [{ file = \"dot.png\", alt = \"a dot\" }]";
+
+/// A post whose turn has come on an account that fetches its file, and another one behind it.
+fn looking() -> Bench {
+    let mut bench = Bench::ready("");
+    bench.configure(vec![fetching(false)]);
+    bench.file("q.toml", &(post("p", "hello", DOT) + &post("q", "words alone", "")));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.gathered(1);
+    assert_eq!((bench.intents().len(), bench.calls.len()), (0, 1), "it is looked at before anything is begun");
+    bench
+}
+
+#[test]
+fn what_a_platform_would_not_find_is_held_and_goes_out_by_itself_when_it_is_there() {
+    let mut bench = looking();
+    bench.fetched(None);
+    let why = "media-missing: https://one.example/media/0 answers with status 404: copy dot.png there under that name, \
+               or mend \"media_base_url\"";
+    assert_eq!(bench.held("p@a"), why);
+    // The slot is the next post's, and nothing of this one was begun.
+    assert_eq!((bench.recorded(), bench.intents()[0].delivery.to_string()), (vec!["intent"], "q@a".into()));
+    bench.replied("posted");
+    bench.settle();
+    assert_eq!(bench.state("q@a"), "delivered");
+    // It is looked for again beside that, ever more rarely, and stays held meanwhile.
+    let mut looks = 0;
+    while bench.now < at("2026-06-02T06:00:00Z") {
+        let moment = bench.engine.poll_timeout().unwrap().to_string();
+        bench.until(&moment);
+        if !bench.calls.is_empty() {
+            looks += 1;
+            bench.fetched(if looks % 2 == 0 { None } else { Some(b"dit") });
+            assert!(bench.held("p@a").starts_with("media-missing: https://one.example/media/0 "), "{looks}");
+        }
+    }
+    assert!((40..60).contains(&looks), "{looks} looks in 21 hours");
+    bench.until("2026-06-02T07:00:00Z");
+    bench.fetched(Some(b"dot"));
+    assert_eq!(bench.state("p@a"), "scheduled");
+    bench.until("2026-06-02T09:00:00Z");
+    bench.gathered(1);
+    bench.fetched(Some(b"dot"));
+    assert_eq!(bench.intents().last().map(|intent| (intent.attempt, intent.tries)), Some((1, 0)));
+    bench.replied("posted");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "delivered");
+}
+
+#[test]
+fn a_file_that_comes_within_the_slot_keeps_it() {
+    let mut bench = looking();
+    bench.file("q.toml", &post("p", "hello", DOT));
+    let (ticket, _) = bench.calls.pop_front().unwrap();
+    bench.tell(Event::Replied { ticket, result: Err(Failure::NeverLeft("nobody is there".into())) });
+    bench.settle();
+    assert!(bench.held("p@a").contains("media/0 cannot be read (nobody is there): copy"), "{}", bench.held("p@a"));
+    bench.until("2026-06-01T09:00:30Z");
+    bench.fetched(Some(b"dot"));
+    bench.gathered(1);
+    bench.fetched(Some(b"dot"));
+    assert_eq!(bench.intents()[0].slot, Some(at("2026-06-01T09:00:00Z")));
+}
+
+#[test]
+fn what_is_missing_is_looked_for_when_the_queue_or_the_account_changes() {
+    for changes in ["queue", "account"] {
+        let mut bench = looking();
+        bench.fetched(None);
+        bench.replied("posted");
+        bench.settle();
+        for _ in 0..8 {
+            let moment = bench.engine.poll_timeout().unwrap().to_string();
+            bench.until(&moment);
+            if !bench.calls.is_empty() {
+                bench.fetched(None);
+            }
+        }
+        bench.now = time::after(bench.now, Duration::from_secs(60));
+        match changes {
+            "queue" => bench.file("r.toml", &post("r", "more words", "")),
+            _ => bench.configure(vec![fetching(false)]),
+        }
+        bench.settle();
+        assert!(bench.calls.len() == 1 && bench.held("p@a").starts_with("media-missing"), "{changes}");
+        // One that wants nothing on the web is asked no more.
+        bench.fetched(None);
+        bench.configure(vec![setup("a", &["0 9 * * *"])]);
+        bench.until(&time::after(bench.now, Duration::from_secs(60)).to_string());
+        assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "scheduled"), "{changes}");
+    }
+}
+
+#[test]
+fn a_post_that_left_the_queue_while_it_was_looked_at_is_gone() {
+    for found in [None, Some(&b"dot"[..])] {
+        let mut bench = looking();
+        bench.file("q.toml", "");
+        bench.settle();
+        bench.fetched(found);
+        assert_eq!((bench.state("p@a"), bench.intents().len()), ("withdrawn", 0), "{found:?}");
+        bench.until("2026-06-01T12:00:00Z");
+        assert_eq!(bench.calls.len(), 0);
+    }
+}
+
+#[test]
+fn all_files_are_looked_at_and_a_stop_waits_for_the_one_that_is_asked_for() {
+    let two = "media = [{ file = \"dot.png\", alt = \"a dot\" }, { file = \"dot.png\", alt = \"a dot\" }]";
+    for stops in [false, true] {
+        let mut bench = Bench::ready("");
+        bench.configure(vec![fetching(false)]);
+        bench.file("q.toml", &post("p", "hello", two));
+        bench.until("2026-06-01T09:00:00Z");
+        bench.gathered(2);
+        if stops {
+            bench.tell(Event::Stop);
+            assert_eq!(bench.engine.in_flight(), 1);
+        }
+        bench.fetched(Some(b"dot"));
+        assert_eq!((bench.calls.len(), bench.engine.in_flight()), if stops { (0, 0) } else { (1, 1) });
+        if !stops {
+            bench.fetched(None);
+            assert!(bench.held("p@a").contains("/media/1 answers"), "{}", bench.held("p@a"));
+        }
+        assert_eq!(bench.intents().len(), 0);
+    }
+}
+
+#[test]
+fn what_a_retry_would_not_find_gives_the_attempt_up_without_a_try() {
+    let mut bench = looking();
+    bench.fetched(Some(b"dot"));
+    bench.replied("later");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "retrying");
+    bench.until("2026-06-01T09:01:00Z");
+    bench.gathered(1);
+    bench.fetched(None);
+    assert!(bench.held("p@a").starts_with("media-missing"), "{}", bench.held("p@a"));
+    assert_eq!(bench.recorded(), ["intent", "retry", "abandoned", "slot-empty"]);
+    // Not asked for again and again.
+    bench.until("2026-06-01T09:01:10Z");
+    assert_eq!((bench.calls.len(), bench.gathers.len()), (0, 0));
 }
 
 #[test]

@@ -14,6 +14,7 @@
 
 pub mod delivery;
 pub mod probe;
+pub mod public;
 pub mod retry;
 
 pub use delivery::{Act, Delivery, Progress, Wanted};

@@ -359,17 +359,23 @@ impl Engine {
         let Some(desk) = self.desks.get_mut(&account).filter(|desk| gathering(&desk.work)) else { return };
         let Work::Gathering { beginning, .. } = std::mem::replace(&mut desk.work, Work::Idle) else { return };
         match result {
-            Ok(media) => self.intend(&account, *beginning, media, now),
+            Ok(media) => self.look(&account, *beginning, media, now),
             Err(_) if beginning.found => self.intend(&account, *beginning, Vec::new(), now),
             Err(error) => self.media_failed(&account, *beginning, &error, now),
         }
     }
 
     /// The media are not what was approved, or not there: the post is held, and nothing has been sent.
-    fn media_failed(&mut self, account: &AccountId, beginning: Beginning, error: &ShelfError, now: Timestamp) {
+    pub(super) fn media_failed(
+        &mut self,
+        account: &AccountId,
+        beginning: Beginning,
+        error: &ShelfError,
+        now: Timestamp,
+    ) {
         let reason = match error {
             ShelfError::Changed { .. } => Held::ApprovalStale,
-            ShelfError::Unreadable { .. } => Held::MediaMissing,
+            ShelfError::Unreadable { .. } | ShelfError::NotServed(_) => Held::MediaMissing,
         };
         let Some(post) = beginning.post else { return };
         self.object(&post, account, reason, error.to_string());
@@ -383,7 +389,7 @@ impl Engine {
     }
 
     /// Makes the intent, or, for an attempt that was found, goes straight to looking for it.
-    fn intend(&mut self, account: &AccountId, mut beginning: Beginning, media: Vec<Media>, now: Timestamp) {
+    pub(super) fn intend(&mut self, account: &AccountId, mut beginning: Beginning, media: Vec<Media>, now: Timestamp) {
         let Some(post_id) = beginning
             .post
             .as_ref()
@@ -719,6 +725,9 @@ impl Engine {
     pub(super) fn replied(&mut self, ticket: Ticket, result: Result<Reply, Failure>, now: Timestamp) {
         let calling = |work: &Work| matches!(work, Work::Delivering { ticket: Some(waited), .. } if *waited == ticket);
         let Some(account) = self.caller(ticket) else { return };
+        if self.looked(&account, ticket, &result, now) {
+            return;
+        }
         let Some(desk) = self.desks.get_mut(&account) else { return };
         if desk.probe.as_ref().is_some_and(|(waited, _)| *waited == ticket) {
             return self.probed(&account, result, now);

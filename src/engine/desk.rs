@@ -15,6 +15,7 @@ use crate::queue::Post;
 use super::empties::Empties;
 use super::ends::Said;
 use super::patience::Patience;
+use super::public::{Absent, Looking};
 use super::spending::Purse;
 use super::{AccountSetup, Ticket, tokens};
 
@@ -47,6 +48,8 @@ pub(super) struct Desk {
     pub patience: Patience,
     /// What was said of things that end.
     pub ends_said: Said,
+    /// Posts whose files are not where the platform is to fetch them.
+    pub absent: Absent,
     /// How often it was moved on.
     pub turns: u64,
     /// Where it stands in the agenda.
@@ -67,6 +70,11 @@ pub(super) enum Work {
     Gathering {
         ticket: Ticket,
         beginning: Box<Beginning>,
+    },
+    /// It is looked whether the platform will find the media.
+    Looking {
+        ticket: Ticket,
+        looking: Box<Looking>,
     },
     /// The intent is on its way into the ledger.
     Intending {
@@ -139,6 +147,7 @@ impl Desk {
             purse: Purse::default(),
             patience: Patience::default(),
             ends_said: Said::new(),
+            absent: Absent::default(),
             turns: 0,
             wake: None,
             pause_until: None,
@@ -178,7 +187,7 @@ impl Desk {
     pub fn is_in_flight(&self) -> bool {
         match &self.work {
             Work::Idle | Work::Parked { .. } => false,
-            Work::Gathering { .. } | Work::Intending { .. } => true,
+            Work::Gathering { .. } | Work::Looking { .. } | Work::Intending { .. } => true,
             Work::Delivering { delivery, ticket, keeping } => {
                 ticket.is_some() || *keeping || delivery.sleeps_until().is_none()
             }

@@ -59,6 +59,8 @@ pub struct Engine {
     pub(super) desks: BTreeMap<AccountId, Desk>,
     pub(super) commands: VecDeque<Command>,
     pub(super) agenda: BTreeSet<(Timestamp, AccountId)>,
+    /// When missing files are looked for again.
+    pub(super) looks: BTreeSet<(Timestamp, AccountId)>,
     pub(super) folder: Folder,
     pub(super) clock_behind: bool,
     pub(super) full: bool,
@@ -139,6 +141,7 @@ impl Engine {
             desks: BTreeMap::new(),
             commands: VecDeque::new(),
             agenda: BTreeSet::new(),
+            looks: BTreeSet::new(),
             folder: Folder::Reading,
             clock_behind: false,
             full: false,
@@ -221,6 +224,7 @@ impl Engine {
         }
         self.hand_in_again(now);
         self.follow_agenda(now);
+        self.follow_looks(now);
         if !self.ready && self.is_ready() {
             self.ready = true;
             self.advance_all(now);
@@ -236,7 +240,8 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let agenda = self.agenda.first().map(|(at, _)| *at);
         let again = self.again.keys().next().copied();
-        [agenda, again].into_iter().flatten().min()
+        let looks = self.looks.first().map(|(at, _)| *at);
+        [agenda, again, looks].into_iter().flatten().min()
     }
 
     /// Whether the queue has been read and every record it caused is durable.
@@ -637,6 +642,7 @@ impl Engine {
         let accounts: Vec<AccountId> = self.desks.keys().cloned().collect();
         for account in &accounts {
             self.stop_locked(account, now);
+            self.look_soon(account, now);
         }
         // A changed credential may be accepted; the first attempt will tell.
         self.resume_stopped(now);

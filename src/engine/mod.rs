@@ -6,9 +6,9 @@
 //!
 //! `engine` holds the state and sorts what happens; `planning` keeps the lanes true to queue and ledger; `attempts`
 //! begins attempts and carries them on; `probes` asks accounts that were stopped once more, and `patience` says when;
-//! `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one account;
-//! `tokens` keeps what a refresh has given through crashes; `ends` announces what ends by itself; `spending` what calls cost;
-//! `empties` says empty slots that follow each other closely as one.
+//! `public` holds posts whose files a platform would not find; `answers` says where everything stands; `announce` says in the
+//! log what has become durable; `desk` is one account; `tokens` keeps what a refresh has given through crashes; `ends`
+//! announces what ends by itself; `spending` what calls cost; `empties` says empty slots that follow each other closely as one.
 //!
 //! Invariants:
 //! - A record is applied to the view, and announced, only when it is durable.
@@ -29,6 +29,7 @@ pub mod event;
 mod patience;
 mod planning;
 mod probes;
+mod public;
 mod spending;
 mod tokens;
 

@@ -112,6 +112,7 @@ impl Engine {
             }
         }
         for account in touched {
+            self.look_soon(&account, now);
             self.advance(&account, now);
         }
     }
@@ -153,7 +154,7 @@ impl Engine {
                     }
                 }
                 // What is about to begin is looked at again when it does.
-                Some(Work::Gathering { .. } | Work::Intending { .. }) => {}
+                Some(Work::Gathering { .. } | Work::Looking { .. } | Work::Intending { .. }) => {}
                 _ if wanted => {}
                 _ => self.abandon(&delivery, now),
             }
@@ -245,10 +246,10 @@ impl Engine {
             return desk.lane.put(post, None, held);
         }
         let content = post.content(account);
-        let said_before = self.said_before(post, account, &content);
+        let (said_before, absent) = (self.said_before(post, account, &content), self.absence(post, account));
         let Some(desk) = self.desks.get_mut(account) else { return };
         let objection = desk.setup.adapter.check(&content, &desk.session).into_iter().next();
-        let objection = objection.map(|complaint| (Held::Invalid, complaint.reason)).or(said_before);
+        let objection = objection.map(|complaint| (Held::Invalid, complaint.reason)).or(absent).or(said_before);
         let cost = self.cost(account, &content);
         let Some(desk) = self.desks.get_mut(account) else { return };
         if let Some(cost) = cost {

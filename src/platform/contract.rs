@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use url::Url;
 
 pub use abilities::{Abilities, Answers, MediaKind};
 pub use call::{Body, Call, Exec, Fetch, FileCall, FileWork, HeaderValue, Method, Request, SECRET_IN_PATH, Socket};
@@ -123,6 +124,13 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// `deliver` judges by the step's effect.
     fn read(&self, attempt: &Attempt<'_>, step: &Step, reply: &Reply) -> Reading;
 
+    /// Which of a post's files the platform is still to fetch from the web when the steps of `done` are done. `files` are
+    /// the post's media, each with its type. What lies at those addresses is read through before an attempt begins; where
+    /// it is not what was approved, the post is held.
+    fn fetches(&self, _files: &[(&MediaItem, &str)], _done: &[Checkpoint]) -> Vec<Public> {
+        Vec::new()
+    }
+
     /// How a person gets its secrets.
     fn auth(&self) -> AuthFlow {
         AuthFlow::default()
@@ -208,11 +216,15 @@ pub struct Media {
 }
 
 impl Media {
-    /// The name under which a public folder holds it, ours among them: what its bytes are, and an ending by which a web
-    /// server tells the type. The name that a person gave the file is told to nobody.
     pub fn public_name(&self) -> String {
-        format!("{}.{}", self.item.sha256.hex(), extension(&self.mime))
+        public_name(&self.item, &self.mime)
     }
+}
+
+/// The name under which a public folder holds a file of this type, ours among them: what its bytes are, and an ending by
+/// which a web server tells the type. The name that a person gave the file is told to nobody.
+pub fn public_name(item: &MediaItem, mime: &str) -> String {
+    format!("{}.{}", item.sha256.hex(), extension(mime))
 }
 
 /// What we do not know is served as plain bytes, so that nothing can be smuggled in that a browser would run.
@@ -234,6 +246,16 @@ fn extension(mime: &str) -> &'static str {
         "application/pdf" => "pdf",
         _ => "bin",
     }
+}
+
+/// A file of a post that the platform fetches from the web by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Public {
+    /// Its place among the post's media.
+    pub place: usize,
+    pub url: Url,
+    /// The key of the account table that has led to this address.
+    pub key: &'static str,
 }
 
 impl std::fmt::Debug for Media {

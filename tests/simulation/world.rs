@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use cadenced::domain::fault::{Fault, Place};
 use cadenced::domain::policy::Schedule;
-use cadenced::domain::{AccountId, DeliveryId, Digest, PostId, State, Timestamp, time};
+use cadenced::domain::{AccountId, DeliveryId, Digest, Held, PostId, State, Timestamp, time};
 use cadenced::engine::engine::Mode;
 use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
 use cadenced::ledger::record::{Decision, Fact};
 use cadenced::ledger::store::{CommitError, Room};
-use cadenced::ledger::{Record, View};
+use cadenced::ledger::{Record, View, view};
 use cadenced::parts::{Inbox, ShelfError};
 use cadenced::platform::contract::{Adapter, Call, Entry, Failure, HeaderValue, Reply, Twin};
 use cadenced::queue::Approval;
@@ -307,8 +307,18 @@ impl World {
                 self.stopped();
             }
             let calm = self.now >= self.faults_end && self.calmed;
+            let waits_for_a_file = |entry: &view::Entry| match &entry.state {
+                State::Held { reason: Held::MediaMissing, detail } => {
+                    detail.as_ref().is_some_and(|detail| detail.contains("media_base_url"))
+                }
+                _ => false,
+            };
             let settled = |engine: &Engine| {
-                engine.is_idle() && engine.view().accounts().all(|(_, account)| account.head.stopped.is_none())
+                engine.is_idle()
+                    && engine.view().accounts().all(|(_, account)| {
+                        let mut deliveries = account.deliveries();
+                        account.head.stopped.is_none() && !deliveries.any(|(_, entry)| waits_for_a_file(entry))
+                    })
             };
             if calm && self.engine.as_ref().is_some_and(settled) && self.nothing_under_way() {
                 return self.finish();
@@ -895,6 +905,7 @@ impl World {
     fn calm_down(&mut self) -> Result<(), String> {
         for twin in &mut self.twins {
             twin.set_revoked(false);
+            twin.hide_files(false);
         }
         self.out_until.fill(self.now);
         self.set_clock(0)?;
@@ -971,6 +982,12 @@ impl World {
             self.report.count("token accepted again");
             self.twins[twin].set_revoked(false);
         }
+        // Not drawn, so that a seed that is kept gives the run it gave before there were public folders.
+        let hidden = self.now.as_second() / 3600 % 3 == 0;
+        if hidden && matches!(self.entries[twin].name, "threads" | "instagram") {
+            self.report.count("public folder empty");
+        }
+        self.twins[twin].hide_files(hidden);
         if self.chance.permille(self.weather.outage) {
             self.report.count("outage");
             // Some last for longer than anybody looks for a post.

@@ -46,6 +46,9 @@ pub trait Twin: Send {
     /// Short-lived tokens given out so far are no longer accepted.
     fn expire_tokens(&mut self);
 
+    /// The public folder that files are fetched from is empty, or whole again. Nothing to those that fetch none.
+    fn hide_files(&mut self, _hidden: bool) {}
+
     /// The account's secret is accepted, or no longer.
     fn set_revoked(&mut self, revoked: bool);
 

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::wire::Wire;
-use super::{Facebook, SERVED, errors};
+use super::{Facebook, errors, is_version};
 use crate::platform::contract::examine::{Examination, Facts, Note};
 use crate::platform::contract::{Ask, HttpReply};
 
@@ -20,7 +20,7 @@ impl Facebook {
         let value = reply.value().filter(|_| reply.status == 200).unwrap_or_default();
         let hidden: Vec<&str> = about.secrets.0.values().map(crate::domain::Secret::expose).collect();
         facts.name = value["name"].as_str().map(|name| errors::shown(name, &hidden));
-        let served = about.session.values.get(SERVED).and_then(Value::as_str);
+        let served = reply.header("facebook-api-version").filter(|version| is_version(version));
         facts.notes.push(match served {
             Some(served) if served != self.version => Note::warn(
                 format!("Facebook serves {served} in place of {}, which is gone", self.version),

@@ -1,12 +1,12 @@
 //! Files that Meta fetches itself.
 //!
-//! A file is expected at `MEDIA_BASE_URL/SHA256.EXT`, as a site of ours serves its media. Before Meta is told the address
-//! we read it through ourselves: what is there must be, byte for byte, what was approved. A file that is not there yet
-//! (a site that is synchronised later, a deployment that is under way) is waited for as long as the delivery's tries last.
+//! A file is expected at `MEDIA_BASE_URL/SHA256.EXT`, as a site of ours serves its media. Whether it is there, byte for
+//! byte as it was approved, is looked at before an attempt begins: see [`deliver::public`](crate::deliver::public).
 
 use url::Url;
 
-use crate::platform::contract::{Complaint, Effect, Fetch, Media, Next, Reading, Reply, Step, Table};
+use crate::domain::MediaItem;
+use crate::platform::contract::{Complaint, Table, public_name};
 
 /// Key of the account table.
 pub const BASE: &str = "media_base_url";
@@ -25,32 +25,11 @@ pub fn homeless(name: &str) -> Complaint {
     Complaint::new("media", reason).with_hint(hint)
 }
 
-/// Where a file is to be found.
-pub fn address(base: &Url, media: &Media) -> Url {
+/// Where a file of this type is to be found.
+pub fn address(base: &Url, item: &MediaItem, mime: &str) -> Url {
     let mut url = base.clone();
     if let Ok(mut segments) = url.path_segments_mut() {
-        segments.pop_if_empty().push(&media.public_name());
+        segments.pop_if_empty().push(&public_name(item, mime));
     }
     url
-}
-
-/// Reads the file through before Meta does.
-pub fn look(name: String, base: &Url, media: &Media) -> Next {
-    let call = Fetch { url: address(base, media), most: media.bytes.len() as u64 };
-    Next::Call(Step { name, effect: Effect::Harmless, call: crate::platform::contract::Call::Fetch(call) })
-}
-
-/// What is wrong with what was found there.
-pub fn objection(base: &Url, media: &Media, reply: &Reply) -> Option<Reading> {
-    let url = address(base, media);
-    let remedy = format!("copy {} there under that name, or mend {BASE:?}", media.item.file);
-    let retry = |what: String| Some(Reading::Retry { after: None, why: format!("{url} {what}: {remedy}") });
-    match reply {
-        Reply::Fetched { status: 200, bytes, digest } => {
-            let same = *digest == media.item.sha256 && *bytes == media.bytes.len() as u64;
-            if same { None } else { retry("serves another file than the approved one".into()) }
-        }
-        Reply::Fetched { status, .. } => retry(format!("answers with status {status}")),
-        _ => retry("was answered by something else".into()),
-    }
 }

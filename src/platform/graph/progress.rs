@@ -101,8 +101,6 @@ impl Done {
 #[serde(default)]
 pub struct Scratch {
     pub quota: bool,
-    /// Files that are where Meta will look for them.
-    pub fetched: BTreeSet<usize>,
     /// Items that are finished.
     pub ready: BTreeSet<String>,
     pub finished: Option<Finished>,

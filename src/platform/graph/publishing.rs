@@ -12,8 +12,7 @@
 //!   then a new one is made. An old one that may have been published is never replaced before it was looked for.
 //! - **Failing to learn an address fails nothing.** It is asked for once, after the last part.
 //!
-//! Steps: `refresh`, `identity`, `quota`; for each file `fetch-N`, for a carousel `item-N` and `ready-N`; then for each
-//! part `container-N` (for a film that is sent as bytes `bytes-N`), `status-N`, `publish-N`; at last `address`.
+//! Steps: `refresh`, `identity`, `quota`; for each file of a carousel `item-N` and `ready-N`; then for each part `container-N` (for a film that is sent as bytes `bytes-N`), `status-N`, `publish-N`; at last `address`.
 
 use std::time::Duration;
 
@@ -22,8 +21,8 @@ use url::Url;
 use super::progress::{Done, Scratch};
 use super::wire::{self, Wire};
 use super::{Dialect, look, media, token};
-use crate::domain::{Content, ReplyTo, SecretRef, time};
-use crate::platform::contract::{Attempt, Call, Effect, Job, Media, Next, Purpose, Request, Step};
+use crate::domain::{Checkpoint, Content, MediaItem, ReplyTo, SecretRef, time};
+use crate::platform::contract::{Attempt, Call, Effect, Job, Media, Next, Public, Purpose, Request, Step};
 
 /// What every account of a service has.
 #[derive(Debug)]
@@ -56,7 +55,12 @@ pub trait Service {
     /// What a container without files is told.
     fn bare(&self, content: &Content, part: usize) -> Vec<(&'static str, String)>;
 
-    /// The request that sends a container its bytes, for posts whose one film is not fetched.
+    /// Whether a post of such files has its one film sent and not fetched.
+    fn sends_bytes(&self, _mimes: &[&str]) -> bool {
+        false
+    }
+
+    /// The request that sends a container its bytes.
     fn bytes(&self, _wire: &Wire<'_>, _job: &Job, _container: &str) -> Option<Request> {
         None
     }
@@ -106,6 +110,19 @@ fn leaves(name: String, request: Request) -> Next {
 
 /// How old a status may be when something is published on it.
 pub const FRESH: Duration = Duration::from_secs(1);
+
+/// What Meta is still to fetch: see [`Adapter::fetches`](crate::platform::contract::Adapter::fetches). A container that was
+/// made may have to be made again, so that its files are wanted until it is published.
+pub fn fetches(service: &dyn Service, files: &[(&MediaItem, &str)], done: &[Checkpoint]) -> Vec<Public> {
+    let mimes: Vec<&str> = files.iter().map(|(_, mime)| *mime).collect();
+    let over = service.sends_bytes(&mimes) || !Done::of(done).posts.is_empty();
+    let Some(base) = service.account().media_base.as_ref().filter(|_| !over) else { return Vec::new() };
+    let public = |(place, (item, mime)): (usize, &(&MediaItem, &str))| {
+        let url = media::address(base, item, mime);
+        Public { place, url, key: media::BASE }
+    };
+    files.iter().enumerate().map(public).collect()
+}
 
 /// What to do next.
 pub fn next(service: &dyn Service, attempt: &Attempt<'_>) -> Next {
@@ -201,7 +218,7 @@ impl View<'_> {
         self.service.bytes(&self.wire, self.attempt.job, container)
     }
 
-    /// The files are where Meta will look, and a carousel's are fetched.
+    /// Meta knows where the files are, and has fetched a carousel's.
     fn files(&self) -> Option<Next> {
         let job = self.attempt.job;
         if !self.done.posts.is_empty() || self.done.containers.contains_key(&0) || self.bytes("0").is_some() {
@@ -212,14 +229,8 @@ impl View<'_> {
             let Some(base) = &self.account.media_base else {
                 return Some(Next::Refuse(media::homeless(self.account.dialect.name).reason));
             };
-            if self.done.items.contains_key(&place) {
-                continue;
-            }
-            if !self.scratch.fetched.contains(&place) {
-                return Some(media::look(format!("fetch-{place}"), base, file));
-            }
-            if !alone {
-                let address = media::address(base, file);
+            if !alone && !self.done.items.contains_key(&place) {
+                let address = media::address(base, &file.item, &file.mime);
                 let form = self.service.file(file, Some(address.as_str()), Place::InCarousel);
                 return Some(leaves(format!("item-{place}"), self.post(self.account.dialect.containers, &form)));
             }
@@ -251,7 +262,7 @@ impl View<'_> {
         let mut form = match (part, job.media.as_slice()) {
             (0, [file]) => {
                 let base = self.account.media_base.as_ref().filter(|_| self.bytes("0").is_none());
-                let address = base.map(|base| media::address(base, file));
+                let address = base.map(|base| media::address(base, &file.item, &file.mime));
                 self.service.file(file, address.as_ref().map(Url::as_str), Place::Alone)
             }
             (0, [_, ..]) => {

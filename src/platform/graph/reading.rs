@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::errors::{self, Class, GraphError};
 use super::progress::{Done, Finished, Left, Made, Scratch, data};
 use super::publishing::{FRESH, Service};
-use super::{Dialect, look, media, token, wire};
+use super::{Dialect, look, token, wire};
 use crate::domain::{Timestamp, time};
 use crate::platform::contract::{Attempt, Effect, HttpReply, Purpose, Reading, Reply, Step};
 
@@ -25,15 +25,6 @@ pub fn read(service: &dyn Service, attempt: &Attempt<'_>, step: &Step, reply: &R
     let account = service.account();
     let (kind, place) = step.name.split_once('-').unwrap_or((&step.name, ""));
     let place = place.split('-').next().and_then(|place| place.parse().ok()).unwrap_or(usize::MAX);
-    if kind == "fetch" {
-        let objection = account.media_base.as_ref().zip(attempt.job.media.get(place));
-        let objection = objection.and_then(|(base, file)| media::objection(base, file, reply));
-        return objection.unwrap_or_else(|| {
-            let mut scratch = Scratch::of(attempt);
-            scratch.fetched.insert(place);
-            scratch.learned()
-        });
-    }
     let Reply::Http(reply) = reply else {
         let why = "not a reply of this platform".to_owned();
         return match step.effect {

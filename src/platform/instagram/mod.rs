@@ -28,11 +28,11 @@ use url::Url;
 use super::contract::examine::{End, Examination, Facts};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Body, Complaint, Entry, Evidence, HeaderValue, HttpReply, Job,
-    Key, KeyKind, Media, MediaKind, Method, Next, Pace, Reading, Reply, Request, Secrets, Session, Step, Table,
+    Key, KeyKind, Media, MediaKind, Method, Next, Pace, Public, Reading, Reply, Request, Secrets, Session, Step, Table,
 };
 use super::graph::publishing::{self, Account, Place, Service};
 use super::graph::{Dialect, errors, examine, login, media, reading, text, token, wire};
-use crate::domain::{Content, MediaItem, SecretRef, Timestamp, Visibility};
+use crate::domain::{Checkpoint, Content, MediaItem, SecretRef, Timestamp, Visibility};
 
 /// What Instagram calls things.
 pub static DIALECT: Dialect = Dialect {
@@ -273,6 +273,10 @@ impl Adapter for Instagram {
         token::end(session, secrets)
     }
 
+    fn fetches(&self, files: &[(&MediaItem, &str)], done: &[Checkpoint]) -> Vec<Public> {
+        publishing::fetches(self, files, done)
+    }
+
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {
         match reply {
             Reply::Http(reply) => errors::pace(reply, now),
@@ -326,11 +330,12 @@ impl Service for Instagram {
         Vec::new()
     }
 
+    fn sends_bytes(&self, mimes: &[&str]) -> bool {
+        matches!(mimes, [mime] if is_film(mime))
+    }
+
     fn bytes(&self, wire: &wire::Wire<'_>, job: &Job, container: &str) -> Option<Request> {
-        let [film] = job.media.as_slice() else { return None };
-        if !is_film(&film.mime) {
-            return None;
-        }
+        let film = job.media.first().filter(|film| job.media.len() == 1 && self.sends_bytes(&[&film.mime]))?;
         let mut url = self.upload.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["ig-api-upload", wire.version, container]);

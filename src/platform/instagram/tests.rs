@@ -36,8 +36,7 @@ fn every_class_of_reply_means_what_its_file_says() {
 fn a_picture_is_fetched_by_its_digest() {
     let mut run = run(vec![picture(1)]);
     let End::Done(remote) = run.publish() else { panic!("{:?}", run.names()) };
-    let expected =
-        ["refresh", "identity", "quota", "fetch-0", "container-0", "status-0", "status-0", "publish-0", "address"];
+    let expected = ["refresh", "identity", "quota", "container-0", "status-0", "status-0", "publish-0", "address"];
     assert_eq!(run.names(), expected);
     assert!(remote.url.is_some());
     let form = run.form("container-0");
@@ -45,7 +44,7 @@ fn a_picture_is_fetched_by_its_digest() {
     assert_eq!(form["caption"], "Hello\nhttps://a.example/x\n#desk");
     assert_eq!((form["alt_text"].as_str(), form.contains_key("media_type")), ("a desk", false));
     // Below the account's own number, which its token has told.
-    let Call::Http(request) = &run.steps[4].call else { panic!() };
+    let Call::Http(request) = &run.steps[3].call else { panic!() };
     assert_eq!(request.url.path(), "/v26.0/17841400000000000/media");
 }
 
@@ -65,7 +64,9 @@ fn a_carousel_is_its_items_and_the_container_around_them() {
 fn the_bytes_of_a_single_film_are_sent() {
     let mut run = run(vec![film()]);
     // Needs no folder on the web.
-    run.twin.hidden = true;
+    let (sent, beside) = (film(), picture(1));
+    assert_eq!(run.adapter.fetches(&[(&sent.item, &sent.mime)], &[]), []);
+    assert_eq!(run.adapter.fetches(&[(&sent.item, &sent.mime), (&beside.item, "image/jpeg")], &[]).len(), 2);
     assert!(matches!(run.publish(), End::Done(_)), "{:?}", run.names());
     assert_eq!(run.form("container-0")["upload_type"], "resumable");
     assert_eq!(run.form("container-0")["media_type"], "REELS");

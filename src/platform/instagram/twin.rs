@@ -79,6 +79,10 @@ impl Twin for InstagramTwin {
         self.0.expire_tokens();
     }
 
+    fn hide_files(&mut self, hidden: bool) {
+        self.0.hidden = hidden;
+    }
+
     fn set_revoked(&mut self, revoked: bool) {
         self.0.set_revoked(revoked);
     }

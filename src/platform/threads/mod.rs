@@ -28,11 +28,11 @@ use serde_json::{Value, json};
 use super::contract::examine::{End, Examination, Facts};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Complaint, Entry, Evidence, HttpReply, Key, KeyKind,
-    MediaKind, Next, Pace, Reading, Reply, Secrets, Session, Step, Table,
+    MediaKind, Next, Pace, Public, Reading, Reply, Secrets, Session, Step, Table,
 };
 use super::graph::publishing::{self, Account, Place, Service};
 use super::graph::{Dialect, errors, examine, login, media, reading, token, wire};
-use crate::domain::{Content, MediaItem, SecretRef, Timestamp, Visibility};
+use crate::domain::{Checkpoint, Content, MediaItem, SecretRef, Timestamp, Visibility};
 use crate::platform::contract::{Job, Media};
 
 /// What Threads calls things.
@@ -223,6 +223,10 @@ impl Adapter for Threads {
 
     fn ends(&self, session: &Session, secrets: &Secrets) -> Vec<End> {
         token::end(session, secrets)
+    }
+
+    fn fetches(&self, files: &[(&MediaItem, &str)], done: &[Checkpoint]) -> Vec<Public> {
+        publishing::fetches(self, files, done)
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

@@ -75,7 +75,6 @@ fn a_thread_is_a_chain_of_containers() {
     assert_eq!(published[2].answers.as_deref(), Some(published[1].id.as_str()));
     assert_eq!(remote.id, published[0].id);
     assert_eq!(run.form("container-1")["media_type"], "TEXT");
-    assert_eq!(run.count("fetch-0"), 1);
 }
 
 #[test]
@@ -163,30 +162,26 @@ fn a_container_of_the_day_before_is_made_anew() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named_with_the_remedy() {
-    let mut run = run(content("one"), vec![picture(1)]);
-    run.twin.hidden = true;
-    let end = run.publish();
-    let End::Read(Reading::Retry { after: None, why }) = end else { panic!("{end:?}") };
-    let url = format!("https://graph.example/media/{}.jpg", Digest::of(&[1]).hex());
-    assert!(why.starts_with(&url) && why.contains("404") && why.contains("copy a.bin there"), "{why}");
-    assert!(run.twin.containers().is_empty());
-    // Another file under that name is none of ours.
-    let fetched = Reply::Fetched { status: 200, bytes: 1, digest: Digest::of(&[2]) };
-    let step = run.steps.last().unwrap().clone();
-    let attempt = Attempt {
-        job: &run.job,
-        purpose: Purpose::Publish,
-        done: &[],
-        scratch: &Value::Null,
-        session: &run.session,
-        secrets: &run.secrets,
-        now: run.now,
+fn files_are_fetched_by_their_digests_until_they_are_published() {
+    let mut run = run(threaded(), vec![picture(1), trial::media("video/mp4", b"film")]);
+    let files = run.job.media.clone();
+    let urls = |run: &Run<ThreadsTwin>| -> Vec<String> {
+        let named: Vec<_> = files.iter().map(|file| (&file.item, file.mime.as_str())).collect();
+        let wanted = run.adapter.fetches(&named, &run.done);
+        assert!(wanted.iter().enumerate().all(|(at, file)| file.place == at && file.key == "media_base_url"));
+        wanted.into_iter().map(|file| file.url.into()).collect()
     };
-    let Reading::Retry { why, .. } = run.adapter.read(&attempt, &step, &fetched) else { panic!() };
-    assert!(why.contains("another file"), "{why}");
-    run.twin.hidden = false;
-    assert!(matches!(run.publish(), End::Done(_)));
+    let address = |bytes: &[u8], ending| format!("https://graph.example/media/{}.{ending}", Digest::of(bytes).hex());
+    let all = [address(&[1], "jpg"), address(b"film", "mp4")];
+    assert_eq!(urls(&run), all);
+    // A container that was made may have to be made again.
+    run.go(Purpose::Publish, "publish-0");
+    assert_eq!(urls(&run), all);
+    run.now = time::after(run.now, Duration::from_secs(300));
+    assert!(matches!(run.look_back(), End::Read(Reading::Found(_))));
+    assert_eq!(urls(&run), Vec::<String>::new());
+    let bare = build(&ENTRY, "token = { env = 'T' }".parse().unwrap()).0.unwrap();
+    assert_eq!(bare.fetches(&[(&files[0].item, "image/jpeg")], &[]), []);
 }
 
 #[test]
@@ -333,7 +328,7 @@ proptest::proptest! {
     #[test]
     fn hostile_replies_are_survived(
         status in 100u16..600,
-        step in proptest::sample::select(vec!["publish-0", "container-0", "item-0", "ready-0", "status-0", "asked-0", "look-0-0-0", "quota", "identity", "refresh", "address", "fetch-0"]),
+        step in proptest::sample::select(vec!["publish-0", "container-0", "item-0", "ready-0", "status-0", "asked-0", "look-0-0-0", "quota", "identity", "refresh", "address"]),
         body in "(\\{|\\}|\\[|\\]|\"|,|:|null|1e999|\"(id|error|code|data|status|text)\":|threads-token-0|\\PC){0,40}",
         wait in "\\PC{0,12}",
     ) {

@@ -77,6 +77,10 @@ impl Twin for ThreadsTwin {
         self.0.expire_tokens();
     }
 
+    fn hide_files(&mut self, hidden: bool) {
+        self.0.hidden = hidden;
+    }
+
     fn set_revoked(&mut self, revoked: bool) {
         self.0.set_revoked(revoked);
     }

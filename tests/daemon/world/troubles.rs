@@ -186,6 +186,9 @@ impl World {
         } else if self.chance.permille(300) {
             self.twins[twin].set_revoked(false);
         }
+        // Not drawn: a seed that is kept gives the run it gave before.
+        let hidden = self.now().as_second() / 3600 % 3 == 0;
+        self.twins[twin].hide_files(hidden);
         if self.chance.permille(self.weather.disk * 3) {
             self.count("disk full for a while");
             self.full_until = time::after(self.now(), Duration::from_secs(self.chance.below(7200)));
@@ -228,6 +231,7 @@ impl World {
         self.later(Duration::from_secs(3600), Coming::Trouble);
         for twin in &mut self.twins {
             twin.set_revoked(false);
+            twin.hide_files(false);
         }
         if self.ahead != 0 {
             self.set_clock(0);
