@@ -26,6 +26,9 @@ use cadenced::platform::contract::{
 use cadenced::queue::{Approval, Post, parse};
 use serde_json::{Value, json};
 
+#[path = "support/simulated/seal.rs"]
+mod simulated;
+
 /// A platform with one call to post and one to look; the replies are their own meaning.
 #[derive(Debug)]
 struct Plain {
@@ -1130,6 +1133,60 @@ fn what_a_retry_would_not_find_gives_the_attempt_up_without_a_try() {
     // Not asked for again and again.
     bench.until("2026-06-01T09:01:10Z");
     assert_eq!((bench.calls.len(), bench.gathers.len()), (0, 0));
+}
+
+#[test]
+fn what_is_handed_out_is_gone_on_with_and_in_the_ledger_only_sealed() {
+    for key in
+        [None, Some("a key that nobody can guess, of many words"), Some("the same, and another one after a restart")]
+    {
+        let sealing = |text: Option<&str>| AccountSetup { seal: text.map(simulated::seal), ..fetching(true) };
+        let mut bench = Bench::ready(&post("p", "hello", ""));
+        bench.configure(vec![sealing(key)]);
+        bench.until("2026-06-01T09:00:00Z");
+        bench.replied("");
+        bench.settle();
+        // The same life goes on with it, in this attempt and in the next one.
+        bench.replied("later");
+        bench.settle();
+        bench.until("2026-06-01T09:01:00Z");
+        assert_eq!(bench.calls.front().map(|(_, url)| url.as_str()), Some("https://one.example/canary-1/publish-0"));
+        bench.replied("later");
+        bench.settle();
+        let ledger: String = bench.durable.iter().map(|record| String::from_utf8(record.encode()).unwrap()).collect();
+        assert_eq!((ledger.contains("canary"), ledger.contains("sealed")), (false, key.is_some()), "{ledger}");
+        // Another life needs the key.
+        let other =
+            key.filter(|key| key.starts_with("a key")).or(key.map(|_| "another key of more than 32 characters"));
+        let mut bench = bench.restarted_with(vec![sealing(other)]);
+        bench.until("2026-06-01T10:00:00Z");
+        let next = if key == other && key.is_some() { "canary-1/publish-0" } else { "begin" };
+        assert!(bench.calls.front().is_some_and(|(_, url)| url.ends_with(next)), "{key:?}: {:?}", bench.calls);
+    }
+}
+
+#[test]
+fn what_an_earlier_version_kept_in_plain_text_is_gone_on_with() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.configure(vec![fetching(true)]);
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("");
+    bench.settle();
+    bench.replied("later");
+    bench.settle();
+    for record in &mut bench.durable {
+        if let Fact::Checkpoint { data, .. } = &mut record.fact {
+            data[Checkpoint::PRIVATE] = json!("canary-0");
+        }
+    }
+    let mut view = View::default();
+    bench.durable.iter().for_each(|record| view.apply(record));
+    let mut again = Bench::new(view, Mode::Publish, "2026-06-01T09:01:00Z");
+    again.configure(vec![fetching(true)]);
+    again.file("q.toml", &post("p", "hello", ""));
+    again.tell(Event::Inbox(Inbox::Complete));
+    again.until("2026-06-01T10:00:00Z");
+    assert!(again.calls.front().is_some_and(|(_, url)| url.ends_with("canary-0/publish-0")), "{:?}", again.calls);
 }
 
 #[test]

@@ -116,8 +116,9 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// The key of `data` that holds what a platform has handed out and whoever has it may use, such as the address of an
-    /// upload that is under way. It is kept, and shown to nobody.
-    pub const PRIVATE: &str = "session";
+    /// upload that is under way. The ledger has it sealed, or not at all: an adapter that finds nothing there does the step
+    /// again.
+    pub const PRIVATE: &str = "private";
 }
 
 /// Without the data: what a platform has handed out there may be all that is needed to use it.

@@ -405,8 +405,9 @@ impl Engine {
         let Some(intent) = self.intent(&delivery, &mut beginning, now) else { return };
         let aside = self.set_aside(account, &beginning.content, now);
         let job = self.job(&intent, beginning.content, media);
-        let Some(desk) = self.desks.get_mut(account) else { return };
         let (done, published) = beginning.prior.map_or((Vec::new(), 0), |open| (open.done, open.published));
+        let done = self.reveal(&delivery, done);
+        let Some(desk) = self.desks.get_mut(account) else { return };
         let number = draw(self.seed, &delivery.to_string(), &format!("retry-{}", intent.attempt));
         let begun = beginning.begun.unwrap_or(now);
         let so_far = Progress { done, published, tries: intent.tries, begun };
@@ -612,6 +613,9 @@ impl Engine {
             }
         }
         for delivery in records.iter().filter_map(|record| record.fact.delivery()) {
+            if self.entry(delivery).is_some_and(|entry| entry.open.is_none()) {
+                self.forget_private(delivery);
+            }
             let in_queue = self.posts.get(&delivery.post).is_some_and(|post| post.to.contains(account));
             match in_queue {
                 true => self.refresh(&delivery.post),
@@ -680,6 +684,7 @@ impl Engine {
                     desk.patience = Patience::default();
                 }
                 let (step, data) = (checkpoint.step, checkpoint.data);
+                let data = self.hide(&id, &step, data);
                 let fact = Fact::Checkpoint { delivery: id, attempt, step, data, publishes, reconciled };
                 self.commit(vec![Record::new(now, fact)], Room::Reserve, Then::Kept(account.clone()));
             }

@@ -15,6 +15,7 @@ use crate::queue::Post;
 use super::empties::Empties;
 use super::ends::Said;
 use super::patience::Patience;
+use super::private::Handed;
 use super::public::{Absent, Looking};
 use super::spending::Purse;
 use super::{AccountSetup, Ticket, tokens};
@@ -50,6 +51,8 @@ pub(super) struct Desk {
     pub ends_said: Said,
     /// Posts whose files are not where the platform is to fetch them.
     pub absent: Absent,
+    /// What its deliveries have been handed out.
+    pub handed: Handed,
     /// How often it was moved on.
     pub turns: u64,
     /// Where it stands in the agenda.
@@ -148,6 +151,7 @@ impl Desk {
             patience: Patience::default(),
             ends_said: Said::new(),
             absent: Absent::default(),
+            handed: Handed::default(),
             turns: 0,
             wake: None,
             pause_until: None,

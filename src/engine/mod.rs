@@ -6,9 +6,10 @@
 //!
 //! `engine` holds the state and sorts what happens; `planning` keeps the lanes true to queue and ledger; `attempts`
 //! begins attempts and carries them on; `probes` asks accounts that were stopped once more, and `patience` says when;
-//! `public` holds posts whose files a platform would not find; `answers` says where everything stands; `announce` says in the
-//! log what has become durable; `desk` is one account; `tokens` keeps what a refresh has given through crashes; `ends`
-//! announces what ends by itself; `spending` what calls cost; `empties` says empty slots that follow each other closely as one.
+//! `public` holds posts whose files a platform would not find; `private` keeps out of the ledger what a platform has handed
+//! out for us alone; `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one
+//! account; `tokens` keeps what a refresh has given through crashes; `ends` announces what ends by itself; `spending` what calls
+//! cost; `empties` says empty slots that follow each other closely as one.
 //!
 //! Invariants:
 //! - A record is applied to the view, and announced, only when it is durable.
@@ -28,6 +29,7 @@ pub mod engine;
 pub mod event;
 mod patience;
 mod planning;
+mod private;
 mod probes;
 mod public;
 mod spending;

@@ -41,10 +41,14 @@ impl Record {
                 let fact = Fact::TokensKept { account: account.clone(), sealed: None };
                 Cow::Owned(Self { fact, ..*self })
             }
-            Fact::Checkpoint { data, .. } if data.get(Checkpoint::PRIVATE).is_some() => {
+            Fact::Checkpoint { data, .. } if PRIVATE.iter().any(|key| data.get(key).is_some()) => {
                 let mut shown = self.clone();
                 if let Fact::Checkpoint { data, .. } = &mut shown.fact {
-                    data[Checkpoint::PRIVATE] = "[secret]".into();
+                    for key in PRIVATE {
+                        if let Some(value) = data.get_mut(key) {
+                            *value = "[secret]".into();
+                        }
+                    }
                 }
                 Cow::Owned(shown)
             }
@@ -81,8 +85,12 @@ pub enum DecodeError {
     Garbled(String),
 }
 
+/// Keys of a checkpoint's data that are shown to nobody: that of today, and the one under which earlier versions kept the
+/// address of an upload in plain text.
+const PRIVATE: [&str; 2] = [Checkpoint::PRIVATE, "session"];
+
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fact {
     /// A daemon took the store.
@@ -195,6 +203,24 @@ pub enum Fact {
     },
 }
 
+/// As it is recorded, but for a checkpoint's data: what a platform has handed out there may be all that is needed to use
+/// it.
+impl std::fmt::Debug for Fact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Checkpoint { delivery, attempt, step, data: _, publishes, reconciled } => f
+                .debug_struct("Checkpoint")
+                .field("delivery", delivery)
+                .field("attempt", attempt)
+                .field("step", step)
+                .field("publishes", publishes)
+                .field("reconciled", reconciled)
+                .finish_non_exhaustive(),
+            other => write!(f, "{}", serde_json::to_value(other).unwrap_or_default()),
+        }
+    }
+}
+
 /// Empty slots that are recorded as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -298,10 +324,14 @@ mod tests {
             let fact = Fact::Checkpoint { delivery, attempt: 1, step, data, publishes: false, reconciled: false };
             Record::new(Timestamp::constant(1_790_000_000, 0), fact)
         };
-        let kept = record(json!({"session": "https://upload.example/?upload_id=canary", "part": 0}));
-        assert_eq!(*kept.shown(), record(json!({"session": "[secret]", "part": 0})));
-        assert_eq!(Record::decode(&kept.encode()).unwrap(), kept);
-        for data in [Value::Null, json!("session"), json!(["session"]), json!({"id": "1"})] {
+        for key in ["private", "session"] {
+            let kept = record(json!({key: "https://upload.example/?upload_id=canary", "part": 0}));
+            assert_eq!(*kept.shown(), record(json!({key: "[secret]", "part": 0})));
+            assert_eq!(Record::decode(&kept.encode()).unwrap(), kept);
+            let printed = format!("{kept:?}");
+            assert!(printed.contains("desk") && !printed.contains("canary"), "{printed}");
+        }
+        for data in [Value::Null, json!("private"), json!(["session"]), json!({"id": "1"})] {
             assert_eq!(*record(data.clone()).shown(), record(data));
         }
     }

@@ -1,8 +1,6 @@
 //! What Facebook tells of a Page: its name, and which version of the API answers. What a Page's token may do, and until
 //! when, it tells by `debug_token` only, which wants the token in an address.
 
-use serde_json::Value;
-
 use super::wire::Wire;
 use super::{Facebook, errors, is_version};
 use crate::platform::contract::examine::{Examination, Facts, Note};

@@ -16,9 +16,10 @@
 //!   whose checkpoint is there. Only a session that is gone before it told what it made may leave a private video
 //!   that nobody needs; the upload then begins anew.
 //! - **The session's address is a bearer capability**: who knows it may put bytes into this upload until that is whole.
-//!   It has to survive a crash, so it stands in the ledger's checkpoint in plain text, under the key that is shown to
-//!   nobody ([`crate::domain::Checkpoint::PRIVATE`]). With the last byte it loses its power. It goes into no log, no
-//!   reason and no export, and only to hosts that may have our token anyway ([`wire::Wire::session`]).
+//!   It stands in the checkpoint under the key that the ledger has sealed or not at all
+//!   ([`crate::domain::Checkpoint::PRIVATE`]): without a key for the store, an upload begins anew after a restart. With
+//!   the last byte it loses its power. It goes into no log, no reason and no export, and only to hosts that may have our
+//!   token anyway ([`wire::Wire::session`]).
 //! - **What was approved goes out whole.** A thumbnail that is refused holds the video back, and so does a playlist that
 //!   is not there: both come first, while nobody sees the video. Setting a thumbnail again changes nothing; a playlist
 //!   is looked through before something is put into it, and a second entry would harm nobody.

@@ -13,7 +13,8 @@ use crate::platform::contract::{Attempt, Reading};
 // No `Debug`: the address must not be printed.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Begun {
-    /// The session's address. Whoever has it may put bytes there.
+    /// The session's address. Whoever has it may put bytes there. Ledgers of earlier versions have it under `session`.
+    #[serde(rename = "private", alias = "session")]
     pub session: String,
 }
 

@@ -563,7 +563,7 @@ fn begun() -> Line {
     let mut line = Line::new(Manner::Usual, 20 * MIB, true);
     let keys = "base_url = 'https://www.googleapis.com'\nplaylist = 'PLabcdefghijkl'";
     line.adapter = adapter(&line.twin, keys);
-    line.keep("begin".into(), json!({"session": "https://www.googleapis.com/upload?upload_id=ADPycdvFixture"}));
+    line.keep("begin".into(), json!({"private": "https://www.googleapis.com/upload?upload_id=ADPycdvFixture"}));
     line.keep("video".into(), json!({"video": VIDEO, "uploaded": NOW}));
     line
 }
