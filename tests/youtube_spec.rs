@@ -32,6 +32,7 @@ fn every_request_is_one_that_the_api_describes() {
     let expected = [
         "ask",
         "begin",
+        "captions",
         "channel",
         "chunk",
         "look",
@@ -65,6 +66,7 @@ fn every_reply_of_the_imitation_has_the_described_shape() {
         seen.insert(name.to_owned());
     }
     let expected = [
+        "Caption",
         "ChannelListResponse",
         "PlaylistItem",
         "PlaylistItemListResponse",
@@ -169,7 +171,9 @@ fn all_exchanges() -> Vec<(String, Request, HttpReply)> {
         (Manner::Unreadable, 10, Visibility::Public),
     ] {
         let mut twin = YoutubeTwin::with(manner);
-        let media = [media("film.mp4", "video/mp4", bytes), media("still.png", "image/png", 9)];
+        let mut captions = media("film.vtt", "application/octet-stream", 1);
+        captions.bytes = b"WEBVTT\n\n00:01.000 --> 00:02.000\nA desk.\n".as_slice().into();
+        let media = [media("film.mp4", "video/mp4", bytes), media("still.png", "image/png", 9), captions];
         for purpose in [Purpose::Publish, Purpose::LookBack] {
             deliver(&mut twin, content(visibility), &media, purpose, &mut all);
         }
@@ -296,6 +300,18 @@ fn violations(api: &Value, request: &Request) -> Vec<String> {
     faults
 }
 
+/// What is said of a file, and the kind of the file, in a body of two parts.
+fn related(request: &Request) -> Option<(Body, String)> {
+    let boundary = request.body.mime.as_ref()?.strip_prefix("multipart/related; boundary=")?;
+    let text = String::from_utf8(request.body.concat()).ok()?;
+    let text = text.strip_suffix(&format!("\r\n--{boundary}--\r\n"))?.strip_prefix(&format!("--{boundary}\r\n"))?;
+    let (about, file) = text.split_once(&format!("\r\n--{boundary}\r\n"))?;
+    let (kind, about) = about.split_once("\r\n\r\n")?;
+    let (file, _) = file.split_once("\r\n\r\n")?;
+    let about = Body::bytes("application/json", about.as_bytes().into());
+    kind.starts_with("content-type: application/json").then(|| (about, file.replace("content-type: ", "")))
+}
+
 fn body_violations(api: &Value, method: &Value, request: &Request, parts: &BTreeSet<&str>) -> Vec<String> {
     let upload = request.url.path().starts_with("/upload/");
     let mime = request.body.mime.clone().unwrap_or_default();
@@ -308,6 +324,12 @@ fn body_violations(api: &Value, method: &Value, request: &Request, parts: &BTree
     match (upload, request.method, way) {
         (true, Method::Put, Some("resumable")) => range_violations(request, accepted(&mime)),
         (true, Method::Post, Some("media")) if accepted(&mime) => Vec::new(),
+        (true, Method::Post, Some("multipart")) => {
+            let Some((about, file)) = related(request) else { return vec!["not two parts".into()] };
+            let faults = if accepted(&file) { Vec::new() } else { vec![format!("a file of the kind {file}")] };
+            let about = Request { body: Body { mime: Some("application/json".into()), ..about }, ..request.clone() };
+            [faults, schema_violations(api, method, &about, parts)].concat()
+        }
         (true, Method::Post, Some("resumable")) => {
             let announced = accepted(&header(request, "x-upload-content-type"));
             let length = header(request, "x-upload-content-length").parse::<u64>().is_ok();

@@ -2,7 +2,7 @@
 //!
 //! What one attempt does, step by step: `token` and `channel` where they are not known ([`session`]); `begin`, which
 //! opens an upload session; `ask`, how much of the film that session has; `chunk-N`, the bytes from N on; `video`, the
-//! last of them, which makes a private video; `thumbnail`; `processing`, until YouTube has understood the film;
+//! last of them, which makes a private video; `thumbnail`; `captions`; `processing`, until YouTube has understood the film;
 //! `playlist-look` and `playlist`; and `publish-0`, which makes the private video public.
 //!
 //! What is decided here, and why:
@@ -20,15 +20,16 @@
 //!   ([`crate::domain::Checkpoint::PRIVATE`]): without a key for the store, an upload begins anew after a restart. With
 //!   the last byte it loses its power. It goes into no log, no reason and no export, and only to hosts that may have our
 //!   token anyway ([`wire::Wire::session`]).
-//! - **What was approved goes out whole.** A thumbnail that is refused holds the video back, and so does a playlist that
-//!   is not there: both come first, while nobody sees the video. Setting a thumbnail again changes nothing; a playlist
-//!   is looked through before something is put into it, and a second entry would harm nobody.
+//! - **What was approved goes out whole.** A thumbnail or captions that are refused hold the video back, and so does a
+//!   playlist that is not there: all come first, while nobody sees the video. Setting a thumbnail again changes nothing;
+//!   captions of a language and name that are there already are refused as such, so that a second try proves the first; a
+//!   playlist is looked through before something is put into it, and a second entry would harm nobody.
 //! - **Processing is waited for**, ten minutes at most: a film that YouTube cannot read is refused while it is private.
 //!   After that the video goes out and gets better while people watch.
 //! - **A project that Google has not audited publishes nothing**: YouTube keeps what it uploads private, and the reply
 //!   to the publishing step shows it. That is refused with what to do.
 //!
-//! What it does not do: captions, comments, threads, scheduling by YouTube, editing, deleting, live streams; alternative
+//! What it does not do: captions in several languages, comments, threads, scheduling by YouTube, editing, deleting, live streams; alternative
 //! texts have no place there. It does not ask who is subscribed, and keeps no count of the quota.
 
 mod examine;
@@ -266,6 +267,10 @@ impl Youtube {
         };
         if let Some(image) = roles.thumbnail.filter(|_| !done.adorned) {
             return Ok(leaves("thumbnail", self.wire.set_thumbnail(&token, video, image)));
+        }
+        if let Some(captions) = roles.captions.filter(|_| !done.captioned) {
+            let lang = content.lang.as_deref().unwrap_or_default();
+            return Ok(leaves("captions", self.wire.add_captions(&token, video, lang, captions, &attempt.job.key)));
         }
         if !scratch.processed {
             return Ok(harmless("processing", self.wire.video(&token, video)));

@@ -31,6 +31,12 @@ pub struct Adorned {
     pub thumbnail_of: String,
 }
 
+/// Checkpoint of the captions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Captioned {
+    pub captions_of: String,
+}
+
 /// Checkpoint of the place in a playlist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Listed {
@@ -49,6 +55,7 @@ pub struct Done {
     pub begun: Option<Begun>,
     pub uploaded: Option<Uploaded>,
     pub adorned: bool,
+    pub captioned: bool,
     pub listed: Option<String>,
     pub published: Option<Published>,
 }
@@ -68,6 +75,8 @@ impl Done {
                 done.published = Some(published);
             } else if Adorned::deserialize(data).is_ok() {
                 done.adorned = true;
+            } else if Captioned::deserialize(data).is_ok() {
+                done.captioned = true;
             }
         }
         done

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::media::Roles;
-use super::progress::{Adorned, Begun, Done, Listed, Published, Scratch, Uploaded, data};
+use super::progress::{Adorned, Begun, Captioned, Done, Listed, Published, Scratch, Uploaded, data};
 use super::wire::{Ear, Standing, Trouble, standing};
 use super::{Youtube, is_id, session};
 use crate::domain::time;
@@ -51,6 +51,10 @@ impl Youtube {
                 }
                 _ => again("the reply does not show the thumbnail"),
             },
+            ("captions", Some(uploaded)) => match word(&value, "/kind") {
+                "youtube#caption" => captioned(uploaded),
+                _ => again("the reply does not show the captions"),
+            },
             ("playlist-look", Some(_)) => match items(&value, "playlistItem") {
                 Some(found) => Scratch { in_playlist: Some(!found.is_empty()), ..Scratch::of(attempt) }.learned(),
                 None => again("there is no list in the reply"),
@@ -88,6 +92,14 @@ impl Youtube {
     fn refused(&self, attempt: &Attempt<'_>, step: &Step, trouble: Trouble) -> Reading {
         let Trouble::Refused { reason, why } = trouble else { return settle(attempt, step.effect, trouble) };
         let why = match (step.name.as_str(), reason.as_str()) {
+            // An earlier try has arrived: nobody else knows this video yet.
+            ("captions", "captionExists") => {
+                let uploaded = Done::of(attempt.done).uploaded;
+                return uploaded.map_or_else(|| again("captions of no video"), |uploaded| captioned(&uploaded));
+            }
+            // Whoever looks does not know it yet.
+            ("captions", "videoNotFound") => return Reading::Retry { after: None, why },
+            ("captions", _) => format!("{why}; look at the file of captions"),
             ("playlist", "videoAlreadyInPlaylist") => return self.listed(),
             // The playlist does not know it yet.
             ("playlist", "videoNotFound") => return Reading::Retry { after: None, why },
@@ -103,6 +115,10 @@ impl Youtube {
         };
         Reading::Refused { why }
     }
+}
+
+fn captioned(uploaded: &Uploaded) -> Reading {
+    Reading::Checkpoint(data(&Captioned { captions_of: uploaded.video.clone() }))
 }
 
 fn ear(attempt: &Attempt<'_>, done: &Done) -> Ear {

@@ -13,13 +13,13 @@ macro_rules! fixtures {
 const FIXTURES: &[(&str, &str)] = fixtures![
     "token" "token-narrow" "token-header-injection" "invalid-grant" "invalid-client" "channel" "no-channel" "begun"
     "begun-elsewhere" "nothing-yet" "incomplete" "all-but-whole" "range-garbled" "session-gone" "uploaded"
-    "thumbnail" "forbidden" "in-processing" "processed" "unreadable" "rejected" "seen-public" "no-video" "listed" "not-listed" "entry"
+    "thumbnail" "captions" "captions-exist" "forbidden" "in-processing" "processed" "unreadable" "rejected" "seen-public" "no-video" "listed" "not-listed" "entry"
     "entry-there" "no-playlist" "published" "published-unlisted" "published-other" "kept-private"
     "forbidden-privacy" "no-such-video" "invalid-title" "quota" "rate" "upload-limit" "auth-error"
     "signup-required" "scope-missing" "api-off" "backend" "limited-html" "bad-gateway" "hotel" "redirect" "not-google"
 ];
 
-const STEPS: [&str; 12] = [
+const STEPS: [&str; 13] = [
     "token",
     "channel",
     "begin",
@@ -27,6 +27,7 @@ const STEPS: [&str; 12] = [
     "chunk-0",
     "video",
     "thumbnail",
+    "captions",
     "processing",
     "playlist-look",
     "playlist",
@@ -39,6 +40,7 @@ const TABLE: &str = include_str!("fixtures/readings.txt");
 
 const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
 const VIDEO: &str = "v0123456789";
+const CAPTIONS: &str = "1\n00:00:01,000 --> 00:00:02,000\nA desk.\n";
 const MIB: usize = 1024 * 1024;
 
 #[test]
@@ -87,12 +89,14 @@ fn a_lost_call_never_makes_a_second_video() {
         for arrived in [true, false] {
             for call in 0.. {
                 let mut line = Line::new(manner, 20 * MIB, true);
+                line.caption("A desk in words");
                 line.lose = Some((call, arrived));
                 let first = line.run();
                 let over = line.lose.is_some();
                 line.finish();
                 let count = (line.twin.videos(), line.twin.published().len(), line.twin.listed(0));
                 assert_eq!(count, (1, 1, 1), "{manner:?}, call {call}, arrived: {arrived}, first {first}");
+                assert_eq!(line.twin.captions(), [["en", "A desk in words", CAPTIONS]]);
                 let begun = line.steps.iter().filter(|step| *step == "begin").count();
                 assert!(begun <= 2 && (begun == 1 || call == 2), "{manner:?}: the upload began {begun} times");
                 if over {
@@ -114,6 +118,76 @@ fn it_goes_on_at_the_byte_that_the_session_names() {
     line.run();
     assert_eq!(line.steps[..2], ["ask", "video"]);
     assert_eq!(line.sent("video", "content-range"), "bytes 16777216-20971519/20971520");
+}
+
+/// The process is killed between two chunks, or while one is under way: the next one asks, and sends what is missing.
+#[test]
+fn a_kill_in_the_middle_of_an_upload_goes_on_at_the_byte() {
+    for (arrived, chunk) in [(false, "chunk-8388608"), (true, "video")] {
+        let mut line = Line::new(Manner::Usual, 20 * MIB, false);
+        line.lose = Some((5, arrived));
+        assert_eq!((line.run().as_str(), line.steps.last().unwrap().as_str()), ("lost", "chunk-8388608"));
+        line.steps.clear();
+        assert_eq!(line.finish(), "done");
+        assert_eq!(line.steps[..4], ["token", "channel", "ask", chunk]);
+        let from = if arrived { 16_777_216 } else { 8_388_608 };
+        let next = line.calls.iter().rev().find(|call| call.name == chunk).unwrap();
+        let Call::Http(request) = &next.call else { panic!("files") };
+        let range = request.headers.iter().find(|(name, _)| *name == "content-range").unwrap().1.expose();
+        assert!(range.starts_with(&format!("bytes {from}-")), "{range}");
+        assert_eq!((line.twin.videos(), line.twin.published().len()), (1, 1));
+    }
+}
+
+/// What the ledger does not keep (see [`Checkpoint::PRIVATE`]), costs an upload and nothing else.
+#[test]
+fn an_upload_whose_session_nobody_knows_any_more_begins_anew() {
+    let mut line = Line::new(Manner::Usual, 20 * MIB, false);
+    line.lose = Some((5, false));
+    assert_eq!(line.run(), "lost");
+    line.done[0].data[Checkpoint::PRIVATE] = Value::Null;
+    line.steps.clear();
+    assert_eq!(line.finish(), "done");
+    assert_eq!(line.steps[..5], ["token", "channel", "begin", "ask", "chunk-0"]);
+    assert_eq!((line.twin.videos(), line.twin.published().len()), (1, 1));
+    // Ledgers of earlier versions have it under another name.
+    let mut line = Line::new(Manner::Usual, 20 * MIB, false);
+    line.lose = Some((5, false));
+    line.run();
+    let session = line.done[0].data[Checkpoint::PRIVATE].take();
+    line.done[0].data = json!({ "session": session });
+    line.steps.clear();
+    line.finish();
+    assert_eq!(line.steps[..3], ["token", "channel", "ask"]);
+}
+
+#[test]
+fn captions_are_there_before_anybody_sees_the_video() {
+    let mut line = Line::new(Manner::Usual, 10, true);
+    line.caption("English");
+    assert_eq!(line.run(), "done");
+    let expected = "token channel begin ask video thumbnail captions processing processing processing playlist-look \
+                    playlist publish-0";
+    assert_eq!(line.steps.join(" "), expected);
+    assert_eq!(line.twin.captions(), [["en", "English", CAPTIONS]]);
+    // Captions that cannot be read hold the video back; what was uploaded stays private.
+    let mut line = Line::new(Manner::Illegible, 10, false);
+    line.caption("English");
+    let end = line.run();
+    assert!(end.starts_with("refused") && end.ends_with("look at the file of captions"), "{end}");
+    assert_eq!((line.twin.videos(), line.twin.published().len()), (1, 0));
+    // Where the quota does not reach for them, the video waits, and is not uploaded again.
+    let mut line = Line::new(Manner::Usual, 10, false);
+    line.caption("English");
+    line.run_until("processing");
+    line.done.retain(|done| done.step != "captions");
+    line.twin.exhaust(Timestamp::constant(1_790_060_400, 0));
+    line.steps.clear();
+    line.session = Session::default();
+    assert!(line.run().starts_with("limited"), "{:?}", line.steps);
+    assert_eq!(line.finish(), "done");
+    assert_eq!(line.steps.iter().filter(|step| *step == "begin").count(), 0);
+    assert_eq!(line.twin.captions().len(), 1, "those of the first try were there");
 }
 
 #[test]
@@ -288,8 +362,19 @@ fn what_cannot_go_there_is_said_beforehand() {
     assert_eq!(with(vec![known("a.mp4", "image/png", 9)]), no_video);
     assert_eq!(with(vec![item("a.mp4"), item("b.mp4")]), "2 files, youtube takes 1");
     assert_eq!(with(vec![known("a", "audio/mpeg", 9)]), "youtube takes no sounds");
-    let captions = "a.srt: only a video and its thumbnail can go to youtube";
-    assert_eq!(with(vec![item("a.mp4"), item("a.srt")]), format!("2 files, youtube takes 1; {captions}"));
+    let said = |lang: Option<&str>, media: Vec<MediaItem>| {
+        reasons(Content { text: "A".into(), lang: lang.map(Into::into), media, ..Content::default() })
+    };
+    assert_eq!(said(Some("en"), vec![item("a.mp4"), item("a.SRT"), item("a.jpg")]), "");
+    assert_eq!(said(Some("en"), vec![item("a.mp4"), known("a.vtt", "application/octet-stream", 9)]), "");
+    assert_eq!(said(None, vec![item("a.mp4"), item("a.vtt")]), "nobody says what language the captions are in");
+    let two = "2 files of captions, youtube takes one";
+    assert_eq!(said(Some("en"), vec![item("a.mp4"), item("a.srt"), item("b.vtt")]), two);
+    let named = MediaItem { alt: "x".repeat(151), ..item("a.srt") };
+    let long = "the description of a.srt names its captions, in at most 150 characters";
+    assert_eq!(said(Some("en"), vec![item("a.mp4"), named]), long);
+    let text = "a.txt: only a video, its thumbnail and its captions can go to youtube";
+    assert_eq!(with(vec![item("a.mp4"), item("a.txt")]), format!("2 files, youtube takes 1; {text}"));
     let two = "2 images, youtube takes one, as the thumbnail of the video";
     assert_eq!(with(vec![item("a.mp4"), item("a.png"), item("b.png")]), two);
     let gif = "the thumbnail is image/gif, youtube takes image/jpeg and image/png";
@@ -327,10 +412,12 @@ fn files_are_looked_at_again_before_anything_is_sent() {
     assert_eq!(end(vec![("a.mp4", "image/png")]), refused("youtube takes no post without a video"));
     let sound = "a.mp4 is audio/mpeg, and only a video can go to youtube";
     assert_eq!(end(vec![("a.mp4", "audio/mpeg")]), refused(sound));
-    let two = "youtube takes one video, and one image as its thumbnail";
+    let two = "youtube takes one video, one image as its thumbnail, and one file of captions";
     assert_eq!(end(vec![("a", "video/mp4"), ("b", "video/mp4")]), refused(two));
     let gif = "the thumbnail is image/gif, youtube takes image/jpeg and image/png";
     assert_eq!(end(vec![("a", "video/mp4"), ("b", "image/gif")]), refused(gif));
+    let nothing = "b.srt holds no captions in UTF-8 with times";
+    assert_eq!(end(vec![("a", "video/mp4"), ("b.srt", "application/octet-stream")]), refused(nothing));
 }
 
 #[test]
@@ -437,6 +524,15 @@ impl Line {
         }
     }
 
+    /// The video has captions of that name.
+    fn caption(&mut self, name: &str) {
+        let item = MediaItem { alt: name.into(), ..item("desk.srt") };
+        let bytes = CAPTIONS.as_bytes().into();
+        self.job.media.push(Media { item: item.clone(), mime: "application/octet-stream".into(), size: None, bytes });
+        self.job.content.media.push(item);
+        self.job.content.lang = Some("en".into());
+    }
+
     /// One attempt; how it ended.
     fn run(&mut self) -> String {
         let mut scratch = Value::Null;
@@ -539,7 +635,7 @@ impl Line {
     fn read(&self, step: &str, reply: &HttpReply) -> Reading {
         let effect = match step {
             "publish-0" => Effect::Publishes,
-            "begin" | "video" | "thumbnail" | "playlist" => Effect::Leaves,
+            "begin" | "video" | "thumbnail" | "captions" | "playlist" => Effect::Leaves,
             _ => Effect::Harmless,
         };
         let secrets = self.twin.secrets(0);

@@ -41,6 +41,8 @@ pub enum Manner {
     Unverified,
     /// Sessions keep only half of what a request brings.
     Forgetful,
+    /// Captions cannot be read.
+    Illegible,
 }
 
 /// The platform, empty.
@@ -51,6 +53,8 @@ pub struct YoutubeTwin {
     videos: BTreeMap<String, Video>,
     /// Ids of videos in the order in which people could first see them.
     order: Vec<String>,
+    /// Captions: video, language, name and text.
+    captions: Vec<[String; 4]>,
     /// Playlist and video, in order.
     entries: Vec<(String, String)>,
     throttled: Option<Timestamp>,
@@ -104,6 +108,7 @@ impl YoutubeTwin {
             sessions: BTreeMap::new(),
             videos: BTreeMap::new(),
             order: Vec::new(),
+            captions: Vec::new(),
             entries: Vec::new(),
             throttled: None,
             exhausted: None,
@@ -125,6 +130,11 @@ impl YoutubeTwin {
     /// How often a video stands in the playlist of account number `account`.
     pub fn listed(&self, account: u32) -> usize {
         self.entries.iter().filter(|(list, _)| *list == playlist(account)).count()
+    }
+
+    /// Language, name and text of all captions.
+    pub fn captions(&self) -> Vec<[&str; 3]> {
+        self.captions.iter().map(|[_, lang, name, text]| [lang.as_str(), name, text]).collect()
     }
 
     /// How many videos have a thumbnail of their own.
@@ -175,6 +185,7 @@ impl YoutubeTwin {
             (Method::Post, "upload/youtube/v3/videos") => self.begin(account, request),
             (Method::Put, "upload/youtube/v3/videos") => self.bytes(account, request, now),
             (Method::Post, "upload/youtube/v3/thumbnails/set") => self.set_thumbnail(account, request),
+            (Method::Post, "upload/youtube/v3/captions") => self.add_captions(account, request, now),
             (Method::Get, "youtube/v3/videos") => self.find(account, request, now),
             (Method::Put, "youtube/v3/videos") => self.update(account, request, now),
             (Method::Get, "youtube/v3/playlistItems") => self.find_entry(account, request),
@@ -378,6 +389,31 @@ impl YoutubeTwin {
         HttpReply::json(200, &body)
     }
 
+    fn add_captions(&mut self, account: u32, request: &Request, now: Timestamp) -> HttpReply {
+        let Some((about, text)) = related(request) else {
+            return error(400, "youtube.caption", "contentRequired", "The request does not contain a caption file.");
+        };
+        let said = |key: &str| about["snippet"][key].as_str().unwrap_or_default().to_owned();
+        let (video, lang, name) = (said("videoId"), said("language"), said("name"));
+        if self.own(account, &video).is_none() {
+            return not_found();
+        }
+        if self.manner == Manner::Illegible {
+            let message = "The caption content could not be parsed.";
+            return error(400, "youtube.caption", "invalidMetadata", message);
+        }
+        if self.captions.iter().any(|held| held[..3] == [video.as_str(), &lang, &name]) {
+            let message = "The specified video already has a caption track with the given language and name.";
+            return error(409, "youtube.caption", "captionExists", message);
+        }
+        self.captions.push([video, lang, name, text]);
+        let id = format!("AUieDa-{}", self.captions.len());
+        let mut snippet = about["snippet"].clone();
+        snippet["lastUpdated"] = json!(now.to_string());
+        snippet["status"] = json!("serving");
+        HttpReply::json(200, &json!({"kind": "youtube#caption", "etag": "etag", "id": id, "snippet": snippet}))
+    }
+
     fn find(&self, account: u32, request: &Request, now: Timestamp) -> HttpReply {
         let id = query(request).remove("id").unwrap_or_default();
         let found = self.own(account, &id).map(|video| self.resource(&id, video, now));
@@ -574,4 +610,15 @@ fn query(request: &Request) -> BTreeMap<String, String> {
 fn body(request: &Request) -> Option<Value> {
     let is_json = request.body.mime.as_deref().is_some_and(|mime| mime.starts_with("application/json"));
     serde_json::from_slice(&request.body.concat()).ok().filter(|_| is_json)
+}
+
+/// The two parts of a body: what is said of a file, and the file.
+fn related(request: &Request) -> Option<(Value, String)> {
+    let boundary = request.body.mime.as_deref()?.strip_prefix("multipart/related; boundary=")?;
+    let body = String::from_utf8(request.body.concat()).ok()?;
+    let body = body.strip_suffix(&format!("\r\n--{boundary}--\r\n"))?;
+    let parts = body.strip_prefix(&format!("--{boundary}\r\n"))?;
+    let (about, file) = parts.split_once(&format!("\r\n--{boundary}\r\n"))?;
+    let content = |part: &str| Some(part.split_once("\r\n\r\n")?.1.to_owned());
+    Some((serde_json::from_str(&content(about)?).ok()?, content(file)?))
 }

@@ -128,6 +128,22 @@ impl Wire {
         self.call(token, Method::Post, "upload/youtube/v3/thumbnails/set", &query, body)
     }
 
+    /// Adds captions to a video. What is said of them and the file itself go in one request, with `key` between them,
+    /// which stands in no file that was made before it.
+    pub fn add_captions(&self, token: &Secret, video: &str, lang: &str, file: &Media, key: &str) -> Call {
+        let snippet = json!({"videoId": video, "language": lang, "name": file.item.alt.trim(), "isDraft": false});
+        let about = json!({ "snippet": snippet });
+        let head = format!(
+            "--{key}\r\ncontent-type: application/json; charset=UTF-8\r\n\r\n{about}\r\n--{key}\r\n\
+             content-type: application/octet-stream\r\n\r\n"
+        );
+        let chunks =
+            vec![head.into_bytes().into(), file.bytes.clone(), format!("\r\n--{key}--\r\n").into_bytes().into()];
+        let body = Body { mime: Some(format!("multipart/related; boundary={key}")), chunks };
+        let query = [("uploadType", "multipart"), ("part", "snippet")];
+        self.call(token, Method::Post, "upload/youtube/v3/captions", &query, body)
+    }
+
     pub fn video(&self, token: &Secret, video: &str) -> Call {
         let query = [("part", "status,processingDetails"), ("id", video)];
         self.call(token, Method::Get, "youtube/v3/videos", &query, Body::default())
