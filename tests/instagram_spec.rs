@@ -12,7 +12,7 @@ use cadenced::domain::Content;
 use cadenced::platform::contract::Request;
 use cadenced::platform::instagram::ENTRY;
 use serde_json::Value;
-use support::graph::{film, parameters, picture, requests, shared};
+use support::graph::{film, parameters, picture, requests, requests_with, shared};
 
 /// Of the account with either login, of a post, of a container, of a quota, and of a refresh.
 struct Api {
@@ -65,6 +65,9 @@ fn violations(api: &Api, step: &str, request: &Request) -> Vec<String> {
             let known = names(&api.refresh["apis"][0], "params");
             faults.extend(sent.keys().filter(|name| !known.contains(*name)).map(|name| format!("no parameter {name}")));
         }
+        ("identity", ["v26.0", _]) if sent.get("fields").is_some_and(|fields| fields == "id,username") => {
+            faults.extend(asked(&api.accounts[1]));
+        }
         ("identity", ["v26.0", "me"]) => faults.extend(asked(&api.accounts[0])),
         ("bytes", ["ig-api-upload", "v26.0", _]) => {}
         ("status" | "ready" | "asked", ["v26.0", _]) => faults.extend(asked(&api.container)),
@@ -97,7 +100,13 @@ fn violations(api: &Api, step: &str, request: &Request) -> Vec<String> {
 fn all_requests() -> Vec<(String, Request)> {
     let post = Content { text: "one".into(), ..Content::default() };
     let kinds = [vec![picture(1)], vec![film()], vec![picture(1), film()]];
-    kinds.into_iter().flat_map(|media| requests(&ENTRY, &post, &media)).collect()
+    let mut all: Vec<_> = kinds.into_iter().flat_map(|media| requests(&ENTRY, &post, &media)).collect();
+    // A film is sent where the account has Facebook's login.
+    all.extend(requests_with("user_id = '17841400000000000'", &ENTRY, &post, &[film()]));
+    for file in [picture(1), film()] {
+        all.extend(requests_with("kind = 'story'", &ENTRY, &Content::default(), &[file]));
+    }
+    all
 }
 
 #[test]

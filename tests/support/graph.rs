@@ -73,6 +73,11 @@ pub fn job(adapter: &dyn Adapter, content: Content, media: Vec<Media>) -> Job {
 
 /// Publishes a post, loses the answer to each publishing call in turn, and to none, and looks for it; tells every request.
 pub fn requests(entry: &Entry, content: &Content, media: &[Media]) -> Vec<(String, Request)> {
+    requests_with("", entry, content, media)
+}
+
+/// The same on an account with these keys, too.
+pub fn requests_with(keys: &str, entry: &Entry, content: &Content, media: &[Media]) -> Vec<(String, Request)> {
     let mut requests = Vec::new();
     let mut keep = |step: &Step| {
         if let Call::Http(request) = &step.call {
@@ -81,7 +86,7 @@ pub fn requests(entry: &Entry, content: &Content, media: &[Media]) -> Vec<(Strin
     };
     for lost in 0..content.thread.len() + 2 {
         let mut twin = (entry.twin)();
-        let adapter = adapter(entry, "");
+        let adapter = adapter(entry, keys);
         let job = job(&*adapter, content.clone(), media.to_vec());
         let mut drive = Drive::new(&*adapter, &mut *twin, &job);
         let mut publications = 0;

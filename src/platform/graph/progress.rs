@@ -104,7 +104,16 @@ pub struct Scratch {
     /// Items that are finished.
     pub ready: BTreeSet<String>,
     pub finished: Option<Finished>,
+    /// What a container has of the bytes that it is sent.
+    pub stored: Option<Stored>,
     pub look: Option<Look>,
+}
+
+/// A container has so many bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stored {
+    pub id: String,
+    pub bytes: usize,
 }
 
 /// A container was finished at that moment, and how often it was found so.

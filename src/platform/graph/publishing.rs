@@ -12,13 +12,14 @@
 //!   then a new one is made. An old one that may have been published is never replaced before it was looked for.
 //! - **Failing to learn an address fails nothing.** It is asked for once, after the last part.
 //!
-//! Steps: `refresh`, `identity`, `quota`; for each file of a carousel `item-N` and `ready-N`; then for each part `container-N` (for a film that is sent as bytes `bytes-N`), `status-N`, `publish-N`; at last `address`.
+//! Steps: `refresh`, `identity`, `quota`; for each file of a carousel `item-N` and `ready-N`; then for each part
+//! `container-N` (for a film that is sent `stored-N` and `bytes-N`), `status-N`, `publish-N`; at last `address`.
 
 use std::time::Duration;
 
 use url::Url;
 
-use super::progress::{Done, Scratch};
+use super::progress::{Done, Made, Scratch};
 use super::wire::{self, Wire};
 use super::{Dialect, look, media, token};
 use crate::domain::{Checkpoint, Content, MediaItem, ReplyTo, SecretRef, time};
@@ -60,8 +61,8 @@ pub trait Service {
         false
     }
 
-    /// The request that sends a container its bytes.
-    fn bytes(&self, _wire: &Wire<'_>, _job: &Job, _container: &str) -> Option<Request> {
+    /// The request that sends a container its bytes, from `offset` on.
+    fn bytes(&self, _wire: &Wire<'_>, _job: &Job, _container: &str, _offset: usize) -> Option<Request> {
         None
     }
 }
@@ -213,15 +214,32 @@ impl View<'_> {
         })
     }
 
-    /// The request that sends the one film as bytes.
-    fn bytes(&self, container: &str) -> Option<Request> {
-        self.service.bytes(&self.wire, self.attempt.job, container)
+    fn sends_bytes(&self) -> bool {
+        let mimes: Vec<&str> = self.attempt.job.media.iter().map(|file| file.mime.as_str()).collect();
+        self.service.sends_bytes(&mimes)
+    }
+
+    /// What is to be sent of the one film whose bytes are, or what its container has of them. One that this attempt has
+    /// made has none.
+    fn send(&self, part: usize, made: &Made) -> Option<Next> {
+        if part > 0 || !self.sends_bytes() || self.done.sent.contains(&made.id) {
+            return None;
+        }
+        let new = made.attempt == self.attempt.job.attempt;
+        let stored = self.scratch.stored.as_ref().filter(|stored| stored.id == made.id).map(|stored| stored.bytes);
+        let Some(offset) = stored.or(new.then_some(0)) else {
+            let request = self.wire.get(&[&made.id], &[("fields", "video_status")]);
+            return Some(harmless(format!("stored-{part}"), request));
+        };
+        let whole = self.attempt.job.media.first().is_some_and(|film| offset >= film.bytes.len());
+        let request = || self.service.bytes(&self.wire, self.attempt.job, &made.id, offset);
+        if whole { None } else { request().map(|request| leaves(format!("bytes-{part}"), request)) }
     }
 
     /// Meta knows where the files are, and has fetched a carousel's.
     fn files(&self) -> Option<Next> {
         let job = self.attempt.job;
-        if !self.done.posts.is_empty() || self.done.containers.contains_key(&0) || self.bytes("0").is_some() {
+        if !self.done.posts.is_empty() || self.done.containers.contains_key(&0) || self.sends_bytes() {
             return None;
         }
         let alone = job.media.len() == 1;
@@ -242,8 +260,8 @@ impl View<'_> {
     fn publish(&self) -> Next {
         let part = self.done.posts.len();
         let Some(made) = self.done.containers.get(&part) else { return self.make(part) };
-        if let Some(request) = self.bytes(&made.id).filter(|_| part == 0 && !self.done.sent.contains(&made.id)) {
-            return leaves(format!("bytes-{part}"), request);
+        if let Some(next) = self.send(part, made) {
+            return next;
         }
         let fresh = self
             .scratch
@@ -261,7 +279,7 @@ impl View<'_> {
         let job = self.attempt.job;
         let mut form = match (part, job.media.as_slice()) {
             (0, [file]) => {
-                let base = self.account.media_base.as_ref().filter(|_| self.bytes("0").is_none());
+                let base = self.account.media_base.as_ref().filter(|_| !self.sends_bytes());
                 let address = base.map(|base| media::address(base, &file.item, &file.mime));
                 self.service.file(file, address.as_ref().map(Url::as_str), Place::Alone)
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::errors::{self, Class, GraphError};
-use super::progress::{Done, Finished, Left, Made, Scratch, data};
+use super::progress::{Done, Finished, Left, Made, Scratch, Stored, data};
 use super::publishing::{FRESH, Service};
 use super::{Dialect, look, token, wire};
 use crate::domain::{Timestamp, time};
@@ -40,6 +40,7 @@ pub fn read(service: &dyn Service, attempt: &Attempt<'_>, step: &Step, reply: &R
         "quota" => answer.quota(),
         "item" => answer.made(|id, at| Left::Item { item: place, id, at }),
         "container" => answer.made(|id, at| Left::Container { part: place, id, at, attempt: attempt.job.attempt }),
+        "stored" => answer.stored(place),
         "bytes" => answer.sent(place),
         "ready" => answer.item_status(place),
         "status" => answer.status(place),
@@ -157,13 +158,32 @@ impl Answer<'_> {
         }
     }
 
+    /// How much of its bytes a container has. Where that is not told, nobody knows; a new one has none.
+    fn stored(&self, part: usize) -> Reading {
+        let Some(made) = self.done.containers.get(&part) else { return self.unanswered("nobody asked for this part") };
+        let told =
+            self.value().and_then(|value| value["video_status"]["uploading_phase"]["bytes_transferred"].as_u64());
+        let most = self.attempt.job.media.first().map_or(0, |film| film.bytes.len());
+        match told.and_then(|bytes| usize::try_from(bytes).ok()).filter(|bytes| *bytes <= most) {
+            Some(bytes) => {
+                let mut scratch = Scratch::of(self.attempt);
+                scratch.stored = Some(Stored { id: made.id.clone(), bytes });
+                scratch.learned()
+            }
+            None => self.stop().unwrap_or_else(|| match self.reply.status {
+                200..=499 => Reading::Redo { why: self.why("nobody knows what of the bytes has arrived") },
+                _ => Reading::Retry { after: None, why: self.why("failed to ask what of the bytes has arrived") },
+            }),
+        }
+    }
+
     fn sent(&self, part: usize) -> Reading {
         let container = self.done.containers.get(&part).map(|made| made.id.clone());
         match (self.value(), container) {
             (Some(value), Some(container)) if value["success"] == true => {
                 Reading::Checkpoint(data(&Left::Bytes { container }))
             }
-            // What it has of the bytes, nobody knows; a new one has none.
+            // The next attempt asks what it has of the bytes, where it does not refuse them.
             _ => self.stop().unwrap_or_else(|| match self.reply.status {
                 400..=499 => Reading::Redo { why: self.why("the bytes were not taken") },
                 _ => Reading::Retry { after: None, why: self.why("the bytes were not taken") },

@@ -21,6 +21,8 @@ use crate::platform::contract::{Call, Codes, HttpReply, Method, Published, Reply
 const LIFE: Duration = Duration::from_secs(25 * 3600);
 /// How late a post comes into the list.
 const LATE: Duration = Duration::from_secs(20);
+/// Instagram's list of what is gone after a day.
+const STORIES: &str = "stories";
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long a token lives that a refresh gives.
 const TOKEN_LIFE: u64 = 5_184_000;
@@ -66,6 +68,8 @@ pub struct GraphTwin {
     unready: u32,
     /// Publishing calls that are carried out and answered with an error.
     denied: u32,
+    /// The next bytes that are sent break off in the middle.
+    broken: bool,
     /// Why the next container fails, in the service's words.
     failing: Option<String>,
     /// The folder of media cannot be read.
@@ -82,8 +86,9 @@ struct Container {
     /// How often it will still be called in progress.
     pending: u32,
     is_item: bool,
-    /// It waits for its bytes.
+    /// It waits for its bytes, and has so many.
     hungry: bool,
+    stored: usize,
     published: bool,
     failed: Option<String>,
 }
@@ -95,6 +100,7 @@ struct Kept {
     text: String,
     at: Timestamp,
     answers: Option<String>,
+    story: bool,
 }
 
 impl GraphTwin {
@@ -112,6 +118,7 @@ impl GraphTwin {
             withheld: Vec::new(),
             unready: 0,
             denied: 0,
+            broken: false,
             failing: None,
             hidden: false,
             used: 0,
@@ -127,6 +134,11 @@ impl GraphTwin {
     /// The next `calls` that publish do so, and are answered with an error.
     pub fn deny(&mut self, calls: u32) {
         self.denied = calls;
+    }
+
+    /// Of the next bytes that are sent only half arrive.
+    pub fn break_off(&mut self) {
+        self.broken = true;
     }
 
     /// The next container fails.
@@ -267,7 +279,8 @@ impl GraphTwin {
                 self.publish(account, &id, now)
             }
             (Method::Get, [who, edge])
-                if self.is_me(who, &me) && (*edge == dialect.posts || Some(*edge) == dialect.answers) =>
+                if self.is_me(who, &me)
+                    && (*edge == dialect.posts || Some(*edge) == dialect.answers || *edge == STORIES) =>
             {
                 self.list(account, edge, &parameters, now)
             }
@@ -422,7 +435,7 @@ impl GraphTwin {
         self.issued += 1;
         let id = (17_900_000_000_000_000 + self.issued).to_string();
         let failed = self.failing.take();
-        let made = Container { account, form, at: now, pending, is_item, hungry, published: false, failed };
+        let made = Container { account, form, at: now, pending, is_item, hungry, stored: 0, published: false, failed };
         self.containers.insert(id.clone(), made);
         HttpReply::json(200, &json!({ "id": id }))
     }
@@ -432,9 +445,18 @@ impl GraphTwin {
             let found = request.headers.iter().find(|(held, _)| held.eq_ignore_ascii_case(name));
             found.map(|(_, value)| value.expose()).unwrap_or_default()
         };
-        let whole = header("offset") == "0" && header("file_size") == request.body.len().to_string();
-        match self.containers.get_mut(id).filter(|held| held.account == account && held.hungry && whole) {
+        let (offset, size, length) = (header("offset").parse(), header("file_size").parse(), request.body.len());
+        let goes_on = |held: &Container| offset == Ok(held.stored) && size == Ok(held.stored + length);
+        let broken = std::mem::take(&mut self.broken);
+        let held = self.containers.get_mut(id).filter(|held| held.account == account && held.hungry && goes_on(held));
+        match held {
+            Some(held) if broken => {
+                held.stored += length / 2;
+                let info = json!({"retriable": true, "type": "PartialRequestError", "message": "Partial request"});
+                HttpReply::json(500, &json!({ "debug_info": info }))
+            }
             Some(held) => {
+                held.stored += length;
                 held.hungry = false;
                 held.pending = 2;
                 HttpReply::json(200, &json!({"success": true, "message": "Upload successful."}))
@@ -475,6 +497,7 @@ impl GraphTwin {
             text: held.form.get(self.manner.dialect.text).cloned().unwrap_or_default(),
             at: now,
             answers: held.form.get("reply_to_id").cloned(),
+            story: held.form.get("media_type").is_some_and(|kind| kind == "STORIES"),
         };
         let reply = HttpReply::json(200, &json!({ "id": post.id }));
         self.posts.push(post);
@@ -513,6 +536,13 @@ impl GraphTwin {
             () => "FINISHED",
         };
         let mut value = json!({ "id": id });
+        let fields = if held.form.get("upload_type").is_some() && fields == "video_status" {
+            let phase = json!({"status": "in_progress", "bytes_transferred": held.stored});
+            value["video_status"] = json!({"uploading_phase": phase});
+            dialect.status
+        } else {
+            fields
+        };
         if let Some(why) = &held.failed {
             value[dialect.problem] = json!(why);
         }
@@ -527,6 +557,7 @@ impl GraphTwin {
         let dialect = self.manner.dialect;
         let of_edge =
             |post: &&Kept| dialect.answers.is_none() || post.answers.is_some() == (Some(edge) == dialect.answers);
+        let of_edge = |post: &&Kept| of_edge(post) && post.story == (edge == STORIES);
         let seen = |post: &&Kept| post.account == account && time::since(now, post.at) >= LATE;
         let limit = parameters.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(25);
         let skip: usize = parameters.get("after").and_then(|after| after.strip_prefix("at")?.parse().ok()).unwrap_or(0);

@@ -4,15 +4,19 @@
 //! [`graph::publishing`](super::graph::publishing). Here stands what Instagram takes and what a post becomes there.
 //!
 //! What is decided here, and why:
-//! - **Pictures are fetched by Meta, a single film is sent.** One film becomes a Reel, whose bytes go to the upload host in
-//!   one request; pictures and carousels have no such way and need a public folder.
+//! - **Pictures are fetched by Meta, a single film is sent where that is allowed.** One film becomes a Reel, whose bytes go
+//!   to the upload host in one request; what broke off in the middle goes on at the byte that Instagram names. By its
+//!   documents that is for Facebook's login; with Instagram's own, a film is fetched like a picture where the account has a
+//!   public folder, and sent where it has none. Pictures and carousels have no such way and need the folder.
+//! - **Stories are an account of their own** (`kind = "story"`), so that each has its schedule. A story has no caption: a
+//!   post that would say something is not taken. It is gone after a day, and so is what could be looked for.
 //! - **Both logins**: with Instagram's own, the token tells the account. With Facebook's, `user_id` names it, the API's
 //!   address is `graph.facebook.com`, and the token is not refreshed here.
 //! - **A link is written out**, and is dead in a caption; nothing better can be done, and nothing is left out silently.
 //! - **Only what the documents surely refuse is complained about.** Instagram counts hashtags lower for some accounts (5)
 //!   than it documents (30); there its own answer decides.
 //!
-//! It makes no Stories, comments, tags of people or places, and neither edits nor deletes.
+//! It makes no comments, tags of people or places, and neither edits nor deletes.
 
 pub mod twin;
 
@@ -50,6 +54,9 @@ pub static DIALECT: Dialect = Dialect {
     by_me: false,
 };
 
+/// The same for stories, which stand in a list of their own.
+pub static STORIES: Dialect = Dialect { posts: "stories", ..DIALECT };
+
 /// Its login: to publish, and to read what people answer and what came of it.
 pub static LOGIN: login::Words = login::Words {
     name: "Instagram",
@@ -70,11 +77,14 @@ const HASHTAGS: usize = 30;
 const ITEMS: usize = 10;
 const IMAGE_BYTES: u64 = 8 * 1024 * 1024;
 const VIDEO_BYTES: u64 = 300 * 1024 * 1024;
+const STORY_BYTES: u64 = 100 * 1024 * 1024;
+const STORY_LENGTH: std::ops::RangeInclusive<Duration> = Duration::from_secs(3)..=Duration::from_secs(60);
 const VIDEO_LENGTH: std::ops::RangeInclusive<Duration> = Duration::from_secs(3)..=Duration::from_secs(15 * 60);
 /// Width by height of a picture in hundredths: 4:5 to 1.91:1, and one for rounding.
 const RATIO: std::ops::RangeInclusive<u64> = 79..=192;
 
 const UPLOAD: &str = "upload_url";
+const KIND: &str = "kind";
 
 pub static ENTRY: Entry = Entry {
     name: "instagram",
@@ -107,13 +117,19 @@ pub static ENTRY: Entry = Entry {
             name: media::BASE,
             kind: KeyKind::Url,
             required: false,
-            doc: "Public folder from which Instagram fetches pictures, each as `SHA256.EXT`; needed for all but a single film. The `media` folder of a site account is one.",
+            doc: "Public folder from which Instagram fetches files, each as `SHA256.EXT`; needed for all but a single film. The `media` folder of a site account is one.",
         },
         Key {
             name: "user_id",
             kind: KeyKind::Text,
             required: false,
             doc: "With Facebook Login: the id of the Instagram account that the token may publish to.",
+        },
+        Key {
+            name: KIND,
+            kind: KeyKind::Text,
+            required: false,
+            doc: "What posts become: `feed` (the default), or `story`, which has no caption and is gone after a day.",
         },
         Key { name: "version", kind: KeyKind::Text, required: false, doc: "Version of the API; `v26.0` by default." },
         Key {
@@ -167,8 +183,18 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
         );
     }
     let media_base = media::base(table);
+    let kind = match table.text(KIND).as_deref() {
+        None | Some("feed") => Some(Kind::Feed),
+        Some("story") => Some(Kind::Story),
+        Some(other) => {
+            let complaint = Complaint::new(KIND, format!("{other:?} is nothing that posts can become"));
+            table.complain(complaint.with_hint("write \"feed\" or \"story\""));
+            None
+        }
+    };
+    let kind = kind?;
     let account = Account {
-        dialect: &DIALECT,
+        dialect: if kind == Kind::Story { &STORIES } else { &DIALECT },
         base: base?,
         version: version?,
         token: token?,
@@ -176,14 +202,22 @@ fn build(table: &mut Table) -> Option<Arc<dyn Adapter>> {
         user: user.filter(|_| is_id),
         media_base,
     };
-    let adapter = Instagram { account, upload: upload?, app };
+    let adapter = Instagram { account, kind, upload: upload?, app };
     is_id.then(|| Arc::new(adapter) as Arc<dyn Adapter>)
+}
+
+/// What the posts of an account become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Feed,
+    Story,
 }
 
 /// One account.
 #[derive(Debug)]
 struct Instagram {
     account: Account,
+    kind: Kind,
     /// Where bytes go.
     upload: Url,
     /// What people log in with.
@@ -211,7 +245,8 @@ impl Adapter for Instagram {
     }
 
     fn place(&self) -> String {
-        self.account.place()
+        let stories = if self.kind == Kind::Story { ", stories" } else { "" };
+        format!("{}{stories}", self.account.place())
     }
 
     fn host(&self) -> String {
@@ -240,6 +275,9 @@ impl Adapter for Instagram {
         if fetched && self.account.media_base.is_none() {
             complaints.push(media::homeless(DIALECT.name));
         }
+        if self.kind == Kind::Story {
+            complaints.extend(no_story(content));
+        }
         if content.visibility != Visibility::Public {
             let complaint = Complaint::new("visibility", "what is on Instagram, all who may see the account see");
             complaints.push(complaint.with_hint("leave this account out of `to`, or make the post public"));
@@ -247,7 +285,7 @@ impl Adapter for Instagram {
         complaints.extend(said(content));
         complaints.extend(content.media.iter().enumerate().filter_map(|(place, item)| {
             let facts = item.facts.as_ref()?;
-            unfit(place, item, facts.mime, facts.bytes, facts.size, facts.duration)
+            unfit(self.kind, place, item, facts.mime, facts.bytes, facts.size, facts.duration)
         }));
         complaints
     }
@@ -291,7 +329,10 @@ impl Service for Instagram {
     }
 
     fn texts(&self, content: &Content) -> Vec<String> {
-        vec![text::compose(content, false)]
+        match self.kind {
+            Kind::Feed => vec![text::compose(content, false)],
+            Kind::Story => vec![String::new()],
+        }
     }
 
     fn refuses(&self, job: &Job) -> Option<String> {
@@ -300,26 +341,34 @@ impl Service for Instagram {
         }
         let mut files = job.media.iter().enumerate();
         let files = files.find_map(|(place, file)| {
-            let complaint = unfit(place, &file.item, &file.mime, file.bytes.len() as u64, file.size, None);
+            let complaint = unfit(self.kind, place, &file.item, &file.mime, file.bytes.len() as u64, file.size, None);
             complaint.map(|complaint| complaint.reason)
         });
+        let no_story = (self.kind == Kind::Story).then(|| no_story(&job.content)).unwrap_or_default();
+        if let Some(complaint) = no_story.into_iter().next() {
+            return Some(complaint.reason);
+        }
         said(&job.content).into_iter().map(|complaint| complaint.reason).next().or(files)
     }
 
     fn file(&self, media: &Media, address: Option<&str>, place: Place) -> Vec<(&'static str, String)> {
-        let mut form = match (is_film(&media.mime), address) {
-            (false, address) => vec![("image_url", address.unwrap_or_default().into())],
-            (true, None) => vec![("media_type", "REELS".into()), ("upload_type", "resumable".into())],
-            (true, Some(address)) => {
-                let kind = if place == Place::InCarousel { "VIDEO" } else { "REELS" };
-                vec![("media_type", kind.into()), ("video_url", address.into())]
-            }
+        let kind = match (self.kind, is_film(&media.mime), place) {
+            (Kind::Story, ..) => Some("STORIES"),
+            (Kind::Feed, true, Place::InCarousel) => Some("VIDEO"),
+            (Kind::Feed, true, Place::Alone) => Some("REELS"),
+            (Kind::Feed, false, _) => None,
         };
+        let bytes = match (is_film(&media.mime), address) {
+            (false, address) => ("image_url", address.unwrap_or_default().into()),
+            (true, None) => ("upload_type", "resumable".into()),
+            (true, Some(address)) => ("video_url", address.into()),
+        };
+        let mut form: Vec<_> = kind.map(|kind| ("media_type", kind.into())).into_iter().chain([bytes]).collect();
         if place == Place::InCarousel {
             form.push(("is_carousel_item", "true".into()));
         }
-        // Films have none.
-        if !is_film(&media.mime) && !media.item.alt.is_empty() {
+        // Films and stories have none.
+        if self.kind == Kind::Feed && !is_film(&media.mime) && !media.item.alt.is_empty() {
             form.push(("alt_text", media.item.alt.clone()));
         }
         form
@@ -331,27 +380,44 @@ impl Service for Instagram {
     }
 
     fn sends_bytes(&self, mimes: &[&str]) -> bool {
-        matches!(mimes, [mime] if is_film(mime))
+        // By the documents this is for Facebook's login; without a folder nothing else can be tried.
+        let allowed = self.account.user.is_some() || self.account.media_base.is_none();
+        allowed && matches!(mimes, [mime] if is_film(mime))
     }
 
-    fn bytes(&self, wire: &wire::Wire<'_>, job: &Job, container: &str) -> Option<Request> {
-        let film = job.media.first().filter(|film| job.media.len() == 1 && self.sends_bytes(&[&film.mime]))?;
+    fn bytes(&self, wire: &wire::Wire<'_>, job: &Job, container: &str, offset: usize) -> Option<Request> {
+        let film = job.media.first()?;
+        let rest = if offset == 0 { film.bytes.clone() } else { film.bytes.get(offset..)?.into() };
         let mut url = self.upload.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["ig-api-upload", wire.version, container]);
         }
         let headers = vec![
             ("Authorization", HeaderValue::Secret { prefix: "OAuth ", secret: wire.token.clone() }),
-            ("offset", HeaderValue::Plain("0".into())),
+            ("offset", HeaderValue::Plain(offset.to_string())),
             ("file_size", HeaderValue::Plain(film.bytes.len().to_string())),
         ];
-        let body = Body::bytes("application/octet-stream", film.bytes.clone());
+        let body = Body::bytes("application/octet-stream", rest);
         Some(Request { method: Method::Post, url, headers, body, secret_path: None })
     }
 }
 
 fn is_film(mime: &str) -> bool {
     MediaKind::of(mime) == MediaKind::Video
+}
+
+/// What makes no story.
+fn no_story(content: &Content) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    if !text::compose(content, false).trim().is_empty() {
+        let complaint = Complaint::new("text", "a story has no caption, and this post would say something");
+        let hint = "put the words into the picture, and give this account a variant with `text = \"\"` and neither link nor tags";
+        complaints.push(complaint.with_hint(hint));
+    }
+    if content.media.len() > 1 {
+        complaints.push(Complaint::new("media", format!("{} files, a story takes one", content.media.len())));
+    }
+    complaints
 }
 
 /// A caption that says too much.
@@ -370,6 +436,7 @@ fn said(content: &Content) -> Vec<Complaint> {
 
 /// What is wrong with a file, as far as is known. A carousel is cut to the shape of its first picture.
 fn unfit(
+    kind: Kind,
     place: usize,
     item: &MediaItem,
     mime: &str,
@@ -379,18 +446,25 @@ fn unfit(
 ) -> Option<Complaint> {
     let file = &item.file;
     let film = is_film(mime);
-    let most = if film { VIDEO_BYTES } else { IMAGE_BYTES };
+    let story = kind == Kind::Story;
+    let most = match (film, kind) {
+        (false, _) => IMAGE_BYTES,
+        (true, Kind::Feed) => VIDEO_BYTES,
+        (true, Kind::Story) => STORY_BYTES,
+    };
     let fits = matches!(mime, "image/jpeg" | "video/mp4" | "video/quicktime");
     let shape = |(width, height): (u32, u32)| u64::from(width) * 100 / u64::from(height.max(1));
     let reason = if !fits {
         format!("{file} is {mime}: Instagram takes JPEG, MP4 and MOV")
     } else if bytes > most {
         format!("{file} has {bytes} bytes, Instagram takes {most}")
-    } else if !film && place == 0 && size.map(shape).is_some_and(|shape| !RATIO.contains(&shape)) {
+    } else if !film && !story && place == 0 && size.map(shape).is_some_and(|shape| !RATIO.contains(&shape)) {
         format!("{file} is not between 4:5 and 1.91:1 in shape")
+    } else if story && duration.is_some_and(|duration| !STORY_LENGTH.contains(&duration)) {
+        format!("{file} does not play for 3 to 60 seconds, as stories do")
     } else if duration.is_some_and(|duration| !VIDEO_LENGTH.contains(&duration)) {
         format!("{file} does not play for 3 seconds to 15 minutes")
-    } else if !film && item.alt.chars().count() > ALT_CHARACTERS {
+    } else if !film && !story && item.alt.chars().count() > ALT_CHARACTERS {
         format!("the description of {file} has more than {ALT_CHARACTERS} characters")
     } else {
         return None;

@@ -60,27 +60,122 @@ fn a_carousel_is_its_items_and_the_container_around_them() {
     assert_eq!(around["children"].split(',').count(), 2);
 }
 
+/// A delivery on an account with these keys beside its token, and no public folder.
+fn run_with(keys: &str, content: Content, media: Vec<Media>) -> Run<InstagramTwin> {
+    let table = format!(
+        "token = {{ env = 'T' }}\nbase_url = 'https://graph.example'\nupload_url = 'https://graph.example'\n{keys}"
+    );
+    let (adapter, complaints) = build(&ENTRY, table.parse().unwrap());
+    let adapter = adapter.unwrap_or_else(|| panic!("{complaints:?}"));
+    Run { adapter, ..Run::new(&ENTRY, InstagramTwin::new(), content, media) }
+}
+
+const WITH_FACEBOOK: &str = "user_id = '17841400000000000'\nmedia_base_url = 'https://graph.example/media'";
+
 #[test]
-fn the_bytes_of_a_single_film_are_sent() {
-    let mut run = run(vec![film()]);
-    // Needs no folder on the web.
+fn the_bytes_of_a_single_film_are_sent_where_that_is_allowed() {
     let (sent, beside) = (film(), picture(1));
-    assert_eq!(run.adapter.fetches(&[(&sent.item, &sent.mime)], &[]), []);
-    assert_eq!(run.adapter.fetches(&[(&sent.item, &sent.mime), (&beside.item, "image/jpeg")], &[]).len(), 2);
+    let (alone, both) = ([(&sent.item, &*sent.mime)], [(&sent.item, &*sent.mime), (&beside.item, "image/jpeg")]);
+    // By Facebook's login they are, and without a folder nothing else can be tried.
+    for keys in [WITH_FACEBOOK, ""] {
+        let mut run = run_with(keys, content("Hello"), vec![film()]);
+        assert_eq!(run.adapter.fetches(&alone, &[]), []);
+        assert!(matches!(run.publish(), End::Done(_)), "{:?}", run.names());
+        assert_eq!(run.form("container-0")["upload_type"], "resumable");
+        assert_eq!(run.form("container-0")["media_type"], "REELS");
+        let step = run.steps.iter().find(|step| step.name == "bytes-0").unwrap();
+        let Call::Http(request) = &step.call else { panic!() };
+        let container = request.url.path().strip_prefix("/ig-api-upload/v26.0/").unwrap();
+        assert!(container.starts_with("179") && request.body.concat() == b"film");
+        assert!(run.waited > Duration::ZERO, "it takes time");
+    }
+    // By Instagram's own login it is fetched like a picture.
+    let mut run = run(vec![film()]);
+    assert_eq!(run.adapter.fetches(&alone, &[]).len(), 1);
+    assert_eq!(run.adapter.fetches(&both, &[]).len(), 2);
     assert!(matches!(run.publish(), End::Done(_)), "{:?}", run.names());
-    assert_eq!(run.form("container-0")["upload_type"], "resumable");
-    assert_eq!(run.form("container-0")["media_type"], "REELS");
-    let step = run.steps.iter().find(|step| step.name == "bytes-0").unwrap();
-    let Call::Http(request) = &step.call else { panic!() };
-    let container = request.url.path().strip_prefix("/ig-api-upload/v26.0/").unwrap();
-    assert!(container.starts_with("179") && request.body.concat() == b"film");
-    assert!(run.waited > Duration::ZERO, "it takes time");
-    // Half a film is not resumed: a container that refuses bytes is made again.
-    let mut again = self::run(vec![film()]);
-    assert_eq!(again.go(Purpose::Publish, "bytes-0"), End::Lost("bytes-0".into()));
-    again.job.attempt = 2;
-    assert!(matches!(again.publish(), End::Done(_)));
-    assert_eq!((again.count("container-0"), again.texts().len()), (2, 1));
+    assert_eq!((run.form("container-0")["media_type"].as_str(), run.count("bytes-0")), ("REELS", 0));
+    assert!(run.form("container-0")["video_url"].ends_with(".mp4"));
+}
+
+#[test]
+fn bytes_that_broke_off_go_on_where_instagram_says() {
+    let sent = |run: &Run<InstagramTwin>| -> Vec<(String, String)> {
+        let bytes = run.steps.iter().filter(|step| step.name == "bytes-0").map(|step| {
+            let Call::Http(request) = &step.call else { panic!() };
+            let offset = request.headers.iter().find(|(name, _)| *name == "offset").unwrap().1.expose();
+            (offset, String::from_utf8(request.body.concat()).unwrap())
+        });
+        bytes.collect()
+    };
+    let pair = |offset: &str, bytes: &str| (offset.to_owned(), bytes.to_owned());
+    // Half of them arrive.
+    let mut run = run_with(WITH_FACEBOOK, content("Hello"), vec![film()]);
+    run.twin.break_off();
+    assert!(matches!(run.publish(), End::Read(Reading::Retry { .. })), "{:?}", run.names());
+    run.job.attempt = 2;
+    assert!(matches!(run.publish(), End::Done(_)), "{:?}", run.names());
+    assert_eq!(sent(&run), [pair("0", "film"), pair("2", "lm")]);
+    assert_eq!((run.count("container-0"), run.count("stored-0")), (1, 1));
+    // All of them arrive, and nobody hears of it: nothing is sent again.
+    let mut run = run_with(WITH_FACEBOOK, content("Hello"), vec![film()]);
+    assert_eq!(run.go(Purpose::Publish, "bytes-0"), End::Lost("bytes-0".into()));
+    run.job.attempt = 2;
+    assert!(matches!(run.publish(), End::Done(_)), "{:?}", run.names());
+    assert_eq!((sent(&run).len(), run.count("container-0"), run.texts().len()), (1, 1, 1));
+    // A container that tells nothing, or too much, is made again.
+    for told in [json!({}), json!({"video_status": {"uploading_phase": {"bytes_transferred": 5}}})] {
+        let step = run.steps.iter().find(|step| step.name == "stored-0").unwrap().clone();
+        let attempt = Attempt {
+            job: &run.job,
+            purpose: Purpose::Publish,
+            done: &run.done,
+            scratch: &Value::Null,
+            session: &run.session,
+            secrets: &run.secrets,
+            now: run.now,
+        };
+        let reply = Reply::Http(crate::platform::contract::HttpReply::json(200, &told));
+        assert!(matches!(run.adapter.read(&attempt, &step, &reply), Reading::Redo { .. }), "{told}");
+    }
+}
+
+#[test]
+fn a_story_is_one_file_without_a_word() {
+    let keys = "kind = 'story'\nmedia_base_url = 'https://graph.example/media'";
+    let mut run = run_with(keys, content(""), vec![picture(1)]);
+    assert!(run.adapter.place().ends_with(", stories"), "{}", run.adapter.place());
+    assert_eq!(run.go(Purpose::Publish, "publish-0"), End::Lost("publish-0".into()));
+    let form = run.form("container-0");
+    assert_eq!(form["media_type"], "STORIES");
+    assert!(form.contains_key("image_url") && !form.contains_key("caption") && !form.contains_key("alt_text"));
+    // It stands in a list of its own.
+    run.now = time::after(run.now, Duration::from_secs(60));
+    assert!(matches!(run.look_back(), End::Read(Reading::Found(_))), "{:?}", run.names());
+    let looks = run.steps.iter().filter(|step| step.name.starts_with("look-"));
+    let paths: Vec<String> = looks
+        .map(|step| match &step.call {
+            Call::Http(request) => request.url.path().to_owned(),
+            _ => panic!(),
+        })
+        .collect();
+    assert_eq!(paths, ["/v26.0/17841400000000000/stories"]);
+    let mut film = run_with("kind = 'story'", content(""), vec![film()]);
+    assert!(matches!(film.publish(), End::Done(_)), "{:?}", film.names());
+    assert_eq!(film.form("container-0")["media_type"], "STORIES");
+    // What it would leave out is told, ahead and at the time of sending.
+    let complained = |content: Content, media: Vec<Media>| {
+        let mut run = run_with(keys, content, media);
+        let complaints = run.adapter.check(&run.job.content, &Session::default());
+        let refused = matches!(run.publish(), End::Refuse(_));
+        (complaints.into_iter().map(|complaint| complaint.key).collect::<Vec<_>>().join(" "), refused)
+    };
+    assert_eq!(complained(content(""), vec![picture(1)]), (String::new(), false));
+    assert_eq!(complained(content("Hello"), vec![picture(1)]), ("text".into(), true));
+    let linked = Content { link: Some("https://a.example/x".into()), ..content("") };
+    assert_eq!(complained(linked, vec![picture(1)]), ("text".into(), true));
+    assert_eq!(complained(content(""), vec![picture(1), picture(2)]), ("media".into(), true));
+    assert_eq!(build(&ENTRY, "token = { env = 'T' }\nkind = 'reel'".parse().unwrap()).1, ["kind"]);
 }
 
 #[test]
