@@ -536,7 +536,7 @@ impl GraphTwin {
             () => "FINISHED",
         };
         let mut value = json!({ "id": id });
-        let fields = if held.form.get("upload_type").is_some() && fields == "video_status" {
+        let fields = if held.form.contains_key("upload_type") && fields == "video_status" {
             let phase = json!({"status": "in_progress", "bytes_transferred": held.stored});
             value["video_status"] = json!({"uploading_phase": phase});
             dialect.status

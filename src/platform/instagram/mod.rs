@@ -344,7 +344,7 @@ impl Service for Instagram {
             let complaint = unfit(self.kind, place, &file.item, &file.mime, file.bytes.len() as u64, file.size, None);
             complaint.map(|complaint| complaint.reason)
         });
-        let no_story = (self.kind == Kind::Story).then(|| no_story(&job.content)).unwrap_or_default();
+        let no_story = if self.kind == Kind::Story { no_story(&job.content) } else { Vec::new() };
         if let Some(complaint) = no_story.into_iter().next() {
             return Some(complaint.reason);
         }
