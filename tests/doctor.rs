@@ -664,6 +664,7 @@ fn findings_read_well() {
     ok    acc      the server runs 4.5.15
     warn  acc      the token lacks write:media, which a post with media needs
                    -> make a token with the scopes read and write
+    ok    acc      its allowance of requests has 295 left until 2026-12-01T08:05:00Z
     ok    clock    the clock agrees with the servers' (answers: 5)
     ");
     let list: Vec<Value> = serde_json::from_str(&shown(DoctorFormat::Json)).unwrap();
