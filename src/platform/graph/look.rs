@@ -67,6 +67,13 @@ pub fn next(view: &View<'_>) -> Next {
     if let Some(made) = view.done.containers.get(&part).filter(|_| !look.asked) {
         return harmless(format!("asked-{part}"), view.status(&made.id));
     }
+    if !look.asked {
+        let fields = [("fields", "id")];
+        return harmless(
+            format!("none-{part}"),
+            view.wire.get(&[view.account.user.as_deref().unwrap_or("me")], &fields),
+        );
+    }
     let dialect = view.account.dialect;
     let is_answer = !matches!(parent(view.attempt.job, &view.done, part), Parent::Nobody);
     let lists = lists(dialect, is_answer);
@@ -162,7 +169,10 @@ impl<'a> Wanted<'a> {
         let said = answer.texts.get(part).map(|said| text::comparable(said)).unwrap_or_default();
         let now = answer.attempt.now;
         let behind = answer.reply.date("date").map_or(Duration::ZERO, |theirs| time::since(now, theirs));
-        Self { answer, text: said, parent, floor: time::before(made.unwrap_or(job.started), SKEW + behind) }
+        // A clock that was set back since tells nothing of what was before.
+        let made = made.filter(|made| *made <= time::after(now, SKEW));
+        let floor = made.map_or(Timestamp::MIN, |made| time::before(made, SKEW + behind));
+        Self { answer, text: said, parent, floor }
     }
 
     fn judge(&self, item: &Value, published: bool) -> Judgement {

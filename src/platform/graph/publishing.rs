@@ -202,7 +202,7 @@ impl View<'_> {
     }
 
     fn count(&self) -> Option<Next> {
-        let begins = self.done.containers.is_empty() && self.done.posts.is_empty() && !self.scratch.quota;
+        let begins = self.done.posts.is_empty() && !self.scratch.quota;
         let fields = if self.account.dialect.answers.is_some() {
             "quota_usage,config,reply_quota_usage,reply_config"
         } else {

@@ -13,6 +13,8 @@ use crate::platform::contract::{Attempt, Effect, HttpReply, Purpose, Reading, Re
 
 /// Most times that a container which says FINISHED is published in one attempt, before a new one is made.
 const TIMES: u32 = 4;
+/// How long until a part is offered again whose answered part is not known yet.
+const UNTIL_KNOWN: Duration = Duration::from_secs(10);
 /// How long a container may be unknown: reads lag behind writes.
 const UNKNOWN: Duration = Duration::from_secs(120);
 /// How long a film may take to process before the attempt is put off.
@@ -46,6 +48,7 @@ pub fn read(service: &dyn Service, attempt: &Attempt<'_>, step: &Step, reply: &R
         "status" => answer.status(place),
         "publish" => answer.published(place),
         "address" => answer.address(),
+        "none" => answer.nothing_made(),
         "asked" => look::read_status(&answer, place),
         "look" => look::read_page(&answer, place),
         _ => Reading::Retry { after: None, why: format!("a reply to an unknown step {:?}", step.name) },
@@ -88,8 +91,8 @@ impl Answer<'_> {
         Some(match errors::class(self.reply) {
             Class::Token => token::refused(self.attempt, self.why(self.no_token())),
             // A probe does not see what a look needs, and would let the account in again for ever.
-            Class::Permission if self.attempt.purpose == Purpose::LookBack => {
-                Reading::Retry { after: None, why: self.why("the token lacks a permission") }
+            Class::Permission | Class::Restricted if self.attempt.purpose == Purpose::LookBack => {
+                Reading::Retry { after: None, why: self.why("the token may not look, or the account is restricted") }
             }
             Class::Permission => Reading::Auth { why: self.why("the token lacks a permission") },
             Class::Version => Reading::Auth { why: self.why("this version of the API is gone: set `version`") },
@@ -154,6 +157,8 @@ impl Answer<'_> {
             Class::Input => Reading::Refused { why: self.why("the post was refused") },
             Class::Spam => Reading::Refused { why: self.why("the post is taken for spam") },
             Class::Fetch => Reading::Retry { after: None, why: self.why("a file could not be fetched") },
+            // The part before it is not known everywhere yet, and what is out of a thread must not be given up for that.
+            Class::NotReady | Class::Missing if !self.done.posts.is_empty() => Reading::Wait(UNTIL_KNOWN),
             _ => self.unanswered("failed to make a container"),
         }
     }
@@ -299,12 +304,22 @@ impl Answer<'_> {
         let elapsed = made.map_or(Duration::ZERO, |made| time::since(self.attempt.now, made.at));
         match errors::class(self.reply) {
             Class::NotReady => Reading::Wait(later(elapsed)),
+            // It has been answered to what went out; and where it did not, trying on makes the block longer.
+            Class::Spam => Reading::AlreadyThere { why: self.why("it is taken for spam, and may be out all the same") },
             _ => Reading::Unclear { why: self.why("publishing got no clear answer") },
         }
     }
 
     pub fn posted(&self, part: usize, id: String, url: Option<String>) -> Left {
         Left::Posted { part, id, url, attempt: self.attempt.job.attempt }
+    }
+
+    /// Without a container nothing can have been published.
+    fn nothing_made(&self) -> Reading {
+        match self.value() {
+            Some(_) => Reading::Absent,
+            None => self.unanswered("failed to ask who we are"),
+        }
     }
 
     fn address(&self) -> Reading {

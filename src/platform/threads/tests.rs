@@ -107,7 +107,7 @@ fn a_lost_reply_is_settled_by_the_container() {
 fn an_error_to_what_went_out_does_not_send_it_again() {
     let mut run = run(content("one"), vec![]);
     run.twin.deny(1);
-    assert!(matches!(run.publish(), End::Read(Reading::Unclear { .. })));
+    assert!(matches!(run.publish(), End::Read(Reading::AlreadyThere { .. })));
     run.now = time::after(run.now, Duration::from_secs(60));
     assert!(matches!(run.look_back(), End::Read(Reading::Found(_))));
     assert!(matches!(run.publish(), End::Done(_)));
