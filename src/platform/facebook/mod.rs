@@ -312,7 +312,11 @@ impl Situation<'_> {
 
     /// It is out. What went out in one step was acknowledged with its id.
     fn finish(&self, posted: &Posted) -> Next {
-        let two_step = self.done.draft.is_some() || self.done.video.is_some();
+        let two_step = self.done.draft.is_some();
+        if self.done.video.is_some() && !posted.seen && !self.scratch.confirmed {
+            // A video is out when it is processed, and that may be in another attempt, or another life.
+            return self.identify().unwrap_or_else(|| harmless("confirm".into(), self.object(&posted.id)));
+        }
         let fresh = posted.attempt == self.attempt.job.attempt && !posted.seen && self.is_identified();
         let ask = self.attempt.purpose == Purpose::Publish && two_step && fresh && !self.scratch.confirmed;
         if ask { harmless("confirm".into(), self.object(&posted.id)) } else { Next::Done(posted.remote()) }

@@ -130,6 +130,8 @@ impl Span {
 pub struct Scratch {
     /// Our posts were looked through before a draft is made once more.
     pub looked: bool,
+    /// When that was done for the first time, and nothing was there.
+    pub clean: Option<Timestamp>,
     /// The post was asked for after it was published; what came back is no reason to doubt it.
     pub confirmed: bool,
     pub look: Option<Look>,

@@ -235,6 +235,7 @@ impl Answer<'_> {
         let since = self.done().posted.map_or(Duration::MAX, |posted| self.since(posted.at));
         let mut scratch = Scratch::of(self.attempt);
         scratch.confirmed = true;
+        let patience = if self.done().video.is_some() { PROCESSING } else { UNPUBLISHED };
         match self.seen() {
             Seen::NotOut if since < UNPUBLISHED => Reading::Wait(Duration::from_secs(5)),
             Seen::NotOut if !is_video(&self.attempt.job.content, &self.attempt.job.media) => Reading::Refused {
@@ -246,6 +247,10 @@ impl Answer<'_> {
                 Reading::Wait((since / 4).clamp(Duration::from_secs(5), Duration::from_secs(60)))
             }
             Seen::Failed(why) => Reading::Refused { why: format!("Facebook could not process the video: {why}") },
+            // A question that failed tells nothing of what was asked about.
+            Seen::Nothing if since < patience => {
+                Reading::Wait((since / 4).clamp(Duration::from_secs(15), Duration::from_secs(60)))
+            }
             Seen::Out | Seen::NotOut | Seen::Processing | Seen::Nothing => scratch.learned(),
         }
     }
@@ -284,6 +289,10 @@ impl Answer<'_> {
 
     /// A page of what the Page has published.
     fn list(&self) -> Reading {
+        let clean = Scratch::of(self.attempt).clean.map(|clean| self.since(clean));
+        if let Some(since) = clean.filter(|since| *since < LAG && Look::of(self.attempt).pages == 0) {
+            return Reading::Wait(LAG.saturating_sub(since));
+        }
         let proof = if self.account.two_step { Proof::BesideDrafts } else { Proof::Alone };
         let Some(look) = Look::of(self.attempt).read(self.attempt, self.reply, proof) else {
             return self.not_told("failed to read our own posts");
@@ -307,9 +316,10 @@ impl Answer<'_> {
             (Some(Verdict::CannotTell(why)), Purpose::Publish) => {
                 return Reading::AlreadyThere { why: format!("an earlier draft may be out: {why}") };
             }
-            // A request that got lost may still be under way.
-            (Some(_), Purpose::Publish) if self.since(self.attempt.job.started) < LAG => {
-                return Reading::Wait(LAG.saturating_sub(self.since(self.attempt.job.started)));
+            // A request that got lost may still be under way: it is looked through once more.
+            (Some(_), Purpose::Publish) if scratch.clean.is_none() => {
+                (scratch.clean, scratch.look) = (Some(self.attempt.now), None);
+                return scratch.learned();
             }
             (Some(_), Purpose::Publish) => {}
         }

@@ -97,6 +97,8 @@ struct Given {
     /// How old all that is, and the delivery.
     age_s: u64,
     begun_s: u64,
+    /// How long ago our posts were looked through in vain.
+    clean_s: Option<u64>,
     taken: BTreeSet<String>,
     wordless: bool,
 }
@@ -171,12 +173,13 @@ fn meaning(fixture: &Fixture) -> Reading {
             .into(),
     );
     let session = Session::default();
+    let scratch = given.clean_s.map_or(Value::Null, |seconds| json!({ "clean": ago(seconds) }));
     let purpose = if given.purpose.is_some() { Purpose::LookBack } else { Purpose::Publish };
     let attempt = Attempt {
         job: &job,
         purpose,
         done: &done,
-        scratch: &Value::Null,
+        scratch: &scratch,
         session: &session,
         secrets: &secrets,
         now: self::at(NOW),
