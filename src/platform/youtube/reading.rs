@@ -134,7 +134,7 @@ fn ear(attempt: &Attempt<'_>, done: &Done) -> Ear {
 /// What trouble means for a step that surely did nothing by it, and for one that may have.
 fn settle(attempt: &Attempt<'_>, effect: Effect, trouble: Trouble) -> Reading {
     match trouble {
-        Trouble::Token(_) => session::refused(attempt),
+        Trouble::Token(why) => session::refused(attempt, why),
         Trouble::Stopped(why) => Reading::Auth { why },
         Trouble::TooMuch { until, why } => Reading::RateLimited { until, why },
         Trouble::Refused { why, .. } => Reading::Refused { why },
@@ -154,8 +154,12 @@ fn gone() -> Reading {
 /// The session was asked, or got some bytes. What it says that it has counts, not what was sent.
 fn read_progress(attempt: &Attempt<'_>, asked: bool, standing: Standing) -> Reading {
     let film = Roles::of(&attempt.job.media).map_or(0, |roles| roles.film.bytes.len());
+    let before = Scratch::of(attempt).stored;
     let scratch = Scratch { stored: None, ..Scratch::of(attempt) };
     match standing {
+        Standing::Has(bytes) if !asked && before.is_some_and(|before| bytes <= before) => {
+            again("the upload session takes no bytes")
+        }
         Standing::Has(bytes) if bytes < film => Scratch { stored: Some(bytes), ..scratch }.learned(),
         Standing::Has(_) if asked => Reading::Wait(MAKING),
         Standing::Has(_) => scratch.learned(),

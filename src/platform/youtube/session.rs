@@ -37,6 +37,10 @@ const ISSUED: &str = "issued_ms";
 const LIFE: &str = "life_ms";
 /// When the refresh token ends, in seconds, where Google has said so.
 const REFRESH_ENDS: &str = "refresh_ends";
+/// When an access token was refused last.
+const REFUSED: &str = "refused_at";
+/// Two refusals within that time are one fault.
+const AGAIN: Duration = Duration::from_secs(120);
 
 /// The access token to go on with, once it is known whose channel it opens.
 ///
@@ -79,8 +83,15 @@ pub fn hidden(attempt: &Attempt<'_>) -> Vec<String> {
 }
 
 /// The session without a token that was refused. Whose channel it is remains known.
-pub fn refused(attempt: &Attempt<'_>) -> Reading {
+/// Where its successor is refused as well, another one would be, too.
+pub fn refused(attempt: &Attempt<'_>, why: String) -> Reading {
     let mut session = attempt.session.clone();
+    let before = session.values.get(REFUSED).and_then(Value::as_i64);
+    let before = before.and_then(|at| Timestamp::from_millisecond(at).ok());
+    if before.is_some_and(|at| time::since(attempt.now, at) < AGAIN) {
+        return Reading::Auth { why: format!("a token that was just given is refused: {why}") };
+    }
+    session.values.insert(REFUSED.into(), attempt.now.as_millisecond().into());
     session.values.remove(ACCESS);
     Reading::Session(session)
 }

@@ -715,7 +715,7 @@ fn word(reading: &Reading) -> String {
         },
         Reading::Checkpoint(_) => "done".into(),
         Reading::Session(session) if session.identity.is_some() => "channel".into(),
-        Reading::Session(session) if session.values.is_empty() => "no token".into(),
+        Reading::Session(session) if !session.values.contains_key("access_token") => "no token".into(),
         Reading::Session(_) => "token".into(),
         Reading::Found(_) => "found".into(),
         Reading::Absent => "absent".into(),
@@ -729,4 +729,16 @@ fn word(reading: &Reading) -> String {
         Reading::AlreadyThere { .. } => "look".into(),
         Reading::Redo { .. } => "redo".into(),
     }
+}
+
+#[test]
+fn a_token_that_is_refused_again_at_once_stops_the_account() {
+    let line = begun();
+    let expired = fixture("auth-error");
+    let Reading::Session(session) = line.read("look-0", &expired) else { panic!("another token is asked for") };
+    let again = Line { session, ..begun() };
+    assert_eq!(word(&again.read("look-0", &expired)), "auth");
+    // A token of an hour that ends in its time is another thing.
+    let later = Line { now: time::after(again.now, Duration::from_secs(3_600)), ..again };
+    assert_eq!(word(&later.read("look-0", &expired)), "no token");
 }

@@ -259,8 +259,6 @@ impl YoutubeTwin {
         if let Some(refresh) = refresh {
             body["refresh_token"] = json!(refresh);
         }
-
-        let mut body = json!({"access_token": token, "expires_in": 3599, "scope": SCOPE, "token_type": "Bearer"});
         if let Some(seconds) = self.lent {
             body["refresh_token_expires_in"] = seconds.into();
         }
