@@ -415,7 +415,8 @@ fn nobody(attempt: &Attempt<'_>, action: &str, answers: &[(&Url, Answer)]) -> Re
     }
     match action {
         PUBLISH | HELLO if !any(|answer| matches!(answer, Answer::Refused(_))) => Reading::Auth { why },
-        PUBLISH | SPREAD => Reading::Refused { why },
+        PUBLISH => Reading::Refused { why },
+        // What is out on one relay is not refused by what others say. It is offered a few times, and then that is it.
         _ => Reading::Retry { after: None, why },
     }
 }
