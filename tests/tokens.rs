@@ -28,6 +28,7 @@ use cadenced::ledger::store::CommitError;
 use cadenced::ledger::{Record, View};
 use cadenced::parts::Inbox;
 use cadenced::platform::contract::auth::{Ask, AuthFlow, Client, CodeFlow, Granted, Kept, Login, Redirect};
+use cadenced::platform::contract::examine::{End, Ending};
 use cadenced::platform::contract::{
     Adapter, Attempt, Body, Call, Complaint, Effect, Entry, Evidence, Failure, HeaderValue, HttpReply, Method, Next,
     Purpose, Reading, Reply, Request, Secrets, Session, Step,
@@ -51,6 +52,8 @@ const OTHER: &str = "another key of more than thirty-two characters";
 #[derive(Debug)]
 struct Rotating {
     host: &'static str,
+    /// When a token ends that need not be replaced by the one that refreshing gives: it can be, as long as it is good.
+    ends: Option<&'static str>,
 }
 
 impl Adapter for Rotating {
@@ -71,7 +74,12 @@ impl Adapter for Rotating {
     }
 
     fn keeps_tokens(&self) -> bool {
-        true
+        self.ends.is_none()
+    }
+
+    fn ends(&self, session: &Session, _: &Secrets) -> Vec<End> {
+        let at = self.ends.filter(|_| session.kept.is_some()).map(|at| at.parse().unwrap());
+        at.map(|at| End { of: Ending::Token, at }).into_iter().collect()
     }
 
     fn auth(&self) -> AuthFlow {
@@ -166,11 +174,14 @@ impl CodeFlow for Browser {
     }
 
     fn exchange(&self, _: &Client, _: &Login, code: &Secret, replies: &[HttpReply]) -> Ask<Granted> {
-        let step =
-            |name: &str, token: Secret| match (Rotating { host: "one.example" }).call(name, Effect::Harmless, token) {
-                Next::Call(Step { call: Call::Http(request), .. }) => Ask::Call(request),
-                other => panic!("{other:?}"),
-            };
+        let step = |name: &str, token: Secret| match (Rotating { host: "one.example", ends: None }).call(
+            name,
+            Effect::Harmless,
+            token,
+        ) {
+            Next::Call(Step { call: Call::Http(request), .. }) => Ask::Call(request),
+            other => panic!("{other:?}"),
+        };
         match replies {
             [] => step("code", code.clone()),
             [first] if first.status == 200 => step("longer", code.clone()),
@@ -325,7 +336,7 @@ fn setup(host: &'static str, first: &str, sealed_with: Option<&str>) -> AccountS
     let slots = vec![Cron { text: "0 9 * * *".into(), pattern: builder.parse("0 9 * * *").unwrap() }];
     AccountSetup {
         id: account(),
-        adapter: Arc::new(Rotating { host }),
+        adapter: Arc::new(Rotating { host, ends: None }),
         secrets: Secrets([("refresh_token".to_owned(), Secret::new(first))].into()),
         schedule: Schedule { zone: jiff::tz::TimeZone::UTC, slots },
         policy: Policy {
@@ -950,7 +961,7 @@ fn an_account_whose_tokens_work_once_needs_a_store_with_a_key() {
         name: "rotating",
         keys: &[],
         can: cadenced::platform::site::ENTRY.can,
-        build: |_| Some(Arc::new(Rotating { host: "one.example" })),
+        build: |_| Some(Arc::new(Rotating { host: "one.example", ends: None })),
         twin: || panic!("nobody asks for it here"),
     };
     let faults = |store: &str| {
@@ -1055,4 +1066,28 @@ fn a_stop_waits_for_what_a_probe_is_being_given() {
     house.tell(Event::Chore(Chore::Accounts));
     house.in_good_order_until("2026-06-01T12:00:00Z");
     assert_eq!((house.stopped(), house.state("p0")), (None, "delivered"));
+}
+
+#[test]
+fn a_token_that_would_end_unused_is_renewed() {
+    let lasting = Rotating { host: "one.example", ends: Some("2026-07-15T00:00:00Z") };
+    let mut house = House::of(AccountSetup { adapter: Arc::new(lasting), ..as_ever() }, 1);
+    house.until("2026-06-01T09:00:00Z");
+    house.finish();
+    assert_eq!((house.state("p0"), house.kept().len()), ("delivered", 1));
+    let records = house.durable.len();
+    let mut asked_at = |moment: &str| {
+        house.until(moment);
+        let asked = house.asked_with.len();
+        house.tell(Event::Chore(Chore::Accounts));
+        house.finish();
+        house.asked_with.len() - asked
+    };
+    assert_eq!(asked_at("2026-06-10T12:00:00Z"), 0, "it has more than a month to live");
+    assert_eq!(asked_at("2026-06-20T12:00:00Z"), 2, "a new one, and whose it is");
+    assert_eq!(asked_at("2026-06-20T18:00:00Z"), 0, "once a day");
+    assert_eq!(asked_at("2026-06-21T18:00:00Z"), 2);
+    assert_eq!((house.stopped(), house.kept().len()), (None, 3));
+    let new: Vec<_> = house.durable[records..].iter().map(|record| record.fact.name()).collect();
+    assert!(!new.contains(&"account-resumed"), "{new:?}");
 }

@@ -43,6 +43,8 @@ pub(super) struct Desk {
     /// The platform asked us to wait.
     pub rate_limited: Option<Timestamp>,
     pub probe: Option<(Ticket, Probe)>,
+    /// When its token was last to be renewed although nothing was to be published.
+    pub renewed: Option<Timestamp>,
     /// A person's tokens are on their way into the ledger: what was given meanwhile for those before.
     pub authorising: Option<Meanwhile>,
     pub purse: Purse,
@@ -146,6 +148,7 @@ impl Desk {
             ending: false,
             rate_limited: None,
             probe: None,
+            renewed: None,
             authorising: None,
             purse: Purse::default(),
             patience: Patience::default(),

@@ -1,34 +1,65 @@
-//! Asks accounts whose token was not accepted whether it is again.
+//! Asks accounts whose token was not accepted whether it is again, and has tokens renewed that would end unused.
+
+use std::time::Duration;
 
 use crate::deliver::{Probe, probe};
-use crate::domain::{AccountId, Timestamp};
+use crate::domain::{AccountId, Timestamp, time};
 use crate::ledger::Record;
 use crate::ledger::record::Fact;
 use crate::ledger::store::Room;
+use crate::platform::contract::examine::Ending;
 use crate::platform::contract::{Failure, Reply};
 
+use super::desk::Work;
 use super::engine::{Mode, Then};
 use super::tokens::is_stopped;
 use super::{Command, Engine, Ticket};
 
+/// A token that has less than this to live is renewed although nothing is to be published: half the life of those that
+/// can be.
+const AGEING: Duration = Duration::from_secs(30 * 86_400);
+/// How often that is tried.
+const RENEWAL: Duration = Duration::from_secs(86_400);
+
 impl Engine {
-    /// Asks every account whose token was not accepted once more.
+    /// Asks every account whose token was not accepted once more, and those whose token is ageing.
     pub(super) fn probe_accounts(&mut self, now: Timestamp) {
         if self.mode != Mode::Publish {
             // What a dry run is given, it does not keep: a token that works once would be lost.
             return;
         }
-        let stopped = |id: &&AccountId| is_stopped(&self.view, id) && !self.keeps.contains(*id);
-        let accounts: Vec<AccountId> = self.desks.keys().filter(stopped).cloned().collect();
+        let wanted =
+            |id: &&AccountId| (is_stopped(&self.view, id) || self.is_ageing(id, now)) && !self.keeps.contains(*id);
+        let accounts: Vec<AccountId> = self.desks.keys().filter(wanted).cloned().collect();
         for account in accounts {
+            let renews = !is_stopped(&self.view, &account);
             let Some(desk) = self.desks.get_mut(&account) else { continue };
             if desk.probe.is_some() || desk.locked.is_some() || self.stopping || !desk.patience.is_over(now) {
                 continue;
+            }
+            if renews {
+                desk.renewed = Some(now);
             }
             let probe = Probe::new(desk.setup.adapter.clone(), &account, desk.session.kept.clone(), now);
             desk.probe = Some((Ticket(0), probe));
             self.carry_on_probe(&account, now);
         }
+    }
+
+    /// Whether what was kept of a refresh should be renewed while the account has nothing to publish. Where a refresh uses
+    /// the token up, it is left to those who need one: an idle account would be asked for nothing.
+    fn is_ageing(&self, account: &AccountId, now: Timestamp) -> bool {
+        let Some(desk) = self.desks.get(account) else { return false };
+        let adapter = &desk.setup.adapter;
+        let ends_soon = || {
+            let ends = adapter.ends(&desk.session, &desk.setup.secrets);
+            ends.iter().any(|end| end.of == Ending::Token && end.at > now && time::since(end.at, now) < AGEING)
+        };
+        matches!(desk.work, Work::Idle)
+            && desk.session.kept.is_some()
+            && !adapter.keeps_tokens()
+            && desk.renewed.is_none_or(|at| time::since(now, at) >= RENEWAL)
+            && ends_soon()
     }
 
     /// What a probe does next, now that what it has learned is durable.
@@ -52,6 +83,7 @@ impl Engine {
 
     fn follow_probe(&mut self, account: &AccountId, verdict: probe::Verdict, now: Timestamp) {
         let pinned = self.view.account(account).and_then(|account| account.head.pinned.clone());
+        let stopped = is_stopped(&self.view, account);
         let Some(desk) = self.desks.get_mut(account) else { return };
         match verdict {
             // A stop waits for what a call brings, and begins no other.
@@ -89,10 +121,15 @@ impl Engine {
                 let found = session.identity.clone().filter(|found| pinned.as_ref() != Some(found));
                 let pin = found.map(|identity| Fact::Pinned { account: account.clone(), identity });
                 desk.session = session;
-                desk.patience.let_in();
-                let facts = [pin, Some(Fact::AccountResumed { account: account.clone() })];
-                let records = facts.into_iter().flatten().map(|fact| Record::new(now, fact)).collect();
-                self.commit(records, Room::Reserve, Then::Changed(account.clone()));
+                if stopped {
+                    desk.patience.let_in();
+                }
+                let resumed = stopped.then(|| Fact::AccountResumed { account: account.clone() });
+                let facts = [pin, resumed].into_iter().flatten();
+                let records: Vec<_> = facts.map(|fact| Record::new(now, fact)).collect();
+                if !records.is_empty() {
+                    self.commit(records, Room::Reserve, Then::Changed(account.clone()));
+                }
             }
             probe::Verdict::NotYet(_) => desk.probe = None,
         }
