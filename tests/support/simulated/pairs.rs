@@ -67,7 +67,7 @@ impl Pairs {
     /// Whether a person has to give the account a new token: it says so, and it is nobody's fault.
     pub fn asks_a_person(&self, view: &View, account: &AccountId) -> bool {
         let why = view.account(account).and_then(|account| account.head.stopped.as_deref()).unwrap_or_default();
-        self.lost.contains(account) && why.contains("get a new one and configure it")
+        self.lost.contains(account) && why.contains("the refresh token is spent")
     }
 
     /// A person has given the account a new token.
