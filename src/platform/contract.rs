@@ -27,7 +27,7 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
-pub use abilities::{Abilities, Answers, MediaKind};
+pub use abilities::{Abilities, Answers, MediaKind, lasts};
 pub use call::{Body, Call, Exec, Fetch, FileCall, FileWork, HeaderValue, Method, Request, SECRET_IN_PATH, Socket};
 pub use multipart::Part;
 pub use reply::{ExecReply, Failure, HttpReply, Reply, SocketEnd, SocketReply};

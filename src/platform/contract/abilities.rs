@@ -1,6 +1,8 @@
 //! What a platform can show, and what is said of content that it cannot.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use super::Complaint;
 use crate::domain::{Content, MediaItem, ReplyTo};
@@ -132,5 +134,26 @@ impl Abilities {
         let kinds = [MediaKind::Image, MediaKind::Video, MediaKind::Sound, MediaKind::Document];
         let names: Vec<_> = kinds.into_iter().filter(|kind| self.most(*kind) > 0).map(MediaKind::many).collect();
         names.join(" or ")
+    }
+}
+
+/// By how much a film may be longer than a platform allows before it is held: a track of sound often plays on for a moment
+/// behind the last picture, and who counts what is not known.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// Whether a film of this length is one that a platform takes which allows `range`.
+pub fn lasts(duration: Duration, range: &RangeInclusive<Duration>) -> bool {
+    *range.start() <= duration && duration <= *range.end() + SLACK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_film_of_the_greatest_length_may_have_sound_behind_its_last_picture() {
+        let range = Duration::from_secs(3)..=Duration::from_secs(300);
+        let lasts = |millis| lasts(Duration::from_millis(millis), &range);
+        assert_eq!([2_999, 3_000, 300_040, 301_001].map(lasts), [false, true, true, false]);
     }
 }

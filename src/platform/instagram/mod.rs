@@ -33,6 +33,7 @@ use super::contract::examine::{End, Examination, Facts};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Body, Complaint, Entry, Evidence, HeaderValue, HttpReply, Job,
     Key, KeyKind, Media, MediaKind, Method, Next, Pace, Public, Reading, Reply, Request, Secrets, Session, Step, Table,
+    lasts,
 };
 use super::graph::publishing::{self, Account, Place, Service};
 use super::graph::{Dialect, errors, examine, login, media, reading, text, token, wire};
@@ -460,9 +461,9 @@ fn unfit(
         format!("{file} has {bytes} bytes, Instagram takes {most}")
     } else if !film && !story && place == 0 && size.map(shape).is_some_and(|shape| !RATIO.contains(&shape)) {
         format!("{file} is not between 4:5 and 1.91:1 in shape")
-    } else if story && duration.is_some_and(|duration| !STORY_LENGTH.contains(&duration)) {
+    } else if story && duration.is_some_and(|duration| !lasts(duration, &STORY_LENGTH)) {
         format!("{file} does not play for 3 to 60 seconds, as stories do")
-    } else if duration.is_some_and(|duration| !VIDEO_LENGTH.contains(&duration)) {
+    } else if duration.is_some_and(|duration| !lasts(duration, &VIDEO_LENGTH)) {
         format!("{file} does not play for 3 seconds to 15 minutes")
     } else if !film && !story && item.alt.chars().count() > ALT_CHARACTERS {
         format!("the description of {file} has more than {ALT_CHARACTERS} characters")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::text;
 use crate::domain::MediaItem;
-use crate::platform::contract::{Media, MediaKind};
+use crate::platform::contract::{Media, MediaKind, lasts};
 
 /// Most pixels of an image: fewer than this.
 const PIXELS: u64 = 36_152_320;
@@ -114,7 +114,7 @@ fn refused(item: &MediaItem, mime: &str, size: Option<(u32, u32)>) -> Option<Str
         }
         Kind::Video => {
             let plays = item.facts.as_ref().and_then(|facts| facts.duration)?;
-            let fits = (SHORTEST..=LONGEST).contains(&plays);
+            let fits = lasts(plays, &(SHORTEST..=LONGEST));
             (!fits).then(|| format!("{file} plays {} s, linkedin takes 3 s to 30 min", plays.as_secs()))
         }
         Kind::Document if mime != "application/pdf" && !OFFICE.contains(&mime) => {

@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use super::contract::examine::{End, Examination, Facts};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Complaint, Entry, Evidence, HttpReply, Key, KeyKind,
-    MediaKind, Next, Pace, Public, Reading, Reply, Secrets, Session, Step, Table,
+    MediaKind, Next, Pace, Public, Reading, Reply, Secrets, Session, Step, Table, lasts,
 };
 use super::graph::publishing::{self, Account, Place, Service};
 use super::graph::{Dialect, errors, examine, login, media, reading, token, wire};
@@ -314,7 +314,7 @@ fn unfit(
         format!("{file} has {bytes} bytes, Threads takes {most}")
     } else if mime.starts_with("image/") && size.is_some_and(wide) {
         format!("{file} is more than {RATIO} times as long as it is wide")
-    } else if duration.is_some_and(|duration| duration > VIDEO_LENGTH) {
+    } else if duration.is_some_and(|duration| !lasts(duration, &(Duration::ZERO..=VIDEO_LENGTH))) {
         format!("{file} plays for more than {} minutes", VIDEO_LENGTH.as_secs() / 60)
     } else if item.alt.chars().count() > ALT_CHARACTERS {
         format!("the description of {file} has more than {ALT_CHARACTERS} characters")

@@ -41,7 +41,7 @@ use super::contract::auth::{self, AuthFlow, Redirect};
 use super::contract::examine::{Examination, Facts};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key, KeyKind, Media,
-    MediaKind, Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
+    MediaKind, Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin, lasts,
 };
 use crate::domain::{Content, MediaFacts, ReplyTo, SecretRef, Spend, Timestamp, Visibility};
 
@@ -404,7 +404,7 @@ fn unfit_file(facts: &MediaFacts) -> Option<String> {
     if !(1..=most).contains(&facts.bytes) {
         return Some(format!("{} bytes, x takes 1 to {most}", facts.bytes));
     }
-    let outside = facts.duration.filter(|duration| !FILM.contains(duration))?;
+    let outside = facts.duration.filter(|duration| !lasts(*duration, &FILM))?;
     let (least, most) = (FILM.start().as_secs_f32(), FILM.end().as_secs());
     Some(format!("it plays {:.1} s, x takes {least} to {most} s", outside.as_secs_f32()))
 }
