@@ -316,7 +316,7 @@ impl Answer<'_> {
 
     /// Without a container nothing can have been published.
     fn nothing_made(&self) -> Reading {
-        match self.value() {
+        match self.value().and_then(|value| wire::id(&value["id"])) {
             Some(_) => Reading::Absent,
             None => self.unanswered("failed to ask who we are"),
         }
