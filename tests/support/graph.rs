@@ -110,7 +110,8 @@ pub fn requests_with(keys: &str, entry: &Entry, content: &Content, media: &[Medi
 
 /// What is given with a request, in its address or as a form.
 pub fn parameters(request: &Request) -> BTreeMap<String, String> {
-    let mut all: BTreeMap<String, String> = request.url.query_pairs().into_owned().collect();
+    let url = request.exposed_url().unwrap_or_else(|_| request.url.clone());
+    let mut all: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
     if request.body.mime.as_deref() == Some("application/x-www-form-urlencoded") {
         all.extend(url::form_urlencoded::parse(&request.body.concat()).into_owned());
     }

@@ -170,8 +170,8 @@ impl<'a> Wanted<'a> {
         let now = answer.attempt.now;
         let behind = answer.reply.date("date").map_or(Duration::ZERO, |theirs| time::since(now, theirs));
         // A clock that was set back since tells nothing of what was before.
-        let made = made.filter(|made| *made <= time::after(now, SKEW));
-        let floor = made.map_or(Timestamp::MIN, |made| time::before(made, SKEW + behind));
+        let begun = Some(made.unwrap_or(job.started)).filter(|begun| *begun <= time::after(now, SKEW));
+        let floor = begun.map_or(Timestamp::MIN, |begun| time::before(begun, SKEW + behind));
         Self { answer, text: said, parent, floor }
     }
 

@@ -40,6 +40,8 @@ pub struct Dialect {
     pub text: &'static str,
     /// `grant_type` of a refresh.
     pub refresh: &'static str,
+    /// Whether its endpoint is described with the token in the query only; else it takes a header like all others.
+    pub refresh_by_query: bool,
     /// The field that names the account behind `/me`.
     pub account: &'static str,
     /// Everything below the account is asked as `/me`, not by its id.

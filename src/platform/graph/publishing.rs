@@ -177,7 +177,7 @@ impl View<'_> {
     fn refresh(&self) -> Option<Next> {
         // A token that is not the account's own is refreshed elsewhere.
         let begins = self.account.user.is_none() && self.attempt.done.is_empty() && token::wants_refresh(self.attempt);
-        begins.then(|| harmless("refresh".into(), self.wire.refresh(self.account.dialect.refresh)))
+        begins.then(|| harmless("refresh".into(), self.wire.refresh(self.account.dialect)))
     }
 
     fn identify(&self) -> Option<Next> {

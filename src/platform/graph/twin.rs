@@ -346,8 +346,13 @@ impl GraphTwin {
     }
 
     fn account(&self, request: &Request) -> Option<(u32, String)> {
-        let token = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?.1.expose();
-        let token = token.strip_prefix("Bearer ").or_else(|| token.strip_prefix("OAuth "))?;
+        let header = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let by_query = self.manner.dialect.refresh_by_query && request.url.path().ends_with("/refresh_access_token");
+        let given = match by_query {
+            true => parameters(request).get("access_token").cloned()?,
+            false => header?.1.expose(),
+        };
+        let token = given.strip_prefix("Bearer ").or_else(|| given.strip_prefix("OAuth ")).unwrap_or(&given);
         let number = token.strip_prefix(&format!("{}-token-", self.manner.platform))?;
         let (number, generation) = match number.split_once(".r") {
             Some((number, generation)) => (number, generation.parse().ok()?),

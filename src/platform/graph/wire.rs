@@ -5,6 +5,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use super::Dialect;
 use crate::domain::Secret;
 use crate::platform::contract::{Body, Complaint, HeaderValue, Method, Request, Table};
 
@@ -30,8 +31,15 @@ impl Wire<'_> {
     }
 
     /// The token endpoints have no version.
-    pub fn refresh(&self, grant: &str) -> Request {
-        self.request(Method::Get, &["refresh_access_token"], &[("grant_type", grant)])
+    pub fn refresh(&self, dialect: &Dialect) -> Request {
+        let grant = ("grant_type", dialect.refresh);
+        let request = self.request(Method::Get, &["refresh_access_token"], &[grant]);
+        if !dialect.refresh_by_query {
+            return request;
+        }
+        let proof = self.proof.as_deref().map(|proof| ("appsecret_proof", proof));
+        let fields: Vec<_> = [grant, ("access_token", self.token.expose())].into_iter().chain(proof).collect();
+        Request::get_secretly(request.url, &fields)
     }
 
     fn request(&self, method: Method, path: &[&str], parameters: &[(&str, &str)]) -> Request {
@@ -138,7 +146,11 @@ mod tests {
         assert_eq!(write.url.as_str(), "https://graph.example/api/v1.0/me/threads");
         assert_eq!(write.body.concat(), b"text=a+%26+b%0A&appsecret_proof=00ff");
         assert!(!format!("{read:?}{write:?}").contains("s3cret"));
-        assert_eq!(wire.refresh("g").url.path(), "/api/refresh_access_token");
+        let refresh = wire.refresh(&crate::platform::instagram::DIALECT);
+        assert_eq!(refresh.url.as_str(), "https://graph.example/api/refresh_access_token?[secret]");
+        let exposed = "https://graph.example/api/refresh_access_token?grant_type=ig_refresh_token&access_token=s3cret&appsecret_proof=00ff";
+        assert_eq!(refresh.exposed_url().unwrap().as_str(), exposed);
+        assert!(!format!("{refresh:?}").contains("s3cret"));
     }
 
     #[test]

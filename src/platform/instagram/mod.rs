@@ -51,6 +51,7 @@ pub static DIALECT: Dialect = Dialect {
     problem: "status",
     text: "caption",
     refresh: "ig_refresh_token",
+    refresh_by_query: true,
     account: "user_id",
     by_me: false,
 };

@@ -47,6 +47,7 @@ pub static DIALECT: Dialect = Dialect {
     problem: "error_message",
     text: "text",
     refresh: "th_refresh_token",
+    refresh_by_query: false,
     account: "id",
     // Writing below the account's number has been seen to find no containers.
     by_me: true,
