@@ -139,7 +139,7 @@ impl Abilities {
 
 /// By how much a film may be longer than a platform allows before it is held: a track of sound often plays on for a moment
 /// behind the last picture, and who counts what is not known.
-const SLACK: Duration = Duration::from_secs(1);
+const SLACK: Duration = Duration::from_millis(500);
 
 /// Whether a film of this length is one that a platform takes which allows `range`.
 pub fn lasts(duration: Duration, range: &RangeInclusive<Duration>) -> bool {

@@ -16,7 +16,7 @@ use super::errors::{self, Class, Failed, GraphError};
 use super::lookback::{Look, Proof, Verdict};
 use super::progress::{Chunk, Done, Draft, Kept, Photo, Posted, Scratch, Video, data};
 use super::wire::{self, Id};
-use super::{Facebook, LAG, TOKEN, is_video, token_mark};
+use super::{Facebook, LAG, TOKEN, token_mark};
 
 /// Uploads that no post shows live about a day; past this age a refusal may come of that.
 const UPLOAD_LIFE: Duration = Duration::from_secs(20 * 3600);
@@ -235,10 +235,12 @@ impl Answer<'_> {
         let since = self.done().posted.map_or(Duration::MAX, |posted| self.since(posted.at));
         let mut scratch = Scratch::of(self.attempt);
         scratch.confirmed = true;
-        let patience = if self.done().video.is_some() { PROCESSING } else { UNPUBLISHED };
+        // Who only asks has no media at hand.
+        let video = self.done().video.is_some();
+        let patience = if video { PROCESSING } else { UNPUBLISHED };
         match self.seen() {
             Seen::NotOut if since < UNPUBLISHED => Reading::Wait(Duration::from_secs(5)),
-            Seen::NotOut if !is_video(&self.attempt.job.content, &self.attempt.job.media) => Reading::Refused {
+            Seen::NotOut if !video => Reading::Refused {
                 why: "Facebook has acknowledged the publication, and the post is still a draft: publish it on the \
                       Page, and set `two_step = false` for this account"
                     .into(),
