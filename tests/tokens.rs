@@ -22,7 +22,7 @@ use cadenced::domain::policy::{
 };
 use cadenced::domain::{AccountId, Content, Digest, JsonText, Remote, SealKey, Secret, SecretRef, Timestamp, time};
 use cadenced::engine::engine::Mode;
-use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket, TokensError};
+use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket, TokensError, origin};
 use cadenced::ledger::record::Fact;
 use cadenced::ledger::store::CommitError;
 use cadenced::ledger::{Record, View};
@@ -1090,4 +1090,13 @@ fn a_token_that_would_end_unused_is_renewed() {
     assert_eq!((house.stopped(), house.kept().len()), (None, 3));
     let new: Vec<_> = house.durable[records..].iter().map(|record| record.fact.name()).collect();
     assert!(!new.contains(&"account-resumed"), "{new:?}");
+}
+
+#[test]
+fn a_login_for_another_configuration_than_the_daemon_s_is_known_by_its_origin() {
+    let house = House::new(1);
+    assert!(house.engine.asks_by(&account(), &origin(&as_ever())));
+    for other in [setup("one.example", "tok-second", Some(KEY)), setup("two.example", "tok-first", Some(KEY))] {
+        assert!(!house.engine.asks_by(&account(), &origin(&other)));
+    }
 }

@@ -21,7 +21,7 @@ use crate::edge::http::Http;
 use crate::edge::relay::Relays;
 use crate::edge::secrets::Owner;
 use crate::edge::{files, secrets, store, terminal};
-use crate::engine::{AccountSetup, Command, Engine, Event, Mode};
+use crate::engine::{AccountSetup, Command, Engine, Event, Mode, origin};
 use crate::ledger::store::Ledger as _;
 use crate::parts::{Caller as _, Chance as _, Clock as _};
 use crate::platform::contract::{Call, Reply};
@@ -117,7 +117,9 @@ impl AuthDesk for World<'_> {
     }
 
     fn keep(&self, tokens: &Value) -> Result<(), Failure> {
-        let question = Question::Auth { account: self.account.clone(), tokens: Tokens(tokens.clone()) };
+        // Without the daemon's credentials nobody here knows what it asks by.
+        let origin = self.armed().ok().map(|setup| origin(&setup));
+        let question = Question::Auth { account: self.account.clone(), tokens: Tokens(tokens.clone()), origin };
         match ask_daemon(self.loaded, &question)? {
             Some(Answer::Kept(_)) => Ok(()),
             Some(other) => Err(unexpected(&other)),

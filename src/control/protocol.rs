@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::time::days_text;
-use crate::domain::{AccountId, DeliveryId, Digest, IdError, PostId, State, Timestamp};
+use crate::domain::{AccountId, DeliveryId, Digest, IdError, Origin, PostId, State, Timestamp};
 
 /// Longest question, in bytes with its newline. The longest there is holds a URL and a name.
 pub const QUESTION_BYTES: usize = 64 * 1024;
@@ -40,7 +40,14 @@ pub enum Question {
     /// A person's decision on a delivery that is `uncertain`, `refused` or `missed`.
     Resolve { delivery: DeliveryId, decision: Decision, by: String },
     /// Tokens that a person has obtained for an account, for the store to keep.
-    Auth { account: AccountId, tokens: Tokens },
+    Auth {
+        account: AccountId,
+        tokens: Tokens,
+        /// What they were got by, as far as the command could tell: a daemon that asks by something else would seal them for
+        /// what is not in force any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
+    },
     /// Every record, oldest first. The command makes its tables from them, so that the daemon need not.
     Export,
 }
@@ -656,7 +663,11 @@ mod tests {
             by: "me".into(),
         };
         let status = Question::Status { which: Some("a@fedi".parse().unwrap()) };
-        let auth = Question::Auth { account: "fedi".parse().unwrap(), tokens: Tokens(json!({"refresh": "canary"})) };
+        let auth = Question::Auth {
+            account: "fedi".parse().unwrap(),
+            tokens: Tokens(json!({"refresh": "canary"})),
+            origin: None,
+        };
         assert!(!format!("{auth:?}").contains("canary"));
         for question in [Question::Ping, status, Question::Plan { days: 14 }, resolve, auth, Question::Export] {
             let line = encode(&question).unwrap();

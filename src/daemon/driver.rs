@@ -233,7 +233,12 @@ impl Driver {
         let reply = match question {
             Question::Ping => Answer::Pong(self.report.clone()),
             // Who has them has spent others for them: they are taken as soon as there is a store.
-            Question::Auth { account, tokens } => match engine.keep_tokens(&account, &tokens.0, now) {
+            Question::Auth { account, origin: Some(origin), .. } if !engine.asks_by(&account, &origin) => {
+                let hint = "reload the daemon, then log in again".to_owned();
+                let what = format!("the daemon has another configuration of {account} than the login was made with");
+                problem(ErrorKind::WrongState, &what, Some(hint))
+            }
+            Question::Auth { account, tokens, .. } => match engine.keep_tokens(&account, &tokens.0, now) {
                 Ok(ticket) => {
                     self.asked.push(Asked { ticket, what: What::Kept(account), answer });
                     return;

@@ -38,4 +38,4 @@ mod tokens;
 pub use command::{Command, Ticket};
 pub use engine::{Engine, Mode, ResolveError};
 pub use event::{AccountSetup, Chore, Event};
-pub use tokens::{Seal, TokensError, kept_tokens};
+pub use tokens::{Seal, TokensError, kept_tokens, origin};

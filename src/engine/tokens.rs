@@ -65,7 +65,7 @@ pub enum TokensError {
 }
 
 /// The place and the secrets that this account's tokens are got by.
-pub(super) fn origin(setup: &AccountSetup) -> Origin {
+pub fn origin(setup: &AccountSetup) -> Origin {
     let secrets = setup.secrets.0.iter().map(|(key, secret)| (key.as_str(), secret));
     Origin::of(setup.adapter.platform(), &setup.adapter.host(), secrets)
 }
@@ -210,6 +210,11 @@ impl Engine {
             Ok(None) => self.carry_on_probe(account, now),
             Err(_) => desk.probe = None,
         }
+    }
+
+    /// Whether the account's tokens are got by this. Of an account that is not there nobody can say otherwise.
+    pub fn asks_by(&self, account: &AccountId, origin: &Origin) -> bool {
+        self.desks.get(account).is_none_or(|desk| desk.origin == *origin)
     }
 
     /// Takes tokens that a person has obtained; a stop of the account ends with that. What came of it is given by
