@@ -439,7 +439,11 @@ impl Engine {
             Then::Kept(account) => self.kept(&account, now),
             Then::Concluded(account) => self.concluded(&account, &pending.records, now),
             Then::WrongAccount(account, why) => self.wrong_account(&account, why, now),
-            Then::Probe(account) => self.carry_on_probe(&account, now),
+            Then::Probe(account) => {
+                self.carry_on_probe(&account, now);
+                // An account that was not stopped was held back for as long as that took.
+                self.advance(&account, now);
+            }
             Then::Authorised(account) => {
                 self.resolved.push((ticket, Ok(())));
                 self.authorised(&account, now);

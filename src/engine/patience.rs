@@ -36,6 +36,12 @@ impl Patience {
         self.let_in = self.let_in.saturating_add(1);
     }
 
+    /// A probe was paid for, or answered as another account, and has let nobody in.
+    pub fn in_vain(&mut self, now: Timestamp) {
+        self.let_in();
+        self.stopped(now);
+    }
+
     /// The account is stopped.
     pub fn stopped(&mut self, now: Timestamp) {
         let doubled = |times: u32| FIRST.saturating_mul(1 << times.min(16)).min(LONGEST);

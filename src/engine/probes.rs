@@ -76,8 +76,12 @@ impl Engine {
     pub(super) fn probed(&mut self, account: &AccountId, result: Result<Reply, Failure>, now: Timestamp) {
         let Some(desk) = self.desks.get_mut(account) else { return };
         let Some((ticket, probe)) = &mut desk.probe else { return };
-        desk.purse.settle(*ticket, probe.price(Some(&result), &desk.setup.secrets, now));
+        let price = probe.price(Some(&result), &desk.setup.secrets, now);
+        desk.purse.settle(*ticket, price);
         let verdict = probe.answered(result, &desk.setup.secrets, now);
+        if !price.is_nothing() && matches!(verdict, probe::Verdict::NotYet(_)) {
+            desk.patience.in_vain(now);
+        }
         self.follow_probe(account, verdict, now);
     }
 
@@ -91,6 +95,13 @@ impl Engine {
             probe::Verdict::Call(step) => {
                 let Some((_, probe)) = &mut desk.probe else { return };
                 let price = probe.price(None, &desk.setup.secrets, now);
+                if !self.may_pay(account, price, now) {
+                    // It is asked for nothing that the budget does not cover.
+                    if let Some(desk) = self.desks.get_mut(account) {
+                        desk.probe = None;
+                    }
+                    return;
+                }
                 if self.is_short(account, price, now) {
                     if let Some((_, probe)) = self.desks.get_mut(account).and_then(|desk| desk.probe.as_mut()) {
                         probe.put_back();
@@ -115,6 +126,7 @@ impl Engine {
                 let is_another = session.identity.is_some() && expected.is_some() && session.identity != expected;
                 // The key that its tokens were opened with may be gone by now.
                 if is_another || desk.locked.is_some() {
+                    desk.patience.in_vain(now);
                     return;
                 }
                 // With this session no attempt asks again whose account it is.
