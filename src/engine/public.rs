@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::deliver::public::{Look, Read, Seen};
 use crate::domain::{AccountId, Digest, Held, PostId, Timestamp, time};
 use crate::parts::ShelfError;
+use crate::plan;
 use crate::platform::contract::{Call, Failure, Media, Reply};
 use crate::queue::Post;
 
@@ -25,6 +26,8 @@ use super::{Command, Engine, Ticket};
 const SOON: Duration = Duration::from_secs(30);
 /// And how rarely at last; the wait doubles in between.
 const RARELY: Duration = Duration::from_secs(30 * 60);
+/// Bytes a second that a server of files gives at least; who is slower takes more than the time for a request.
+const SLOWEST: u64 = 256 * 1024;
 
 /// What one account waits for.
 #[derive(Debug, Default)]
@@ -72,7 +75,11 @@ impl Engine {
     }
 
     fn call_for(&mut self, account: &AccountId, call: Call) -> Option<Ticket> {
-        let timeout = self.desks.get(account)?.setup.rules.timeout;
+        let mut timeout = self.desks.get(account)?.setup.rules.timeout;
+        if let Call::Fetch(file) = &call {
+            // The time for a request is not one for a film of gigabytes.
+            timeout += Duration::from_secs(file.most / SLOWEST);
+        }
         let ticket = self.ticket();
         self.callers.insert(ticket, account.clone());
         self.commands.push_back(Command::Call { ticket, account: account.clone(), call, timeout });
@@ -167,7 +174,10 @@ impl Engine {
             && let Some(id) = desk.absent.next.pop_front()
         {
             let post = self.posts.get(&id).filter(|post| post.to.contains(account));
-            let same = |waiting: &&Waiting| post.is_some_and(|post| post.digest == waiting.digest);
+            let entry = self.view.account(account).and_then(|held| held.entry(&id));
+            let same = |waiting: &&Waiting| {
+                post.is_some_and(|post| post.digest == waiting.digest && !plan::is_over(entry, post))
+            };
             let Some(waiting) = desk.absent.posts.get(&id).filter(same) else {
                 desk.absent.posts.remove(&id);
                 continue;
