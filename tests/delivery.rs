@@ -388,6 +388,19 @@ fn a_rate_limit_is_not_taken_off_the_patience_of_looking() {
     tell(Delivering::of(LOOK_BACK), &[&doubt[..], &waits].concat());
 }
 
+/// A cap of a month is no reason to keep an account waiting for a month.
+#[test]
+fn a_platform_that_asks_to_wait_for_ever_leaves_it_to_a_person() {
+    let doubt: [Line; 3] =
+        [("go", "call publish-0"), ("lost", "ambiguous, settles in 300 s"), ("wait", "10 s later: call look-0")];
+    let waits: [Line; 2] = [("put off 172800", "put off"), ("wait", "172800 s later: call look-0")];
+    let last: [Line; 2] = [
+        ("put off 172800", "put off"),
+        ("wait", "172800 s later: uncertain: no reply; looking for it failed for 24 h"),
+    ];
+    tell(Delivering::of(LOOK_BACK), &[&doubt[..], &waits.repeat(2), &last].concat());
+}
+
 /// Where a token may publish and not look, the account is let in each time it is asked about.
 #[test]
 fn who_is_let_in_and_may_not_look_asks_a_person() {

@@ -23,6 +23,9 @@ const FIRST_LOOK: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2 * 60);
 /// How long looking may fail before a person is asked.
 const LOOK_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// For how long in all a platform that asks to wait is waited for before a person is asked: longer than a month's cap may
+/// stand nobody keeps an account waiting for one post.
+const LIMITED_PATIENCE: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 /// How often the account may be let in again and looking for one post be refused all the same, before a person is asked.
 const SHUT_OUT: u32 = 5;
 /// Longest time in all that one attempt waits for media to be processed.
@@ -122,6 +125,8 @@ struct Doubt {
     /// The platform itself said that it has it.
     claimed: bool,
     since: Timestamp,
+    /// When the doubt began.
+    began: Timestamp,
     failed_looks: u32,
     /// How often a look was not let in.
     shut_out: u32,
@@ -234,14 +239,16 @@ impl Delivery {
         if self.published == 0 && !self.is_in_doubt() {
             return Some(Outcome::RateLimited { until, why: "the account's allowance is used up".into() });
         }
+        self.doubt_again();
         self.wait_with_a_doubt(until, now);
         None
     }
 
-    /// A time in which nobody may look is not taken off the patience of looking.
+    /// A time in which nobody may look is not taken off the patience of looking, for some days.
     fn wait_with_a_doubt(&mut self, until: Timestamp, now: Timestamp) -> Act {
         if let Some(doubt) = &mut self.doubt {
-            doubt.since = time::after(doubt.since, time::since(until, now));
+            let since = time::after(doubt.since, time::since(until, now));
+            doubt.since = since.min(time::after(doubt.began, LIMITED_PATIENCE)).max(doubt.since);
         }
         self.sleep_until(until)
     }
@@ -667,6 +674,7 @@ impl Doubt {
             absent: None,
             claimed: false,
             since,
+            began: since,
             failed_looks: 0,
             shut_out: 0,
             refused: None,
