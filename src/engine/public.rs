@@ -96,8 +96,15 @@ impl Engine {
     ) -> bool {
         let Some(desk) = self.desks.get_mut(account) else { return false };
         if let Some((_, post, mut look)) = desk.absent.asking.take_if(|(waited, ..)| *waited == ticket) {
-            let seen = look.answered(result);
-            self.looked_again(account, post, look, seen, now);
+            // That nobody answers now says nothing new of a file that was missed: the reason that is on record stays.
+            let silent = match result {
+                Ok(Reply::Fetched { status, .. }) => *status >= 500,
+                other => other.is_err(),
+            };
+            match look.answered(result) {
+                Seen::Missing(_) if silent => self.look_at_next(account, now),
+                seen => self.looked_again(account, post, look, seen, now),
+            }
             return true;
         }
         if !matches!(&desk.work, Work::Looking { ticket: waited, .. } if *waited == ticket) {

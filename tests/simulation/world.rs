@@ -27,7 +27,7 @@ use crate::simulated::twins::{self, LATEST, call_text, reply_text};
 use crate::tally::Report;
 
 /// Steps after which a run is called endless.
-const STEPS: u64 = 200_000;
+const STEPS: u64 = 1_000_000;
 /// In how many steps everything is looked at once, without any memory of what was seen before.
 const EVERYTHING: u64 = 2_000;
 /// How long everything may take to settle when nothing goes wrong any more.

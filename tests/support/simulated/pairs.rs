@@ -64,10 +64,10 @@ impl Pairs {
         self.lost.extend(number.and_then(account));
     }
 
-    /// Whether a person has to give the account a new token: it says so, and it is nobody's fault.
+    /// Whether a person gives the account a new token: it is stopped, whatever was said when it was, and its tokens are lost.
     pub fn asks_a_person(&self, view: &View, account: &AccountId) -> bool {
-        let why = view.account(account).and_then(|account| account.head.stopped.as_deref()).unwrap_or_default();
-        self.lost.contains(account) && why.contains("the refresh token is spent")
+        let stopped = view.account(account).is_some_and(|account| account.head.stopped.is_some());
+        stopped && self.lost.contains(account)
     }
 
     /// A person has given the account a new token.
