@@ -33,6 +33,7 @@ const REASONS: &[(&str, Cause)] = &[
     ("too many people wait", Cause::Hold),
     ("it would pass the budget", Cause::Hold),
     ("the budget of the month", Cause::Hold),
+    ("missed, or empty before", Cause::Outage),
     ("quiet", Cause::Policy),
     ("min_gap", Cause::Policy),
     ("max_per_day", Cause::Policy),

@@ -89,6 +89,8 @@ pub struct Beat {
     open: BTreeMap<PostId, Moment>,
     /// Posts that were given up at a moment; of a slot, the slot's own record tells it better.
     missed: Vec<Moment>,
+    /// When it became unsure whether a post is there.
+    unsure: BTreeMap<PostId, Timestamp>,
 }
 
 impl Beat {
@@ -99,17 +101,33 @@ impl Beat {
             Fact::Outcome { delivery, outcome, .. } => match outcome {
                 Outcome::Delivered { .. } => self.delivered(&delivery.post, at),
                 Outcome::Refused { why } => self.not_kept(&delivery.post, format!("refused: {why}")),
-                Outcome::Uncertain { why } => self.not_kept(&delivery.post, format!("uncertain: {why}")),
-                Outcome::Abandoned { .. } => drop(self.open.remove(&delivery.post)),
+                Outcome::Uncertain { why } => {
+                    self.unsure.insert(delivery.post.clone(), at);
+                    self.not_kept(&delivery.post, format!("uncertain: {why}"));
+                }
+                Outcome::Abandoned { why } => self.abandoned(&delivery.post, why),
                 Outcome::Retry { .. }
                 | Outcome::RateLimited { .. }
                 | Outcome::Auth { .. }
                 | Outcome::Ambiguous { .. } => {}
             },
-            Fact::Resolved { delivery, decision: Decision::Delivered { .. }, .. } => self.delivered(&delivery.post, at),
+            Fact::Resolved { delivery, decision: Decision::Delivered { .. }, .. } => {
+                // It was there when it became unsure, and not only when a person had looked.
+                let at = self.unsure.remove(&delivery.post).unwrap_or(at);
+                if let Some(place) = self.missed.iter().position(|(_, post)| post.as_ref() == Some(&delivery.post)) {
+                    self.open.insert(delivery.post.clone(), self.missed.remove(place));
+                }
+                self.delivered(&delivery.post, at);
+            }
+            // What lies ahead of a clock that was wrong has not come yet.
+            Fact::AccountSetBack { .. } => {
+                self.slots.retain(|(moment, _), _| *moment <= at);
+                self.missed.retain(|(moment, _)| *moment <= at);
+            }
             Fact::Missed { delivery, slot } => self.missed.push((*slot, Some(delivery.post.clone()))),
             Fact::SlotEmpty { slot, reason, run, .. } => {
-                let (count, first) = run.map_or((1, *slot), |run| (run.count, run.first));
+                let (count, first) =
+                    run.map(|run| (run.count, run.first)).or_else(|| many(reason)).unwrap_or((1, *slot));
                 let cause = Cause::of(reason);
                 let empty = Slot::Empty { count, first, cause, reason: reason.clone() };
                 self.slots.entry((*slot, None)).or_insert(empty);
@@ -131,6 +149,16 @@ impl Beat {
         }
     }
 
+    /// A slot's own record tells it better. What has its own time, and passed it while it was tried, says so itself.
+    fn abandoned(&mut self, post: &PostId, why: &str) {
+        let Some(moment) = self.open.remove(post) else { return };
+        let cause = Cause::of(why);
+        if moment.1.is_some() && cause == Cause::Platform {
+            let empty = Slot::Empty { count: 1, first: moment.0, cause, reason: why.to_owned() };
+            self.slots.entry(moment).or_insert(empty);
+        }
+    }
+
     /// A person may still decide that it is there, or that it is to be sent.
     fn not_kept(&mut self, post: &PostId, reason: String) {
         if let Some(moment) = self.open.get(post) {
@@ -142,7 +170,12 @@ impl Beat {
     /// Counts what lies within the window.
     pub fn finish(mut self, window: &Window, zone: &TimeZone) -> AccountBeat {
         for (slot, post) in std::mem::take(&mut self.missed) {
-            if !self.slots.contains_key(&(slot, None)) {
+            // Given up for a slot: that is on record with the slot, and names the post.
+            let named = |slot: &Slot| {
+                let given_up = post.as_ref().map(|post| format!("missed: {post} is given up"));
+                matches!(slot, Slot::Empty { reason, .. } if given_up.as_ref() == Some(reason))
+            };
+            if !self.slots.get(&(slot, None)).is_some_and(named) {
                 let reason = "missed".to_owned();
                 let empty = Slot::Empty { count: 1, first: slot, cause: Cause::Other, reason };
                 self.slots.entry((slot, post)).or_insert(empty);
@@ -176,6 +209,14 @@ impl Beat {
         beat.weeks = weeks.into_values().collect();
         beat
     }
+}
+
+/// How many slots a record stands for that tells it in words only, and since when: so it is written where more were missed
+/// than are told one by one.
+fn many(reason: &str) -> Option<(u64, Timestamp)> {
+    let (count, since) = reason.rsplit_once(" (")?.1.strip_suffix(')')?.split_once(" slots since ")?;
+    let count = count.split_once(' ').map_or(count, |(count, _)| count);
+    Some((count.parse().ok()?, since.parse().ok()?))
 }
 
 impl Week {
@@ -318,6 +359,49 @@ mod tests {
         let found = beat("UTC", &told);
         assert_eq!(figures(&found), (3, 1, 0, 0, 1));
         assert_eq!(found.gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [Cause::Outage, Cause::Other]);
+    }
+
+    #[test]
+    fn slots_that_are_told_together_in_words_are_counted() {
+        let told = |reason: &str| figures(&beat("UTC", &[(NINE, empty(NINE, reason, None))])).0;
+        assert_eq!(told("missed: its post takes the next slot (92 slots since 2026-05-30T10:00:00Z)"), 92);
+        assert_eq!(told("missed: nothing is left to give up (10000 or more slots since 2026-05-30T10:00:00Z)"), 10_000);
+        assert_eq!(told("missed: the words (of somebody) slots since"), 1);
+    }
+
+    #[test]
+    fn what_a_person_finds_later_was_there_before() {
+        let uncertain = Outcome::Uncertain { why: "timed out".into() };
+        let decision = Decision::Delivered { url: "https://example.org/1".into() };
+        let resolved =
+            |post: &str| Fact::Resolved { delivery: delivery(post), decision: decision.clone(), by: "me".into() };
+        let next_day = "2026-06-02T09:00:00Z";
+        let told = [
+            (NINE, intent("p", Some(NINE), false)),
+            ("2026-06-01T09:06:00Z", outcome("p", uncertain)),
+            (next_day, resolved("p")),
+        ];
+        assert_eq!(figures(&beat("UTC", &told)), (1, 1, 0, 1, 1));
+        // Published by hand after its time was missed.
+        let missed = Fact::Missed { delivery: delivery("q"), slot: at(NINE) };
+        assert_eq!(figures(&beat("UTC", &[(NINE, missed), (next_day, resolved("q"))])), (1, 1, 1, 1, 1));
+    }
+
+    #[test]
+    fn two_things_at_one_moment_are_two() {
+        let missed = Fact::Missed { delivery: delivery("q"), slot: at(NINE) };
+        let told = [(NINE, intent("p", Some(NINE), false)), (NINE, delivered("p")), (NINE, missed)];
+        assert_eq!(figures(&beat("UTC", &told)), (2, 1, 0, 0, 1));
+    }
+
+    #[test]
+    fn what_lies_ahead_of_a_clock_that_was_wrong_is_not_told() {
+        let told = [
+            ("2026-06-10T09:00:00Z", empty("2026-06-10T09:00:00Z", "missed: its post takes the next slot", None)),
+            ("2026-06-01T10:00:00Z", Fact::AccountSetBack { account: AccountId::new("a").unwrap() }),
+            ("2026-06-10T09:05:00Z", empty("2026-06-10T09:00:00Z", "nothing is left to send", None)),
+        ];
+        assert_eq!(beat("UTC", &told).gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [Cause::Content]);
     }
 
     #[test]

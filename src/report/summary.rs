@@ -96,7 +96,10 @@ impl Reporter {
     /// Takes the next record.
     pub fn record(&mut self, record: &Record) {
         let delivery = record.fact.delivery();
-        let slot = if let Fact::SlotEmpty { account, .. } = &record.fact { Some(account) } else { None };
+        let slot = match &record.fact {
+            Fact::SlotEmpty { account, .. } | Fact::AccountSetBack { account } => Some(account),
+            _ => None,
+        };
         let Some(account) = delivery.map(|delivery| &delivery.account).or(slot) else { return };
         if !self.accounts.contains_key(account) {
             self.accounts.insert(account.clone(), Account::default());
