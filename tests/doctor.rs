@@ -430,10 +430,30 @@ fn a_token_that_works_once_is_never_spent() {
     let (findings, asked) = of(Some(kept.clone()), time::after(NOW, days(1)), x::twin::XTwin::with_oauth2());
     assert!(findings.iter().any(|finding| finding.what.contains("the daemon renews it")), "{findings:?}");
     assert_eq!((worst(&findings), asked), (Level::Ok, 0));
+    // Whom the platform asks to wait, or nobody hears, needs no new token.
+    let mut busy = x::twin::XTwin::with_oauth2();
+    busy.throttle(time::after(NOW, days(1)));
+    let down = World { down: true, ..World::new(Box::new(x::twin::XTwin::with_oauth2())) };
+    let silent =
+        down.of_account(Patient { kept: Ok(Some(kept.clone())), ..patient(&x::twin::XTwin::with_oauth2(), "x") });
+    for findings in [of(Some(kept.clone()), NOW, busy).0, silent] {
+        assert_eq!(worst(&findings), Level::Warn, "{findings:?}");
+        assert!(!bad(&findings).contains("cadenced auth"), "{findings:?}");
+    }
     let (findings, asked) = of(Some(kept), NOW, twin);
     assert!(findings.iter().any(|finding| finding.what.contains("@account0")), "{findings:?}");
     assert!(!format!("{findings:?}").contains(&access));
     assert_eq!((worst(&findings), asked), (Level::Ok, 1));
+}
+
+#[test]
+fn an_account_that_nobody_has_logged_in_as_is_told() {
+    let twin = x::twin::XTwin::with_oauth2();
+    let mut account = patient(&twin, "x");
+    account.secrets.0.remove("refresh_token");
+    let findings = World::new(Box::new(twin)).of_account(account);
+    assert_eq!(worst(&findings), Level::Fail, "{findings:?}");
+    assert!(bad(&findings).contains("nobody has logged in"), "{findings:?}");
 }
 
 #[test]
@@ -665,7 +685,7 @@ fn findings_read_well() {
     warn  acc      the token lacks write:media, which a post with media needs
                    -> make a token with the scopes read and write
     ok    acc      its allowance of requests has 295 left until 2026-12-01T08:05:00Z
-    ok    clock    the clock agrees with the servers' (answers: 5)
+    ok    clock    the clock agrees with the servers' (asked: 1)
     ");
     let list: Vec<Value> = serde_json::from_str(&shown(DoctorFormat::Json)).unwrap();
     assert_eq!(list.len(), findings.len());

@@ -8,6 +8,7 @@
 
 mod asking;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -329,17 +330,23 @@ fn clock(doctor: &Doctor<'_>) -> Vec<Finding> {
         let remedy = "set the clock; if it is right, start the daemon once with --confirm-clock";
         findings.push(Finding::new(Area::Clock, Level::Fail, what).remedy(remedy));
     }
-    let mut skews: Vec<&(String, i64)> = doctor.examined.iter().flat_map(|examined| &examined.skews).collect();
+    // One answer a server: the one that agrees best, for others may have been under way for long.
+    let mut servers: BTreeMap<&str, i64> = BTreeMap::new();
+    for (server, skew) in doctor.examined.iter().flat_map(|examined| &examined.skews) {
+        let best = servers.entry(server).or_insert(*skew);
+        *best = if skew.abs() < best.abs() { *skew } else { *best };
+    }
+    let mut skews: Vec<(&str, i64)> = servers.into_iter().collect();
     skews.sort_by_key(|(_, skew)| *skew);
     // One server whose clock is wrong is not our trouble; most of them are right.
     if let Some((server, skew)) = skews.get(skews.len() / 2) {
-        let (size, side) = (skew.unsigned_abs(), if *skew > 0 { "behind" } else { "ahead of" });
+        let (size, side) = (skew.unsigned_abs(), if skew > &0 { "behind" } else { "ahead of" });
         let what = format!("the clock is {size} s {side} that of {server}");
         let finding = |level| Finding::new(Area::Clock, level, what).remedy("let it be set by NTP");
         match skew.abs() {
             0..=SKEW => {
                 let servers = skews.len();
-                let what = format!("the clock agrees with the servers' (answers: {servers})");
+                let what = format!("the clock agrees with the servers' (asked: {servers})");
                 findings.push(Finding::new(Area::Clock, Level::Ok, what));
             }
             size => findings.push(finding(if size >= BAD_SKEW { Level::Fail } else { Level::Warn })),

@@ -10,7 +10,7 @@ use crate::deliver::{Probe, probe::Verdict};
 use crate::domain::path;
 use crate::domain::time::{self, days_text};
 use crate::platform::contract::auth::Ask;
-use crate::platform::contract::examine::{self, End, Ending, Examination, Facts, Level, Life, Need};
+use crate::platform::contract::examine::{self, End, Ending, Examination, Facts, Level, Life, Need, Note};
 use crate::platform::contract::{Call, HttpReply, Pace, Reply, Session};
 use crate::telemetry::events::quote;
 
@@ -80,7 +80,7 @@ impl Patients<'_> {
     }
 
     fn new_token(&self) -> String {
-        format!("get a new token: cadenced auth {}", self.patient.id)
+        format!("do what that says; where it is the token that is meant: cadenced auth {}", self.patient.id)
     }
 
     fn need(&self, examined: &mut Examined, need: &Need) {
@@ -177,15 +177,27 @@ impl Patients<'_> {
 
     fn questions(&self, session: &Session, examined: &mut Examined) -> Result<Facts, Stop> {
         let mut replies: Vec<HttpReply> = Vec::new();
+        let mut silent = 0;
         while replies.len() <= CALLS {
             let about = Examination { session, secrets: &self.patient.secrets, now: self.desk.now() };
             match self.patient.adapter.examine(&about, &replies) {
-                Ask::Done(facts) => return Ok(facts),
+                Ask::Done(mut facts) => {
+                    // What the adapter has said of it itself is said once.
+                    if silent > 0 && facts.notes.iter().all(|note| note.level == Level::Ok) {
+                        let what = "not every question was answered: what is not told here was not looked at";
+                        facts.notes.push(Note::warn(what, "ask again later"));
+                    }
+                    return Ok(facts);
+                }
                 Ask::Refused(why) => return Err(Stop::Refused(why)),
-                Ask::Call(request) => match self.call(Call::Http(request), examined) {
-                    Ok(Reply::Http(reply)) => replies.push(reply),
-                    _ => replies.push(HttpReply::default()),
-                },
+                Ask::Call(request) => {
+                    let reply = match self.call(Call::Http(request), examined) {
+                        Ok(Reply::Http(reply)) => reply,
+                        _ => HttpReply::default(),
+                    };
+                    silent += u32::from(matches!(reply.status, 0 | 429 | 500..));
+                    replies.push(reply);
+                }
             }
         }
         Err(Stop::Silent("the questions do not come to an end".into()))

@@ -24,6 +24,7 @@ impl Facebook {
                 format!("Facebook serves {served} in place of {}, which is gone", self.version),
                 format!("read what has changed, then set `version = {served:?}` for this account"),
             ),
+            _ if reply.status != 200 => Note::warn("Facebook did not tell how the Page is", "ask again later"),
             _ => Note::ok(format!("version {} of the API answers", self.version)),
         });
         facts.notes.push(Note::ok(

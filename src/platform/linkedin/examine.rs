@@ -65,7 +65,13 @@ impl Linkedin {
     fn introspected(&self, told: &Value, facts: &mut Facts) {
         if let Some(at) = told.get("expires_at").and_then(Value::as_i64).and_then(|at| Timestamp::from_second(at).ok())
         {
-            facts.notes.push(Note::ok(format!("its access token lives until {at}")));
+            match self.refresh {
+                Some(_) => facts.notes.push(Note::ok(format!("its access token lives until {at}"))),
+                None => facts.token = Some(Life::Until(at)),
+            }
+        }
+        if told["active"] == false {
+            facts.notes.push(Note::fail("the token is not active any more", "log in again: cadenced auth"));
         }
         let scopes = text(told, "scope").unwrap_or_default();
         // Documented with commas; other servers of the kind write spaces.

@@ -29,7 +29,9 @@ impl Telegram {
         let bot = me["username"].as_str().map(|name| format!("@{}", quote(name)));
         facts.name = bot.map(|bot| format!("{bot} in {}", quote(place["title"].as_str().unwrap_or("its chat"))));
         let barred: Vec<&str> = MEDIA.into_iter().filter(|right| member[*right] == false).collect();
-        facts.notes.push(if barred.is_empty() {
+        facts.notes.push(if member["status"].is_null() {
+            Note::warn("Telegram did not tell what the bot may do in the chat", "ask again later")
+        } else if barred.is_empty() {
             Note::ok("the bot may write in the chat")
         } else {
             Note::warn(

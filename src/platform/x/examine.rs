@@ -4,8 +4,8 @@
 //! Nothing is refreshed here: that would spend a token which is the daemon's.
 
 use super::X;
-use super::session::{Auth, Kept};
-use super::wire::{self, Wire};
+use super::session::{Auth, Kept, NOBODY};
+use super::wire::{self, Trouble, Wire};
 use crate::platform::contract::examine::{Examination, Facts, Life, Note};
 use crate::platform::contract::{Ask, HttpReply};
 
@@ -28,6 +28,11 @@ impl X {
                     ));
                     Ask::Done(facts)
                 }
+                Kept::Nobody => {
+                    facts.token = None;
+                    facts.notes.push(Note::fail(NOBODY, "log in with cadenced auth"));
+                    Ask::Done(facts)
+                }
             };
         };
         let hidden = self.auth.hidden_of(about);
@@ -44,7 +49,19 @@ impl X {
                 }
                 Ask::Done(facts)
             }
-            Err(trouble) => Ask::Refused(trouble.why()),
+            // Only these are about the token, and the daemon renews one of OAuth 2.0 by itself.
+            Err(Trouble::Token(why)) if matches!(self.auth, Auth::OAuth1(_)) => Ask::Refused(why),
+            Err(trouble) => {
+                facts.notes.push(match trouble {
+                    Trouble::Token(why) => Note::warn(
+                        format!("its access token is refused: {why}"),
+                        "the daemon renews it at its next use; ask again then",
+                    ),
+                    Trouble::Stopped(why) => Note::fail(why, "do what that says, in X's developer console"),
+                    other => Note::warn(format!("it could not be asked: {}", other.why()), "ask again later"),
+                });
+                Ask::Done(facts)
+            }
         }
     }
 

@@ -223,6 +223,8 @@ pub enum Kept {
     Over,
     /// No token is kept.
     Missing,
+    /// None is kept, and none is configured that could be spent for one.
+    Nobody,
 }
 
 impl Auth {
@@ -247,7 +249,7 @@ impl Auth {
             Self::OAuth2 { .. } => {
                 let configured = about.secrets.get(REFRESH_TOKEN);
                 let Some(pair) = Pair::of(about.session, configured) else {
-                    return Kept::Missing;
+                    return if configured.is_some() { Kept::Missing } else { Kept::Nobody };
                 };
                 let Some(access) = pair.access(about.now) else { return Kept::Over };
                 request.headers.push(("Authorization", HeaderValue::Secret { prefix: "Bearer ", secret: access }));
@@ -353,4 +355,4 @@ pub fn read_refresh(auth: &Auth, attempt: &Attempt<'_>, answer: Result<Value, Tr
 
 const SPENT: &str =
     "the refresh token is spent, revoked or too old: get a new one, with `cadenced auth` or in the configuration";
-const NOBODY: &str = "nobody has logged in as it yet: `cadenced auth` does";
+pub const NOBODY: &str = "nobody has logged in as it yet: `cadenced auth` does";

@@ -26,8 +26,8 @@ impl Youtube {
                 "the channel may not upload videos longer than 15 minutes, and perhaps no thumbnails",
                 "verify the channel at youtube.com/verify",
             )),
-            Some(_) => facts.notes.push(Note::ok("the token may manage videos, and the channel is verified")),
-            None => facts.notes.push(Note::ok("the token may manage videos")),
+            Some("allowed") => facts.notes.push(Note::ok("the token may manage videos, and the channel is verified")),
+            _ => facts.notes.push(Note::ok("the token may manage videos")),
         }
         Ask::Done(facts)
     }
