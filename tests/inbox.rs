@@ -581,7 +581,8 @@ fn a_file_that_is_edited_all_the_time_is_in_force_all_the_time() {
     }
     *stop.lock().unwrap() = true;
     writer.unwrap().join().unwrap();
-    assert!(told.iter().all(|word| word.starts_with("+a.toml post-")), "{told:?}");
+    // Whoever reads between the cutting and the writing sees a file without a word; the next reading mends that.
+    assert!(told.iter().all(|word| word == "+a.toml " || word.starts_with("+a.toml post-")), "{told:?}");
     let last = format!("+a.toml {}", fs::read_to_string(live.path("a.toml")).unwrap().trim());
     if !told.contains(&last) {
         live.expect(&last);
