@@ -2,11 +2,9 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::args::AuthArgs;
 use crate::cli::auth::{Auth, AuthDesk, auth};
@@ -14,18 +12,16 @@ use crate::cli::exit::{Exit, Failure, Kind};
 use crate::control::protocol::{Answer, Question, Tokens};
 use crate::domain::document::nearest;
 use crate::domain::{AccountId, Secret, Timestamp};
-use crate::edge::caller::Dispatcher;
 use crate::edge::chance::SystemChance;
 use crate::edge::clock::SystemClock;
-use crate::edge::http::Http;
-use crate::edge::relay::Relays;
 use crate::edge::secrets::Owner;
-use crate::edge::{files, secrets, store, terminal};
+use crate::edge::{secrets, store, terminal};
 use crate::engine::{AccountSetup, Command, Engine, Event, Mode, origin};
 use crate::ledger::store::Ledger as _;
-use crate::parts::{Caller as _, Chance as _, Clock as _};
+use crate::parts::{Chance as _, Clock as _};
 use crate::platform::contract::{Call, Reply};
 
+use super::calls::Calls;
 use super::desk::{ask_daemon, fold, store_refused, unexpected};
 use super::load::{self, Loaded};
 
@@ -48,16 +44,9 @@ pub fn obtain(loaded: &Loaded, args: &AuthArgs, out: &mut dyn Write) -> Result<E
         secrets: setup.map(|setup| setup.secrets).unwrap_or_default(),
         identity: loaded.settings.accounts[&args.account].identity.clone().or(pinned),
     };
-    let internal =
-        |what: &str, error: &dyn std::fmt::Display| Failure::new(Kind::Internal, format!("failed to {what}: {error}"));
-    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(|error| internal("start the runtime", &error))?;
-    let agent = concat!("cadenced/", env!("CARGO_PKG_VERSION"));
-    let http = Http::new(agent, &[]).map_err(|error| internal("set up HTTP", &error))?;
-    let relays = Relays::new(agent, &[]).map_err(|error| internal("set up WebSocket", &error))?;
-    let caller = Dispatcher::new(runtime.handle().clone(), http, relays, Arc::new(files::carry_out));
+    let calls = Calls::new()?;
     let timeout = loaded.settings.accounts[&args.account].rules.timeout;
-    let world = World { loaded, account: &args.account, out: args.out.as_deref(), _runtime: runtime, caller, timeout };
+    let world = World { loaded, account: &args.account, out: args.out.as_deref(), calls, timeout };
     auth(&ask, &world, out)
 }
 
@@ -66,9 +55,7 @@ struct World<'w> {
     account: &'w AccountId,
     /// The folder of secrets that are credentials.
     out: Option<&'w Path>,
-    /// The caller's threads.
-    _runtime: Runtime,
-    caller: Dispatcher,
+    calls: Calls,
     timeout: Duration,
 }
 
@@ -78,9 +65,7 @@ impl AuthDesk for World<'_> {
     }
 
     fn call(&self, call: Call) -> Result<Reply, String> {
-        let (tell, told) = std::sync::mpsc::channel();
-        self.caller.call(call, self.timeout, Box::new(move |result| drop(tell.send(result))));
-        told.recv().map_err(|_| "the call was broken off".to_owned())?.map_err(|failure| failure.to_string())
+        self.calls.make(call, self.timeout)
     }
 
     fn chance(&self) -> Result<[u8; 48], String> {

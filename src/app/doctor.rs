@@ -2,10 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::args::DoctorArgs;
 use crate::cli::doctor::{self, DoctorDesk, Examined, Ledger, Patient, Standing, Subject};
@@ -13,16 +10,14 @@ use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::output::Page;
 use crate::domain::document::nearest;
 use crate::domain::{AccountId, SecretRef, Timestamp};
-use crate::edge::caller::Dispatcher;
 use crate::edge::clock::SystemClock;
-use crate::edge::http::Http;
-use crate::edge::relay::Relays;
-use crate::edge::{files, secrets, standing};
+use crate::edge::{secrets, standing};
 use crate::engine::{AccountSetup, kept_tokens};
 use crate::ledger::View;
-use crate::parts::{Caller as _, Clock as _};
+use crate::parts::Clock as _;
 use crate::platform::contract::{Call, Reply};
 
+use super::calls::Calls;
 use super::desk::{fold, has_store};
 use super::load::{self, Loaded};
 use super::written;
@@ -36,7 +31,7 @@ pub fn examine(config: &Path, args: &DoctorArgs, out: &mut dyn Write) -> Result<
         Err(refusal) => doctor::refused(&refusal.faults),
         Ok(loaded) => {
             let subject = subject(&loaded, args)?;
-            doctor::examine(&subject, args, &World::new()?)
+            doctor::examine(&subject, args, &Calls::new().map(World)?)
         }
     };
     written(doctor::write(&findings, args.format, Page::stdout(), out))?;
@@ -111,26 +106,7 @@ fn patient(
     }
 }
 
-struct World {
-    /// The caller's threads.
-    _runtime: Runtime,
-    caller: Dispatcher,
-}
-
-impl World {
-    fn new() -> Result<Self, Failure> {
-        let internal = |what: &str, error: &dyn std::fmt::Display| {
-            Failure::new(Kind::Internal, format!("failed to {what}: {error}"))
-        };
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|error| internal("start the runtime", &error))?;
-        let agent = concat!("cadenced/", env!("CARGO_PKG_VERSION"));
-        let http = Http::new(agent, &[]).map_err(|error| internal("set up HTTP", &error))?;
-        let relays = Relays::new(agent, &[]).map_err(|error| internal("set up WebSocket", &error))?;
-        let caller = Dispatcher::new(runtime.handle().clone(), http, relays, Arc::new(files::carry_out));
-        Ok(Self { _runtime: runtime, caller })
-    }
-}
+struct World(Calls);
 
 impl DoctorDesk for World {
     fn now(&self) -> Timestamp {
@@ -138,9 +114,7 @@ impl DoctorDesk for World {
     }
 
     fn call(&self, call: Call, timeout: Duration) -> Result<Reply, String> {
-        let (tell, told) = std::sync::mpsc::channel();
-        self.caller.call(call, timeout, Box::new(move |result| drop(tell.send(result))));
-        told.recv().map_err(|_| "the call was broken off".to_owned())?.map_err(|failure| failure.to_string())
+        self.0.make(call, timeout)
     }
 
     fn look(&self, path: &Path) -> Result<Option<Standing>, String> {

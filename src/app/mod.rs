@@ -1,10 +1,12 @@
 //! The wiring: the only room that names the edge.
 //!
 //! [`main`] takes the command line and gives back how the process ends. `load` reads the configuration and builds the
-//! accounts; `daemon` puts the parts together and runs the loop; `auth` obtains tokens; `doctor` looks for what would go wrong; `desk` answers commands, by asking the daemon or, when
-//! none runs, by opening the store and letting the same engine answer; `folder` shows the queue folder to commands.
+//! accounts; `daemon` puts the parts together and runs the loop; `auth` obtains tokens and `doctor` looks for what would go
+//! wrong, by `calls` of their own; `desk` answers commands, by asking the daemon or, when none runs, by opening the store and
+//! letting the same engine answer; `folder` shows the queue folder to commands.
 
 mod auth;
+mod calls;
 mod daemon;
 mod desk;
 mod doctor;
