@@ -38,7 +38,8 @@
 //! journal and its index, the queue folder, secrets, socket, signals, chores, the service manager. [`app`] is the only
 //! room that names the edge; it puts everything together, and `main` only hands it the exit code.
 //!
-//! What came of it is [`report`]: a fold of the records that looks back on the beat.
+//! What happens after a post is out is [`engage`]: who did something with it, what was said, who waits for an answer.
+//! [`report`] looks back: folds of the records that say whether the beat was kept, and what came of it for people.
 //!
 //! For people there are [`cli`], one file for each command, arguments in and text out; [`control`], the questions and
 //! answers between commands and daemon; and [`telemetry`], where every event of the log is a type.
@@ -52,6 +53,7 @@ pub mod daemon;
 pub mod deliver;
 pub mod domain;
 pub mod edge;
+pub mod engage;
 pub mod engine;
 pub mod ledger;
 pub mod parts;

@@ -31,7 +31,7 @@ const ROOMS: &[(&str, Rule)] = &[
     // `draw` is chance that gives the same answer again: back-off asks it as the plan does.
     ("deliver", Only(&["domain", "ledger", "platform::contract", "plan::draw"])),
     ("engage", Only(&["domain", "ledger", "platform::contract"])),
-    ("report", Only(&["domain", "ledger"])),
+    ("report", Only(&["domain", "ledger", "engage"])),
     // Composes the rooms above it; adds order, not policy.
     ("engine", AllBut(&["edge", "daemon", "cli", "app"])),
     // Waits and carries out; what it carries out comes in as traits.

@@ -15,6 +15,7 @@ impl Engine {
             Fact::Opened { .. }
             | Fact::ClockSet { .. }
             | Fact::Spent { .. }
+            | Fact::Gained(_)
             | Fact::AccountSetBack { .. }
             | Fact::DeliverySetBack { .. } => None,
             Fact::ClockConfirmed { by } => {

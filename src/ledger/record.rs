@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{AccountId, Checkpoint, DeliveryId, Digest, Held, Month, Remote, Sealed, Spend, Timestamp};
+use crate::domain::{AccountId, Checkpoint, DeliveryId, Digest, Gain, Held, Month, Remote, Sealed, Spend, Timestamp};
 
 /// Version that this build writes.
 pub const VERSION: u32 = 1;
@@ -183,6 +183,8 @@ pub enum Fact {
         month: Month,
         spend: Spend,
     },
+    /// What came of posts outside the platforms.
+    Gained(Box<Gain>),
     /// The wall clock was set ahead while the account was at work.
     ClockSet {
         account: AccountId,

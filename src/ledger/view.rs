@@ -652,6 +652,7 @@ impl Fact {
             | Self::Pinned { .. }
             | Self::TokensKept { .. }
             | Self::Spent { .. }
+            | Self::Gained(_)
             | Self::ClockSet { .. }
             | Self::ClockConfirmed { .. } => None,
         }

@@ -27,6 +27,7 @@ impl Fact {
             Self::Pinned { .. } => "pinned",
             Self::TokensKept { .. } => "tokens-kept",
             Self::Spent { .. } => "spent",
+            Self::Gained(_) => "gained",
             Self::ClockConfirmed { .. } => "clock-confirmed",
         }
     }
@@ -72,6 +73,7 @@ impl Fact {
             Self::AccountStopped { why, .. } => Some(why.clone()),
             Self::Pinned { identity, .. } => Some(identity.clone()),
             Self::Spent { month, spend, .. } => Some(format!("{} USD in {month}", spend.money)),
+            Self::Gained(gain) => Some(format!("{} {}", gain.kind.name(), gain.key)),
             Self::ClockSet { seconds, .. } => Some(format!("ahead by {seconds} s")),
             Self::ClockConfirmed { by } => Some(format!("by {by}")),
         }

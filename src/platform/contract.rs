@@ -15,6 +15,7 @@ pub mod cases;
 pub mod examine;
 mod multipart;
 mod reply;
+pub mod sweep;
 mod table;
 mod trouble;
 mod twin;
@@ -38,6 +39,7 @@ pub use words::{LONGEST_WAIT, holds, quoted, wait};
 
 pub use self::auth::{Ask, AuthFlow};
 use self::examine::{End, Examination, Facts, Need};
+use self::sweep::{Looking, Sweep, Sweeper};
 pub use crate::domain::secret::secret_ref;
 use crate::domain::{
     Checkpoint, Content, DeliveryId, Digest, MediaItem, Remote, Secret, SecretRef, Spend, Timestamp, time,
@@ -161,6 +163,17 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// What of the account ends by itself, as far as is known without asking.
     fn ends(&self, _session: &Session, _secrets: &Secrets) -> Vec<End> {
         Vec::new()
+    }
+
+    /// Looks at what has become of posts. `None` where the platform tells nothing of that, or nothing that this adapter
+    /// understands.
+    fn sweep(&self, _sweep: Sweep, _looking: &Looking<'_>) -> Option<Box<dyn Sweeper>> {
+        None
+    }
+
+    /// How long the platform's terms allow to keep what it tells of people, where they say so.
+    fn retention(&self) -> Option<Duration> {
+        None
     }
 
     /// What the reply says about the account's remaining allowance.

@@ -1,0 +1,108 @@
+//! What came of posts outside the platforms: leads, customers, revenue.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{AccountId, PostId, Timestamp};
+
+/// One outcome. Two with the same key are one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gain {
+    /// What it is known by where it comes from, such as an order number; of what is recorded twice under one key, the first
+    /// counts.
+    pub key: String,
+    /// When it happened.
+    pub at: Timestamp,
+    pub kind: GainKind,
+    /// The post that brought it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<PostId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+    /// What it brought; every kind may have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money: Option<Money>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+impl Gain {
+    /// Longest key, in characters.
+    pub const KEY_CHARS: usize = 200;
+}
+
+/// What kind of outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GainKind {
+    /// Somebody who asks.
+    Lead,
+    /// Somebody who has bought for the first time.
+    Customer,
+    /// Money, from whomever.
+    Revenue,
+}
+
+impl GainKind {
+    pub const ALL: [Self; 3] = [Self::Lead, Self::Customer, Self::Revenue];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::Customer => "customer",
+            Self::Revenue => "revenue",
+        }
+    }
+}
+
+/// An amount of money, in millionths of its currency. Amounts of different currencies are never added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Money {
+    pub micros: i64,
+    pub currency: Currency,
+}
+
+/// A currency by its three letters (ISO 4217).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency([u8; 3]);
+
+/// A text that names no currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a currency is written with three capital letters, such as EUR")]
+pub struct NoCurrency;
+
+impl Currency {
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Currency {
+    type Err = NoCurrency;
+
+    fn from_str(text: &str) -> Result<Self, NoCurrency> {
+        let letters: [u8; 3] = text.as_bytes().try_into().map_err(|_| NoCurrency)?;
+        if letters.iter().all(u8::is_ascii_uppercase) { Ok(Self(letters)) } else { Err(NoCurrency) }
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

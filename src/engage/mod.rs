@@ -1,0 +1,8 @@
+//! What happens after a post is out: who did something with it, what was said, who waits for an answer.
+//!
+//! Pure: what an adapter has found comes in, records go out, and the records are folded into what is known.
+
+pub mod record;
+pub mod store;
+
+pub use record::{Fact, Record, Sample};
