@@ -26,12 +26,13 @@ use crate::simulated::seal::seal;
 use crate::simulated::twins::{self, LATEST, call_text, reply_text};
 use crate::tally::Report;
 
-/// Steps after which a run is called endless.
-const STEPS: u64 = 1_000_000;
+/// Steps after which a run is called endless. In a long life whose public folder is gone for years, every waiting post's
+/// file is asked for each half hour.
+const STEPS: u64 = 5_000_000;
 /// In how many steps everything is looked at once, without any memory of what was seen before.
 const EVERYTHING: u64 = 2_000;
-/// How long everything may take to settle when nothing goes wrong any more.
-const SETTLES: Duration = Duration::from_secs(40 * 86_400);
+/// How long everything may take to settle when nothing goes wrong any more: a dozen posts and a slot a week.
+const SETTLES: Duration = Duration::from_secs(150 * 86_400);
 
 /// A rule of the protocol that is taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
