@@ -19,6 +19,7 @@ pub mod inbox;
 pub mod journal;
 pub mod manager;
 pub mod media;
+pub mod people;
 pub mod relay;
 pub mod secrets;
 pub mod signals;

@@ -8,7 +8,8 @@ pub type Done = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
 
 /// The durable record about people. What is in it is not kept for ever, and nothing of what is published depends on it.
 pub trait People: Send + Sync {
-    /// Hands in a batch; all of it or nothing is kept. `done` is called when it is durable, in the order of handing in.
+    /// Hands in a batch, which is kept in order; of one that fails or that a crash cuts off, a beginning may be kept. `done`
+    /// is called when all of it is durable, in the order of handing in.
     fn submit(&self, batch: Vec<Record>, done: Done);
 
     /// Writes everything anew, with what `keep` makes of each record, oldest first; `None` leaves it out. What is not kept
