@@ -196,7 +196,9 @@ mod tests {
 
     use super::*;
     use crate::domain::AccountId;
-    use crate::report::{AccountBeat, Gap, PostGroup};
+    use crate::report::{
+        AccountBeat, Comparison, ConversationSummary, Gap, OutcomeSummary, PeopleSummary, PostGroup, Reach,
+    };
 
     fn week(starts: &str, planned: u64, kept: u64, empty: &[(Cause, u64)]) -> Week {
         let starts: jiff::civil::Date = starts.parse().unwrap();
@@ -242,14 +244,21 @@ mod tests {
             beat,
         };
         Report {
+            made_up: false,
             window: Window { since: at("2026-05-01T00:00:00Z"), until: at("2026-06-01T00:00:00Z") },
             accounts: vec![summary("fedi", fedi), summary("new", AccountBeat::default())],
+            people: PeopleSummary::default(),
+            conversations: ConversationSummary::default(),
+            outcomes: OutcomeSummary::default(),
             posts: vec![PostGroup {
                 audience: "indie-founders".into(),
                 goal: "connection".into(),
                 posts: 7,
                 deliveries: 12,
+                ..PostGroup::default()
             }],
+            comparison: Comparison::default(),
+            reach: Reach::default(),
             not_measured: vec!["people", "reach"],
         }
     }

@@ -5,7 +5,17 @@
 //! nothing is recorded of is named as not measured, and is no zero.
 
 mod beat;
+mod conversations;
+mod measured;
+mod outcomes;
+mod people;
+mod posts;
 mod summary;
 
 pub use beat::{AccountBeat, Gap, Week};
-pub use summary::{AccountSummary, PostGroup, Report, Reporter, Window};
+pub use conversations::{ConversationSummary, ConversationWeek, Owed, Speed};
+pub use measured::Measured;
+pub use outcomes::{GainRow, GainWeek, Gains, OutcomeSummary};
+pub use people::{Bots, CorePerson, PeopleSummary, PeopleWeek, PlatformPeople, Standings};
+pub use posts::{AccountReach, Comparison, PostGroup, PostLine, Reach, Verdict};
+pub use summary::{AccountSummary, Report, Reporter, Window};

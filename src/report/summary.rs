@@ -6,10 +6,12 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountId, Goal, PostId, Timestamp};
+use crate::engage;
 use crate::ledger::Record;
 use crate::ledger::record::{Decision, Fact, Outcome};
 
 use super::beat::{AccountBeat, Beat};
+use super::{Comparison, ConversationSummary, OutcomeSummary, PeopleSummary, PostGroup, Reach};
 
 /// The time that is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -28,11 +30,19 @@ impl Window {
 /// What `cadenced report --format json` gives.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
+    /// Nothing of it has happened: it shows what a report looks like.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub made_up: bool,
     pub window: Window,
     /// In the order of their names.
     pub accounts: Vec<AccountSummary>,
+    pub people: PeopleSummary,
+    pub conversations: ConversationSummary,
+    pub outcomes: OutcomeSummary,
     /// What was delivered, by audience and goal, in the order of their names.
     pub posts: Vec<PostGroup>,
+    pub comparison: Comparison,
+    pub reach: Reach,
     /// What a reader may expect here and nothing is recorded of. No figure stands for it.
     pub not_measured: Vec<&'static str>,
 }
@@ -44,16 +54,6 @@ pub struct AccountSummary {
     /// What it was published on last; empty where nothing was.
     pub platform: String,
     pub beat: AccountBeat,
-}
-
-/// Posts for one audience with one goal. A post counts once, on however many accounts it was delivered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PostGroup {
-    pub audience: String,
-    /// Empty for posts of which nothing is known any more.
-    pub goal: String,
-    pub posts: u64,
-    pub deliveries: u64,
 }
 
 /// Makes a report out of records, oldest first.
@@ -93,7 +93,10 @@ impl Reporter {
         Self { window, zones, accounts, posts: BTreeMap::new() }
     }
 
-    /// Takes the next record.
+    /// Takes the next record about people.
+    pub fn people(&mut self, _record: &engage::Record) {}
+
+    /// Takes the next record of the delivery journal.
     pub fn record(&mut self, record: &Record) {
         let delivery = record.fact.delivery();
         let slot = match &record.fact {
@@ -144,11 +147,18 @@ impl Reporter {
             goal: goal.into(),
             posts,
             deliveries,
+            ..PostGroup::default()
         });
         Report {
+            made_up: false,
             window,
             accounts: accounts.collect(),
+            people: PeopleSummary::default(),
+            conversations: ConversationSummary::default(),
+            outcomes: OutcomeSummary::default(),
             posts: posts.collect(),
+            comparison: Comparison::default(),
+            reach: Reach::default(),
             not_measured: vec!["people", "conversations", "outcomes", "reach"],
         }
     }
