@@ -2,7 +2,9 @@
 //!
 //! Pure: what an adapter has found comes in, records go out, and the records are folded into what is known.
 
+pub mod conversations;
 pub mod record;
 pub mod store;
 
+pub use conversations::{Conversation, Conversations, Past};
 pub use record::{Fact, Record, Sample};
