@@ -21,6 +21,7 @@ use crate::edge::clock::SystemClock;
 use crate::edge::http::Http;
 use crate::edge::inbox::{Watch, Watcher};
 use crate::edge::media::MediaShelf;
+use crate::edge::people::PeopleStore;
 use crate::edge::relay::Relays;
 use crate::edge::signals::{self, Wish};
 use crate::edge::socket::{self, Server};
@@ -36,6 +37,7 @@ use crate::telemetry::setup::{self, Printer};
 
 use super::desk::{reader, store_refused};
 use super::load::{self, Loaded};
+use super::people;
 
 /// Threads for HTTP beside the one that thinks.
 const WORKERS: usize = 2;
@@ -98,6 +100,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     if !args.dry_run {
         opened_by(&ledger, &mut engine, &clock, args.confirm_clock);
     }
+    let people = if args.dry_run { None } else { people::open(&loaded, &mut engine, &printer) };
     engine.handle(Event::Configured(setups), clock.now());
 
     let agent = concat!("cadenced/", env!("CARGO_PKG_VERSION"));
@@ -120,7 +123,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     let watcher = Watcher::start(watch, move |message| told.event(Event::Inbox(message)))
         .map_err(|error| internal("watch the queue folder", &error))?;
     let watcher = Arc::new(watcher);
-    let _chores = chores(&loaded.settings, runtime.handle(), &handle, &store, &printer)
+    let _chores = chores(&loaded, runtime.handle(), &handle, (&store, people.as_ref()), &printer)
         .map_err(|error| Failure::new(Kind::ConfigRefused, error))?;
     follow_reloads(reloads, runtime.handle(), config.to_path_buf(), &loaded.settings, &printer, &handle, &watcher);
 
@@ -130,6 +133,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
         caller: Arc::new(caller),
         shelf: Arc::new(MediaShelf::new(runtime.handle().clone(), loaded.settings.queue.path.clone())),
         ledger,
+        people: people.clone().map(|people| people as _),
         log: {
             let printer = printer.clone();
             Box::new(move |at, event| printer.print(at, event))
@@ -142,6 +146,9 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     };
     let until = Until { idle: args.until_idle, stop_timeout: loaded.settings.stop_timeout };
     let ended = runtime.block_on(daemon::run(engine, parts, handle, inputs, until, report));
+    if let Some(people) = people {
+        people.close();
+    }
     store.close();
     runtime.shutdown_timeout(Duration::from_millis(100));
     match ended {
@@ -209,36 +216,40 @@ fn opened_by(ledger: &Arc<dyn Ledger>, engine: &mut Engine, clock: &SystemClock,
 }
 
 fn chores(
-    settings: &Settings,
+    loaded: &Loaded,
     runtime: &Runtime,
     handle: &Handle,
-    store: &Arc<Store>,
+    (store, people): (&Arc<Store>, Option<&Arc<PeopleStore>>),
     printer: &Arc<Printer>,
 ) -> Result<Chores, crate::edge::chores::ChoreError> {
+    let settings = &loaded.settings;
     let event = |name, cron: &str, chore: Chore| {
         let handle = handle.clone();
         Timed { name, cron: cron.into(), run: Box::new(move || handle.event(Event::Chore(chore))) }
     };
-    let (store, printer) = (store.clone(), printer.clone());
+    let (store, log) = (store.clone(), printer.clone());
     let upkeep = move || {
         let figures = store.figures();
-        printer.emit(&LogEvent::StoreUpkeep {
+        log.emit(&LogEvent::StoreUpkeep {
             records: figures.records,
             journal_bytes: figures.journal_bytes,
             index_bytes: figures.index_bytes,
         });
         if let Some(why) = store.index_trouble() {
-            printer.emit(&LogEvent::StoreFailed { why: format!("the index was given up until the next start: {why}") });
+            log.emit(&LogEvent::StoreFailed { why: format!("the index was given up until the next start: {why}") });
         }
     };
-    Chores::start(
-        runtime,
-        vec![
-            event("runway", &settings.chores.runway, Chore::Runway),
-            event("accounts", &settings.chores.accounts, Chore::Accounts),
-            Timed { name: "upkeep", cron: settings.chores.upkeep.clone(), run: Box::new(upkeep) },
-        ],
-    )
+    let mut all = vec![
+        event("runway", &settings.chores.runway, Chore::Runway),
+        event("accounts", &settings.chores.accounts, Chore::Accounts),
+        Timed { name: "upkeep", cron: settings.chores.upkeep.clone(), run: Box::new(upkeep) },
+    ];
+    if let Some(people) = people {
+        all.push(event("sweep", &settings.chores.sweep, Chore::Sweep));
+        let run = people::trim(people.clone(), people::retention(loaded), printer.clone());
+        all.push(Timed { name: "retention", cron: settings.chores.retention.clone(), run });
+    }
+    Chores::start(runtime, all)
 }
 
 /// SIGHUP: the configuration is read again, off the runtime's own threads, and put into force when it can be used.

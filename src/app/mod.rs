@@ -12,6 +12,7 @@ mod desk;
 mod doctor;
 mod folder;
 mod load;
+mod people;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -55,6 +55,7 @@ keys! {
         "control" = Holds::Table(CONTROL), "How commands reach the daemon.";
         "policy" = Holds::Table(POLICY), "The beat and its limits; every key may be set again in an account.";
         "delivery" = Holds::Table(DELIVERY), "How one delivery is carried out.";
+        "people" = Holds::Table(PEOPLE), "What is recorded about people who do something with our posts.";
         "chores" = Holds::Table(CHORES), "When recurring chores run.";
         "accounts" = Holds::Accounts, "The places to publish, each by an id of your own.";
     QUEUE:
@@ -78,15 +79,15 @@ keys! {
         "missed" = Holds::OneOf(&["next-slot", "skip", "now"]), "What becomes of a slot that passed during downtime. Default: next-slot.";
         "late_grace" = Holds::Span, "How late a post with a fixed time may still go out. Default: 1h.";
         "promotion" = Holds::Table(PROMOTION), "Most promotion among consecutive posts.";
-        "unanswered" = Holds::Table(UNANSWERED), "Holds broadcasts while replies wait. Has no effect yet: this version collects no replies.";
+        "unanswered" = Holds::Table(UNANSWERED), "Holds posts with the goals change and promotion while people wait for an answer.";
         "quiet" = Holds::Quiet, "Local hours in which nothing is published, such as [\"22:00-07:00\"]. Default: none.";
         "runway_warn" = Holds::Span, "Warn when approved posts for less than that are left. Default: 7d.";
     PROMOTION:
         "share" = Holds::Share, "From 0 to 1. Default: 0.2.";
         "window" = Holds::Count(1), "Of how many consecutive posts. Default: 10.";
     UNANSWERED:
-        "max" = Holds::Count(0), "Most replies that may wait. Default: 5.";
-        "older_than" = Holds::Span, "Replies count when they have waited longer. Default: 24h.";
+        "max" = Holds::Count(0), "Most conversations that may wait so long. Default: 5.";
+        "older_than" = Holds::Span, "Conversations count when they have waited longer. Default: 24h.";
     /// `[delivery]` of the file.
     DELIVERY:
         "timeout" = Holds::Span, "For one request in total. Default: 60s.";
@@ -97,9 +98,14 @@ keys! {
         "first" = Holds::Span, "Ceiling of the first wait. Default: 30s.";
         "max" = Holds::Span, "Highest ceiling. Default: 1h.";
         "tries" = Holds::Count(1), "Tries in all, the first one included. Default: 8.";
+    PEOPLE:
+        "record" = Holds::Flag, "Whether it is looked at what has become of posts, and recorded who it was. Default: true.";
+        "retention" = Holds::Span, "How long a person is kept after what they have done; less where a platform's terms ask for it. Default: 400d.";
     CHORES:
         "runway" = Holds::Cron, "When every account's runway is looked at: six fields with seconds first, in UTC. Default: 0 0 6 * * *.";
         "upkeep" = Holds::Cron, "When the store is looked after: six fields, in UTC. Default: 0 17 * * * *.";
+        "sweep" = Holds::Cron, "When it is looked whether posts are due to be looked at: six fields, in UTC. Default: 20 * * * * *.";
+        "retention" = Holds::Cron, "When people whose time is over are let go: six fields, in UTC. Default: 0 43 3 * * *.";
         "accounts" = Holds::Cron, "When accounts whose token was refused are asked again: six fields, in UTC. Default: 0 */5 * * * *.";
     /// What every account has, beside the keys of [`POLICY`].
     ACCOUNT:

@@ -22,8 +22,8 @@ use crate::domain::{AccountId, Dollars, Fault, SecretRef, Timestamp};
 
 use super::keys::{self, Key, names};
 use super::settings::{
-    AccountSettings, ChoreSettings, ControlSettings, LogFormat, LogLevel, LogSettings, QueueSettings, SealSettings,
-    Settings,
+    AccountSettings, ChoreSettings, ControlSettings, LogFormat, LogLevel, LogSettings, PeopleSettings, QueueSettings,
+    SealSettings, Settings,
 };
 use super::values::{self, Refused};
 
@@ -70,8 +70,18 @@ pub const STOP_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// The chores' times when nothing else is written.
 pub fn default_chores() -> ChoreSettings {
-    ChoreSettings { runway: "0 0 6 * * *".into(), upkeep: "0 17 * * * *".into(), accounts: "0 */5 * * * *".into() }
+    ChoreSettings {
+        runway: "0 0 6 * * *".into(),
+        upkeep: "0 17 * * * *".into(),
+        accounts: "0 */5 * * * *".into(),
+        sweep: "20 * * * * *".into(),
+        retention: "0 43 3 * * *".into(),
+    }
 }
+
+/// What is recorded about people when nothing else is written: a year and a month, so that a year can be compared with the
+/// one before.
+pub const PEOPLE: PeopleSettings = PeopleSettings { record: true, retention: Duration::from_secs(400 * 86_400) };
 
 /// What was read, usable or not.
 pub struct Draft {
@@ -137,6 +147,7 @@ impl<'t> Reader<'_, 't> {
             log: self.log(root),
             control: self.control(root),
             stop_timeout,
+            people: self.people(root),
             chores: self.chores(root),
             accounts: self.accounts(root, &zone, &policy, &rules),
         }
@@ -265,12 +276,26 @@ impl<'t> Reader<'_, 't> {
         }
     }
 
+    fn people(&mut self, root: &DeTable<'t>) -> PeopleSettings {
+        let mut people = PEOPLE;
+        let Some(table) = self.section(root, "people", keys::PEOPLE) else { return people };
+        if let Some(value) = table.get("record") {
+            people.record = self.faults.flag("record", value).unwrap_or(people.record);
+        }
+        people.retention = self.positive(table, "retention").unwrap_or(people.retention);
+        people
+    }
+
     fn chores(&mut self, root: &DeTable<'t>) -> ChoreSettings {
         let mut chores = default_chores();
         if let Some(table) = self.section(root, "chores", keys::CHORES) {
-            for (name, chore) in
-                [("runway", &mut chores.runway), ("upkeep", &mut chores.upkeep), ("accounts", &mut chores.accounts)]
-            {
+            for (name, chore) in [
+                ("runway", &mut chores.runway),
+                ("upkeep", &mut chores.upkeep),
+                ("accounts", &mut chores.accounts),
+                ("sweep", &mut chores.sweep),
+                ("retention", &mut chores.retention),
+            ] {
                 let Some(value) = table.get(name) else { continue };
                 let Some(text) = self.faults.text(name, value) else { continue };
                 if text.split_ascii_whitespace().count() == 5 {
@@ -313,10 +338,6 @@ impl<'t> Reader<'_, 't> {
             }
             if let Some(span) = self.span(inner, "older_than") {
                 policy.unanswered.older_than = span;
-            }
-            if let Some(value) = table.get("unanswered") {
-                let reason = "\"unanswered\" has no effect yet: this version collects no replies";
-                self.faults.warning(value.span(), reason, None);
             }
         }
         if let Some(value) = table.get("quiet") {
@@ -635,6 +656,7 @@ pub fn may_show(line: &str) -> bool {
         keys::POLICY,
         keys::PROMOTION,
         keys::UNANSWERED,
+        keys::PEOPLE,
         keys::DELIVERY,
         keys::RETRY,
         keys::CHORES,

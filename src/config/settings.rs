@@ -21,6 +21,7 @@ pub struct Settings {
     pub control: ControlSettings,
     /// How long SIGTERM waits for what is in flight.
     pub stop_timeout: Duration,
+    pub people: PeopleSettings,
     pub chores: ChoreSettings,
     pub accounts: BTreeMap<AccountId, AccountSettings>,
 }
@@ -71,6 +72,15 @@ pub struct ControlSettings {
     pub token: Option<SecretRef>,
 }
 
+/// What is recorded about people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeopleSettings {
+    /// Whether anything is.
+    pub record: bool,
+    /// How long.
+    pub retention: Duration,
+}
+
 /// When recurring chores run, as cron expressions of six fields (seconds first), in UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChoreSettings {
@@ -80,6 +90,10 @@ pub struct ChoreSettings {
     pub upkeep: String,
     /// Asks accounts whose token was not accepted once more.
     pub accounts: String,
+    /// Looks at what has become of posts.
+    pub sweep: String,
+    /// Lets go of people whose time is over.
+    pub retention: String,
 }
 
 /// One account. What is the same for all platforms is read; the rest is the adapter's.

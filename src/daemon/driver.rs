@@ -9,8 +9,9 @@ use crate::control::protocol::{
     Answer, DaemonReport, Decision, ErrorKind, Problem, Question, Resolved, Stage as StateName,
 };
 use crate::domain::{AccountId, Timestamp, time};
+use crate::engage::store::People;
 use crate::engine::{Command, Engine, Event, ResolveError, Ticket, TokensError};
-use crate::ledger::store::Ledger;
+use crate::ledger::store::{CommitError, Ledger};
 use crate::parts::{Caller, Clock, Shelf};
 use crate::telemetry::events::Event as LogEvent;
 
@@ -32,6 +33,8 @@ pub struct Parts {
     pub caller: Arc<dyn Caller>,
     pub shelf: Arc<dyn Shelf>,
     pub ledger: Arc<dyn Ledger>,
+    /// `None`: nothing is recorded about people.
+    pub people: Option<Arc<dyn People>>,
     pub log: Log,
     /// Told of readiness, of each turn of the loop, and of stopping.
     pub manager: Box<dyn FnMut(Stage) + Send>,
@@ -291,6 +294,14 @@ impl Driver {
                     let handle = handle.clone();
                     let done = Box::new(move |result| handle.event(Event::Gathered { ticket, result }));
                     parts.shelf.gather(queue_file, items, done);
+                }
+                Command::Remember { ticket, records } => {
+                    let handle = handle.clone();
+                    let done = Box::new(move |result| handle.event(Event::Remembered { ticket, result }));
+                    match &parts.people {
+                        Some(people) => people.submit(records, done),
+                        None => done(Err(CommitError::Broken("nothing is recorded about people here".into()))),
+                    }
                 }
                 Command::Log(event) => (parts.log)(parts.clock.now(), &event),
                 Command::Halt { why } => self.broken = Some(why),

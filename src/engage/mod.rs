@@ -3,8 +3,12 @@
 //! Pure: what an adapter has found comes in, records go out, and the records are folded into what is known.
 
 pub mod conversations;
+pub mod found;
 pub mod record;
+pub mod retention;
 pub mod store;
+pub mod watch;
 
 pub use conversations::{Conversation, Conversations, Past};
 pub use record::{Fact, Record, Sample};
+pub use watch::Watch;

@@ -730,7 +730,7 @@ impl Engine {
     pub(super) fn replied(&mut self, ticket: Ticket, result: Result<Reply, Failure>, now: Timestamp) {
         let calling = |work: &Work| matches!(work, Work::Delivering { ticket: Some(waited), .. } if *waited == ticket);
         let Some(account) = self.caller(ticket) else { return };
-        if self.looked(&account, ticket, &result, now) {
+        if self.looked(&account, ticket, &result, now) || self.swept(&account, ticket, &result, now) {
             return;
         }
         let Some(desk) = self.desks.get_mut(&account) else { return };

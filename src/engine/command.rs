@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::{AccountId, MediaItem};
+use crate::engage;
 use crate::ledger::Record;
 use crate::ledger::store::Room;
 use crate::platform::contract::Call;
@@ -22,6 +23,8 @@ pub enum Command {
     Call { ticket: Ticket, account: AccountId, call: Call, timeout: Duration },
     /// Read and hash media; then [`super::Event::Gathered`].
     Gather { ticket: Ticket, queue_file: Arc<str>, items: Vec<MediaItem> },
+    /// Record these about people; then [`super::Event::Remembered`].
+    Remember { ticket: Ticket, records: Vec<engage::Record> },
     /// Print a line of the log.
     Log(LogEvent),
     /// The ledger cannot go on: stop with a clear message.

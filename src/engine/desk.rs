@@ -18,6 +18,7 @@ use super::patience::Patience;
 use super::private::Handed;
 use super::public::{Absent, Looking};
 use super::spending::Purse;
+use super::sweeps::Sweeps;
 use super::{AccountSetup, Ticket, tokens};
 
 /// One account at work: its plan, its session, and the one thing it does.
@@ -43,6 +44,9 @@ pub(super) struct Desk {
     /// The platform asked us to wait.
     pub rate_limited: Option<Timestamp>,
     pub probe: Option<(Ticket, Probe)>,
+    pub sweeps: Sweeps,
+    /// Whether too many wait for an answer.
+    pub unanswered: bool,
     /// When its token was last to be renewed although nothing was to be published.
     pub renewed: Option<Timestamp>,
     /// A person's tokens are on their way into the ledger: what was given meanwhile for those before.
@@ -148,6 +152,8 @@ impl Desk {
             ending: false,
             rate_limited: None,
             probe: None,
+            sweeps: Sweeps::default(),
+            unanswered: false,
             renewed: None,
             authorising: None,
             purse: Purse::default(),
@@ -180,6 +186,7 @@ impl Desk {
             // Whoever is being asked about the token is not the one to show the new one to. Else the answer is waited
             // for: it may hold tokens that nobody is given twice.
             self.probe = None;
+            self.sweeps.begin_anew();
         }
         self.setup = setup;
         self.patience = Patience::default();

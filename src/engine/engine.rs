@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::{AccountId, DeliveryId, Dollars, Held, PostId, State, Timestamp, time};
-use crate::ledger::record::{Decision, Fact};
+use crate::engage::{self, Watch};
+use crate::ledger::record::{Decision, Fact, Outcome};
 use crate::ledger::store::{CommitError, Room};
 use crate::ledger::view::Entry;
 use crate::ledger::{Record, View};
@@ -78,7 +79,11 @@ pub struct Engine {
     pending: BTreeMap<Ticket, Pending>,
     again: BTreeMap<Timestamp, Vec<Ticket>>,
     resolving: BTreeSet<DeliveryId>,
-    resolved: Vec<(Ticket, Result<(), CommitError>)>,
+    /// What is known of people; `None` where nothing is recorded about them.
+    pub(super) watch: Option<Watch>,
+    /// What a person has said about people, on its way into the record.
+    pub(super) settling: Vec<(Ticket, Vec<engage::Record>)>,
+    pub(super) resolved: Vec<(Ticket, Result<(), CommitError>)>,
     /// Whose call a ticket is.
     pub(super) callers: BTreeMap<Ticket, AccountId>,
     pub(super) next_ticket: u64,
@@ -154,6 +159,8 @@ impl Engine {
             pending: BTreeMap::new(),
             again: BTreeMap::new(),
             resolving: BTreeSet::new(),
+            watch: None,
+            settling: Vec::new(),
             resolved: Vec::new(),
             callers: BTreeMap::new(),
             next_ticket: 0,
@@ -192,14 +199,20 @@ impl Engine {
             Event::Committed { ticket, result } => self.committed(ticket, result, now),
             Event::Replied { ticket, result } => self.replied(ticket, result, now),
             Event::Gathered { ticket, result } => self.gathered(ticket, result, now),
+            Event::Remembered { ticket, result } => self.remembered(ticket, result, now),
             Event::Room => self.room(now),
             Event::Chore(Chore::Runway) => {
                 self.look_at_runways(now);
                 self.reconsider_objections(now);
+                self.let_go(now);
             }
             Event::Chore(Chore::Accounts) => {
                 self.probe_accounts(now);
                 self.announce_ends(now);
+            }
+            Event::Chore(Chore::Sweep) => {
+                self.sweep_accounts(now);
+                self.watch_the_waiting(now);
             }
             Event::ClockJumped { seconds } => {
                 self.log(LogEvent::ClockJumped { seconds });
@@ -387,6 +400,9 @@ impl Engine {
                     }
                     if let Fact::Planned { delivery, held: Some(Held::Budget), .. } = &record.fact {
                         self.held_for_budget(&delivery.account, now);
+                    }
+                    if let Fact::Outcome { delivery, outcome: Outcome::Delivered { .. }, .. } = &record.fact {
+                        self.look_at_in_time(delivery, now);
                     }
                     if let Fact::AccountStopped { account, .. } = &record.fact {
                         self.stops.remove(account);
@@ -632,7 +648,9 @@ impl Engine {
                     let cursor = head.and_then(|head| head.cursor);
                     let mut desk = Desk::new(setup, head);
                     desk.lane.spare(cursor.map(|cursor| time::after(cursor, HOLD)));
-                    self.desks.insert(desk.setup.id.clone(), desk);
+                    let id = desk.setup.id.clone();
+                    self.desks.insert(id.clone(), desk);
+                    self.list_posts(&id);
                 }
             }
         }

@@ -32,6 +32,11 @@ pub enum Event {
         ticket: Ticket,
         result: Result<Vec<Media>, ShelfError>,
     },
+    /// Records about people are durable, or are not.
+    Remembered {
+        ticket: Ticket,
+        result: Result<(), CommitError>,
+    },
     /// The store has room for new intents again.
     Room,
     Chore(Chore),
@@ -56,6 +61,8 @@ pub enum Chore {
     Runway,
     /// Ask the accounts whose token was not accepted once more, and say what ends soon.
     Accounts,
+    /// Look at what has become of posts, and who has spoken to us.
+    Sweep,
 }
 
 /// One account, ready for work.

@@ -321,8 +321,10 @@ impl Engine {
     /// Asks the plan, and begins what it chooses.
     fn ask_plan(&mut self, account: &AccountId, now: Timestamp) -> Option<Timestamp> {
         let no_send = self.brake(account, now);
+        let unanswered = self.is_unanswered(account, now);
         let Self { desks, view, .. } = self;
         let desk = desks.get_mut(account)?;
+        desk.unanswered = unanswered;
         // A call or a commit under way asks again when it ends, and before that nothing could be begun.
         if desk.planning || desk.ending || desk.is_in_flight() {
             return None;
@@ -333,7 +335,7 @@ impl Engine {
             }
             desk.pause_until = None;
         }
-        let brakes = Brakes { no_send, unanswered: false };
+        let brakes = Brakes { no_send, unanswered };
         let mut step = desk.lane.step(view.account(account), brakes, now);
         while step.send.is_none() && desk.empties.hold_back(&step.verdicts) {
             desk.lane.pass_over(desk.empties.through());

@@ -40,10 +40,16 @@ impl Engine {
             if renews {
                 desk.renewed = Some(now);
             }
-            let probe = Probe::new(desk.setup.adapter.clone(), &account, desk.session.kept.clone(), now);
-            desk.probe = Some((Ticket(0), probe));
-            self.carry_on_probe(&account, now);
+            self.probe(&account, now);
         }
+    }
+
+    /// Asks whose account it is, with the tokens that were kept.
+    pub(super) fn probe(&mut self, account: &AccountId, now: Timestamp) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        let probe = Probe::new(desk.setup.adapter.clone(), account, desk.session.kept.clone(), now);
+        desk.probe = Some((Ticket(0), probe));
+        self.carry_on_probe(account, now);
     }
 
     /// Whether what was kept of a refresh should be renewed while the account has nothing to publish. Where a refresh uses

@@ -170,6 +170,24 @@ events! {
     /// A refresh, or a person, has given the account new tokens; they are in the store, sealed.
     AccountTokensKept = "account.tokens_kept", Debug { account: AccountId, platform: String }
 
+    /// A post was looked at. Counts that the platform does not tell are null; `came` and `left` are people.
+    EngagementCollected = "engagement.collected", Info {
+        delivery: DeliveryId, post: String, account: AccountId, platform: String, age_s: u64, gone: bool,
+        replies: Option<u64>, reposts: Option<u64>, quotes: Option<u64>, likes: Option<u64>, came: usize, left: usize
+    }
+    /// It cannot be looked at what has become of the account's posts; it is tried again.
+    EngagementFailed = "engagement.failed", Warn { account: AccountId, platform: String, why: String, again: Timestamp }
+    /// Somebody has spoken to us and waits for an answer.
+    ConversationOpened = "conversation.opened", Info {
+        account: AccountId, delivery: Option<DeliveryId>, message: String, person: Option<String>
+    }
+    /// Nobody waits there any more: we have answered, or a person of ours has said that it needs no answer.
+    ConversationAnswered = "conversation.answered", Info { account: AccountId, message: String }
+    /// What is recorded about people cannot be used; posts go out all the same.
+    PeopleUnreadable = "people.unreadable", Error { why: String }
+    /// What is recorded about people was written anew, without what is to go.
+    PeopleRewritten = "people.rewritten", Info { reason: String }
+
     /// The wall clock is behind what the store has seen; nothing is sent until it has caught up.
     ClockBehind = "clock.behind", Error { now: Timestamp, mark: Timestamp }
     /// A person says that the wall clock is right; what was recorded ahead of it counts as of now.
