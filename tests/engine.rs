@@ -318,6 +318,7 @@ impl Bench {
                 Command::Call { .. } => panic!("no files here"),
                 Command::Gather { ticket, .. } => self.gathers.push_back(ticket),
                 Command::Log(event) => self.events.push(event.name()),
+                Command::Remember { .. } => unreachable!("nothing is recorded about people"),
                 Command::Halt { why } => self.halted = Some(why),
             }
         }

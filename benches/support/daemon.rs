@@ -105,6 +105,7 @@ pub fn drain(dir: &Path, setups: Vec<AccountSetup>, queue: Vec<Inbox>, keep_requ
         caller: if keep_requests { tap.clone() } else { Arc::new(caller) },
         shelf: Arc::new(NoShelf),
         ledger,
+        people: None,
         log: Box::new(move |at, event| {
             counted.fetch_add(1, Ordering::Relaxed);
             if let Some(shown) = &shown {

@@ -113,7 +113,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     let caller = Dispatcher::new(runtime.handle().clone(), http, relays, carry_out);
     let report =
         DaemonReport { running: true, pid: Some(std::process::id()), version: env!("CARGO_PKG_VERSION").into() };
-    let _server = serve(&loaded.settings, runtime.handle(), &handle, &store, &printer)?;
+    let _server = serve(&loaded.settings, runtime.handle(), &handle, (&store, people.as_ref()), &printer)?;
     let watch = Watch {
         queue: loaded.settings.queue.path.clone(),
         keep: (!args.dry_run).then(|| loaded.settings.store.join("queue")),
@@ -305,7 +305,7 @@ fn serve(
     settings: &Settings,
     runtime: &Runtime,
     handle: &Handle,
-    store: &Arc<Store>,
+    (store, people): (&Arc<Store>, Option<&Arc<PeopleStore>>),
     printer: &Arc<Printer>,
 ) -> Result<Option<Server>, Failure> {
     let Some(path) = &settings.control.socket else {
@@ -316,10 +316,10 @@ fn serve(
         // Listening will say why, if this does not work.
         let _ = std::fs::create_dir_all(folder);
     }
-    let (handle, store, runtime_of) = (handle.clone(), store.clone(), runtime.clone());
+    let (handle, store, people, runtime_of) = (handle.clone(), store.clone(), people.cloned(), runtime.clone());
     let answerer = move |question: Value, _peer: socket::Peer, answer: socket::Answer| {
-        let (handle, store) = (handle.clone(), store.clone());
-        runtime_of.spawn_blocking(move || reply(question, &handle, &*store, &answer));
+        let (handle, store, people) = (handle.clone(), store.clone(), people.clone());
+        runtime_of.spawn_blocking(move || reply(question, &handle, (&*store, people.as_deref()), &answer));
     };
     match Server::start(runtime, path, Arc::new(answerer)) {
         Ok(server) => Ok(Some(server)),
@@ -336,7 +336,12 @@ fn serve(
 }
 
 /// Answers one question, on a thread that may wait.
-fn reply(question: Value, handle: &Handle, store: &dyn Ledger, answer: &socket::Answer) {
+fn reply(
+    question: Value,
+    handle: &Handle,
+    (store, people): (&dyn Ledger, Option<&PeopleStore>),
+    answer: &socket::Answer,
+) {
     let send = |line: Answer, more: bool| answer.line_in_turn(&Line { answer: line, more });
     let problem = |kind, message: String| Answer::Error(Problem { kind, message, hint: None });
     let question: Question = match serde_json::from_value(question) {
@@ -351,6 +356,10 @@ fn reply(question: Value, handle: &Handle, store: &dyn Ledger, answer: &socket::
     }
     let which = match &question {
         Question::Status { which } => which.clone(),
+        _ => None,
+    };
+    let forget = match &question {
+        Question::Forget { person } => Some(person.clone()),
         _ => None,
     };
     let (ask, asked) = oneshot::channel();
@@ -381,6 +390,12 @@ fn reply(question: Value, handle: &Handle, store: &dyn Ledger, answer: &socket::
                 let portion = lines.iter().skip(number * PORTION).take(PORTION).cloned().collect();
                 more = more && send(Answer::Plan(portion), number + 1 < portions);
             }
+        }
+        // Nothing more is recorded of them from here on; now what was.
+        Answer::Remembered if forget.is_some() => {
+            let removed = forget.zip(people).map(|(person, people)| people::remove(people, &person));
+            let done = removed.unwrap_or(Ok(()));
+            send(done.map_or_else(|error| problem(ErrorKind::Store, error), |()| Answer::Remembered), false);
         }
         other => {
             send(other, false);

@@ -28,6 +28,7 @@ use crate::queue::parse;
 use crate::report::Reporter;
 
 use super::load::{self, Loaded};
+use super::people;
 use super::written;
 
 /// How long a daemon may take for each line of its answer. A million deliveries take some seconds.
@@ -237,6 +238,7 @@ pub fn unexpected(answer: &Answer) -> Failure {
         Answer::Plan(_) => "plan",
         Answer::Resolved(_) => "resolved",
         Answer::Kept(_) => "kept",
+        Answer::Remembered => "remembered",
         Answer::Records(_) => "records",
         Answer::Error(_) => "error",
     };
@@ -293,6 +295,11 @@ pub fn reader(loaded: &Loaded) -> Reader {
 /// An engine that knows configuration, queue and ledger, and does nothing.
 fn engine(loaded: &Loaded, view: View, now: Timestamp) -> Engine {
     let mut engine = Engine::new(0, view, Mode::Look);
+    if loaded.settings.people.record
+        && let Some(watch) = people::watch(loaded)
+    {
+        engine.watch(watch);
+    }
     engine.handle(Event::Configured(load::unarmed(loaded)), now);
     let keep = loaded.settings.store.join("queue");
     for message in inbox::read_all(&loaded.settings.queue.path, Some(&keep), reader(loaded)) {

@@ -55,6 +55,8 @@ fn carry_out(cli: &Cli) -> Result<Exit, Failure> {
         Command::Status(args) => desk::status(&load::load(&cli.config)?, args, &mut out),
         Command::Resolve(args) => desk::resolve(&load::load(&cli.config)?, args, &mut out),
         Command::Auth(args) => auth::obtain(&load::load(&cli.config)?, args, &mut out),
+        Command::Inbox(args) => people::inbox(&load::load(&cli.config)?, args, &mut out),
+        Command::Forget(args) => people::forget(&load::load(&cli.config)?, args, &mut out),
         Command::Report(args) => desk::report(&load::load(&cli.config)?, args, &mut out),
         Command::Doctor(args) => doctor::examine(&cli.config, args, &mut out),
         Command::Export(args) => desk::export(&load::load(&cli.config)?, args, &mut out),

@@ -1,22 +1,34 @@
 //! What is recorded about people: opened for the daemon, trimmed in its time, read and changed for commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
+use crate::cli::args::{ForgetArgs, InboxArgs, InboxFormat};
+use crate::cli::exit::{Exit, Failure, Kind};
+use crate::cli::inbox::{self as page, Waiting};
+use crate::cli::output::Page;
+use crate::control::protocol::{Answer, Question};
+use crate::domain::{AccountId, Digest, PersonId, PostId, Profile};
 use crate::edge::clock::SystemClock;
-use crate::edge::people::PeopleStore;
-use crate::engage::retention::{Retention, Trim};
+use crate::edge::people::{PeopleStore, replay_files};
+use crate::engage::retention::{Retention, Trim, without};
 use crate::engage::store::People as _;
-use crate::engage::{Record, Watch};
+use crate::engage::{Conversations, Fact, Record, Watch};
 use crate::engine::Engine;
 use crate::ledger::store::CommitError;
 use crate::parts::Clock as _;
+use crate::telemetry::escape::escape;
 use crate::telemetry::events::Event as LogEvent;
 use crate::telemetry::setup::Printer;
 
+use super::desk::{ask_daemon, store_refused, unexpected};
 use super::load::Loaded;
+use super::written;
 
 /// Opens it and tells the engine what is in it. Posts go out all the same where it cannot be used.
 pub fn open(loaded: &Loaded, engine: &mut Engine, printer: &Printer) -> Option<Arc<PeopleStore>> {
@@ -41,6 +53,13 @@ pub fn open(loaded: &Loaded, engine: &mut Engine, printer: &Printer) -> Option<A
             None
         }
     }
+}
+
+/// What is known of people, as far as it can be read.
+pub fn watch(loaded: &Loaded) -> Option<Watch> {
+    let mut watch = Watch::default();
+    replay(loaded, &mut |record| watch.apply(&record)).ok()?;
+    Some(watch)
 }
 
 /// How long people are kept: as configured, and no longer than the terms of their platform allow.
@@ -77,8 +96,181 @@ pub fn trim(people: Arc<PeopleStore>, retention: Retention, printer: Arc<Printer
     })
 }
 
+/// Removes what is recorded of a person.
+///
+/// # Errors
+/// Why it could not be removed.
+pub fn remove(people: &PeopleStore, person: &PersonId) -> Result<(), String> {
+    let person = Digest::of(person.as_str().as_bytes());
+    rewrite(people, Box::new(move |record| without(person, record))).map_err(|error| error.to_string())
+}
+
+/// `cadenced inbox`
+pub fn inbox(loaded: &Loaded, args: &InboxArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    if let Some(account) = &args.account
+        && !loaded.settings.accounts.contains_key(account)
+    {
+        let names: Vec<_> = loaded.settings.accounts.keys().map(AccountId::as_str).collect();
+        return Err(Failure::new(Kind::NotDone, format!("there is no account {account}"))
+            .with_hint(format!("accounts: {}", names.join(", "))));
+    }
+    let (mut conversations, mut people) = (Conversations::default(), HashMap::new());
+    replay(loaded, &mut |record| {
+        conversations.apply(&record);
+        if let Fact::Person(profile) = record.fact {
+            people.insert(profile.person.clone(), profile);
+        }
+    })?;
+    let waiting = page::waiting(&conversations, args.account.as_ref(), &people, SystemClock.now());
+    if let Some(id) = args.draft.as_ref().or(args.done.as_ref()) {
+        let held = named(&waiting, id)?;
+        return match &args.draft {
+            Some(_) => draft(loaded, held, args, out),
+            None => settle(loaded, held, args, out),
+        };
+    }
+    written(match args.format {
+        InboxFormat::Json => page::json(&waiting, out),
+        InboxFormat::Table => page::table(&waiting, &TimeZone::system(), Page::stdout(), out),
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The conversation of that name, or of which it is the beginning, if that is one only.
+fn named<'w>(waiting: &'w [Waiting], id: &str) -> Result<&'w Waiting, Failure> {
+    let mut found =
+        waiting.iter().filter(|held| !id.is_empty() && (held.id.starts_with(id) || held.conversation == id));
+    match (found.next(), found.next()) {
+        (Some(held), None) => Ok(held),
+        (Some(_), Some(_)) => {
+            Err(Failure::new(Kind::NotDone, format!("more than one conversation begins with {}", escape(id)))
+                .with_hint("write more of its name"))
+        }
+        (None, _) => Err(Failure::new(Kind::NotDone, format!("no conversation {} waits for an answer", escape(id)))
+            .with_hint("cadenced inbox lists those that do")),
+    }
+}
+
+fn draft(loaded: &Loaded, held: &Waiting, args: &InboxArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let refused = |what: String| Failure::new(Kind::NotDone, what);
+    let post = PostId::new(&format!("re-{}", held.id)).map_err(|error| Failure::new(Kind::Internal, error))?;
+    let file = args.into.clone();
+    let file = file.unwrap_or_else(|| loaded.settings.queue.path.join(format!("answer-{}.toml", held.id)));
+    let mut made = std::fs::OpenOptions::new().write(true).create_new(true).open(&file).map_err(|error| {
+        let failure = refused(format!("{} is not written: {error}", file.display()));
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            failure.with_hint("an answer has been begun there; fill it in, or name another file with --into")
+        } else {
+            failure
+        }
+    })?;
+    let text = page::draft(held, &post);
+    made.write_all(text.as_bytes())
+        .and_then(|()| made.sync_all())
+        .map_err(|error| refused(format!("failed to write {}: {error}", file.display())))?;
+    written(writeln!(
+        out,
+        "{} holds an answer to be filled in; then: cadenced approve {post} --by NAME",
+        file.display()
+    ))?;
+    Ok(Exit::Done)
+}
+
+fn settle(loaded: &Loaded, held: &Waiting, args: &InboxArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let by = args.by.clone().filter(|by| !by.is_empty()).ok_or_else(|| {
+        Failure::new(Kind::NotDone, "it is not said who decides this").with_hint("name yourself with --by WHO")
+    })?;
+    let (account, ids) = (held.account.clone(), held.ids.clone());
+    let question = Question::Settle { account: account.clone(), ids: ids.clone(), by: by.clone() };
+    match ask_daemon(loaded, &question)? {
+        Some(Answer::Remembered) => {}
+        Some(other) => return Err(unexpected(&other)),
+        None => {
+            let people = PeopleStore::open(&loaded.settings.store).map_err(store_refused)?;
+            let record = Record::new(SystemClock.now(), Fact::Settled { account, ids, by });
+            submit(&people, vec![record]).map_err(|error| Failure::new(Kind::StoreRefused, error))?;
+        }
+    }
+    written(writeln!(out, "{} needs no answer any more", held.id))?;
+    Ok(Exit::Done)
+}
+
+/// `cadenced forget`
+pub fn forget(loaded: &Loaded, args: &ForgetArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let profile = person(loaded, &args.person)?;
+    if !args.yes {
+        let name = escape(&profile.handle).to_string();
+        let question = format!("remove everything that is recorded of {} (@{name})? [y/N] ", profile.person);
+        written(write!(out, "{question}").and_then(|()| out.flush()))?;
+        let mut answer = String::new();
+        let _ = std::io::stdin().read_line(&mut answer);
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            written(writeln!(out, "nothing is removed"))?;
+            return Ok(Exit::Findings);
+        }
+    }
+    let person = profile.person;
+    match ask_daemon(loaded, &Question::Forget { person: person.clone() })? {
+        Some(Answer::Remembered) => {}
+        Some(other) => return Err(unexpected(&other)),
+        None => {
+            let people = PeopleStore::open(&loaded.settings.store).map_err(store_refused)?;
+            let digest = Digest::of(person.as_str().as_bytes());
+            let record = Record::new(SystemClock.now(), Fact::Forgotten { person: digest });
+            let refused = |error: String| Failure::new(Kind::StoreRefused, error);
+            submit(&people, vec![record]).map_err(|error| refused(error.to_string()))?;
+            remove(&people, &person).map_err(refused)?;
+        }
+    }
+    written(writeln!(out, "nothing of {person} is recorded any more"))?;
+    Ok(Exit::Done)
+}
+
+/// The one person of that id or handle.
+fn person(loaded: &Loaded, named: &str) -> Result<Profile, Failure> {
+    let handle = named.trim_start_matches('@').to_lowercase();
+    let mut found: BTreeMap<PersonId, Profile> = BTreeMap::new();
+    replay(loaded, &mut |record| {
+        if let Fact::Person(profile) = record.fact {
+            if profile.person.as_str() == named || profile.handle.to_lowercase() == handle {
+                found.insert(profile.person.clone(), profile);
+            } else {
+                // A handle may have gone to somebody else.
+                found.remove(&profile.person);
+            }
+        }
+    })?;
+    let mut all = found.into_values();
+    match (all.next(), all.next()) {
+        (Some(profile), None) => Ok(profile),
+        (Some(one), Some(other)) => {
+            let what = format!("{} is {}, {} and perhaps others", escape(named), one.person, other.person);
+            Err(Failure::new(Kind::NotDone, what).with_hint("name the person as PLATFORM:ID"))
+        }
+        (None, _) => Err(Failure::new(Kind::NotDone, format!("nobody called {} is on record", escape(named)))
+            .with_hint("cadenced people lists who is")),
+    }
+}
+
+/// Gives every record about people to `each`.
+pub fn replay(loaded: &Loaded, each: &mut dyn FnMut(Record)) -> Result<(), Failure> {
+    let read = replay_files(&loaded.settings.store, &mut |record| {
+        each(record);
+        true
+    });
+    read.map_err(|error| {
+        Failure::new(Kind::StoreRefused, error).with_hint("where it was written anew meanwhile, try again")
+    })
+}
+
+fn submit(people: &PeopleStore, records: Vec<Record>) -> Result<(), CommitError> {
+    let (tell, told) = channel();
+    people.submit(records, Box::new(move |result| drop(tell.send(result))));
+    told.recv().unwrap_or_else(|_| Err(CommitError::Broken("the store of people gave no answer".into())))
+}
+
 /// Writes everything anew, and waits until it is.
-pub fn rewrite(people: &PeopleStore, keep: Box<dyn FnMut(Record) -> Option<Record> + Send>) -> Result<(), CommitError> {
+fn rewrite(people: &PeopleStore, keep: Box<dyn FnMut(Record) -> Option<Record> + Send>) -> Result<(), CommitError> {
     let (tell, told) = channel();
     people.rewrite(keep, Box::new(move |result| drop(tell.send(result))));
     told.recv().unwrap_or_else(|_| Err(CommitError::Broken("the store of people gave no answer".into())))

@@ -121,6 +121,18 @@ pub enum Command {
     /// folder, the secrets and the clock. Publishes nothing and spends no token. Run it as the daemon's user.
     #[command(after_long_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
+    /// Show who waits for an answer
+    ///
+    /// Conversations below posts of ours and mentions of us in which a person has spoken last, oldest first. What is answered
+    /// anywhere, also by hand in the app, waits no more once it has been looked at. Machines are not waited for.
+    #[command(after_long_help = INBOX_HELP)]
+    Inbox(InboxArgs),
+    /// Remove a person from the store, at once and for good
+    ///
+    /// What they did and said is removed from what is recorded; counts stay. They are not recorded again, for which a hash of
+    /// their id is kept. What they did remains on the platform.
+    #[command(after_long_help = FORGET_HELP)]
+    Forget(ForgetArgs),
     /// Write out everything that is recorded
     ///
     /// `deliveries` has one row for each delivery with its present state; `attempts` has one row for each record, oldest
@@ -459,6 +471,73 @@ Examples:
 Exit codes:
   0   written
   1   the file cannot be written
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
+/// `cadenced inbox`
+#[derive(Debug, Clone, Args)]
+pub struct InboxArgs {
+    /// Only what was said to this account
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: Option<AccountId>,
+    /// Write a queue file with an answer to be filled in and approved
+    #[arg(long, value_name = "ID")]
+    pub draft: Option<String>,
+    /// The file to write it to; answer-ID.toml in the queue folder when none is named
+    #[arg(long, value_name = "FILE", requires = "draft")]
+    pub into: Option<PathBuf>,
+    /// Say that no answer is needed
+    #[arg(long, value_name = "ID", conflicts_with = "draft")]
+    pub done: Option<String>,
+    /// Who says so, for the record
+    #[arg(long, value_name = "WHO", env = "USER", hide_env_values = true)]
+    pub by: Option<String>,
+    #[arg(long, value_enum, default_value_t, help = "How to write it")]
+    pub format: InboxFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum InboxFormat {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON array
+    Json,
+}
+
+const INBOX_HELP: &str = "\
+Examples:
+  cadenced inbox
+  cadenced inbox --draft 1f3a9b2c      then write the answer, and: cadenced approve queue/answer-1f3a9b2c.toml --by ME
+  cadenced inbox --done 1f3a9b2c
+
+Exit codes:
+  0   done
+  1   there is no such conversation, or the file is there already
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
+/// `cadenced forget`
+#[derive(Debug, Clone, Args)]
+pub struct ForgetArgs {
+    /// The person, as PLATFORM:ID or by their handle
+    #[arg(value_name = "PERSON")]
+    pub person: String,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+const FORGET_HELP: &str = "\
+Examples:
+  cadenced forget @ann@mastodon.example
+  cadenced forget bluesky:did:plc:ewvi7nxzyoun6zhxrhs64oiz --yes
+
+Exit codes:
+  0   nothing of them is recorded any more
+  1   nobody of that name is on record, or more than one; or the answer was no
   2   the command cannot be used like this
   77  the store is refused
   78  the configuration is refused";

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::time::days_text;
-use crate::domain::{AccountId, DeliveryId, Digest, IdError, Origin, PostId, State, Timestamp};
+use crate::domain::{AccountId, DeliveryId, Digest, IdError, Origin, PersonId, PostId, State, Timestamp};
 
 /// Longest question, in bytes with its newline. The longest there is holds a URL and a name.
 pub const QUESTION_BYTES: usize = 64 * 1024;
@@ -48,6 +48,10 @@ pub enum Question {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         origin: Option<Origin>,
     },
+    /// A person says that these messages need no answer any more, by the platform's own ids.
+    Settle { account: AccountId, ids: Vec<String>, by: String },
+    /// Somebody is to be removed from what is recorded.
+    Forget { person: PersonId },
     /// Every record, oldest first. The command makes its tables from them, so that the daemon need not.
     Export,
 }
@@ -158,6 +162,8 @@ pub enum Answer {
     Resolved(Resolved),
     /// To [`Question::Auth`]: they are on record, sealed.
     Kept(AccountId),
+    /// To [`Question::Settle`] and [`Question::Forget`]: it is so.
+    Remembered,
     /// To [`Question::Export`]: records of the ledger as it keeps them.
     Records(Vec<Value>),
     /// It was not done.
@@ -445,6 +451,8 @@ pub enum AttentionKind {
     Queue,
     /// Approved posts run out.
     QueueLow,
+    /// More people wait for an answer than the policy allows.
+    Unanswered,
     /// A changed configuration cannot be used.
     Config,
     /// The wall clock is behind what the store has seen.
@@ -465,6 +473,7 @@ impl AttentionKind {
             Self::VersionAges => "version-ages",
             Self::Queue => "queue",
             Self::QueueLow => "queue-low",
+            Self::Unanswered => "unanswered",
             Self::Config => "config",
             Self::Clock => "clock",
             Self::Store => "store",

@@ -8,7 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::control::protocol::{
     Answer, DaemonReport, Decision, ErrorKind, Problem, Question, Resolved, Stage as StateName,
 };
-use crate::domain::{AccountId, Timestamp, time};
+use crate::domain::{AccountId, Digest, Timestamp, time};
+use crate::engage::Fact;
 use crate::engage::store::People;
 use crate::engine::{Command, Engine, Event, ResolveError, Ticket, TokensError};
 use crate::ledger::store::{CommitError, Ledger};
@@ -204,6 +205,7 @@ struct Asked {
 enum What {
     Resolved(Resolved),
     Kept(AccountId),
+    Remembered,
 }
 
 struct Driver {
@@ -248,6 +250,13 @@ impl Driver {
                 }
                 Err(error) => not_kept(&error),
             },
+            Question::Settle { account, ids, by } => {
+                return self.settle(engine, Fact::Settled { account, ids, by }, answer, now);
+            }
+            Question::Forget { person } => {
+                let person = Digest::of(person.as_str().as_bytes());
+                return self.settle(engine, Fact::Forgotten { person }, answer, now);
+            }
             _ if !engine.is_read() => {
                 let hint = "ask again when the queue has been read".to_owned();
                 problem(ErrorKind::NotReady, "the daemon is still reading the queue", Some(hint))
@@ -275,6 +284,13 @@ impl Driver {
         };
         // Who asked may have gone; then nobody misses the answer.
         let _ = answer.send(reply);
+    }
+
+    fn settle(&mut self, engine: &mut Engine, fact: Fact, answer: oneshot::Sender<Answer>, now: Timestamp) {
+        match engine.settle(vec![fact], now) {
+            Ok(ticket) => self.asked.push(Asked { ticket, what: What::Remembered, answer }),
+            Err(why) => drop(answer.send(problem(ErrorKind::WrongState, why, None))),
+        }
     }
 
     fn carry_out(&mut self, engine: &mut Engine, parts: &mut Parts, handle: &Handle) {
@@ -317,6 +333,8 @@ impl Driver {
                     Answer::Resolved(resolved)
                 }
                 (What::Resolved(_), Err(error)) => refused(&ResolveError::Commit(error)),
+                (What::Remembered, Ok(())) => Answer::Remembered,
+                (What::Remembered, Err(error)) => problem(ErrorKind::Store, &error.to_string(), None),
                 (What::Kept(account), Ok(())) => Answer::Kept(account),
                 (What::Kept(_), Err(error)) => not_kept(&TokensError::Commit(error)),
             });

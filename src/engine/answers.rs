@@ -29,7 +29,7 @@ impl Engine {
         let gone = self.view.accounts().filter(|(id, _)| !self.desks.contains_key(*id));
         for (id, desk) in &self.desks {
             let held = self.view.account(id);
-            let plan = desk.lane.project_posts(held, Brakes::default(), now, time::after(now, AHEAD));
+            let plan = desk.lane.project_posts(held, self.brakes_ahead(id, now), now, time::after(now, AHEAD));
             let plan = self.as_held(id, desk, plan);
             accounts.push(self.account_report(id, desk, &plan, now));
             let platform = desk.setup.adapter.platform();
@@ -61,6 +61,7 @@ impl Engine {
         let mut attention = attention(&deliveries, &accounts);
         attention.extend(self.ending(now));
         attention.extend(self.own_troubles());
+        attention.extend(self.owed_answers(now));
         StatusReport { now, daemon, accounts, deliveries, attention }
     }
 
@@ -82,7 +83,7 @@ impl Engine {
                 };
                 lines.push(PlanLine { at, delivery: Some(delivery), account: None, state, reason });
             }
-            let plan = desk.lane.project(self.view.account(id), Brakes::default(), now, until);
+            let plan = desk.lane.project(self.view.account(id), self.brakes_ahead(id, now), now, until);
             lines.extend(self.as_held(id, desk, plan).into_iter().map(|line| plan_line(id, line)));
         }
         lines.sort_by(|a, b| {
@@ -92,13 +93,52 @@ impl Engine {
         lines
     }
 
+    /// What stands against sending as long as nobody does anything.
+    fn brakes_ahead(&self, id: &AccountId, now: Timestamp) -> Brakes {
+        Brakes { unanswered: self.is_unanswered(id, now), ..Brakes::default() }
+    }
+
     /// The plan of one account; all of it held when the account as a whole is.
     fn as_held(&self, id: &AccountId, desk: &Desk, lines: Vec<Projected>) -> Vec<Projected> {
-        let Some(reason) = self.held_as_a_whole(id, desk) else { return lines };
+        let Some(reason) = self.held_as_a_whole(id, desk) else {
+            return lines.into_iter().map(|line| self.with_who_waits(id, line)).collect();
+        };
         let posts = lines.into_iter().filter(|line| line.post.is_some());
         posts
             .map(|line| Projected { at: None, held: line.held.or(Some((reason, None))), empty: None, ..line })
             .collect()
+    }
+
+    /// A post that waits for answers to be given: to whom is not on record with it, and told here.
+    fn with_who_waits(&self, id: &AccountId, line: Projected) -> Projected {
+        match line.held {
+            Some((Held::Unanswered, None)) => Projected { held: Some((Held::Unanswered, self.who_waits(id))), ..line },
+            _ => line,
+        }
+    }
+
+    /// How many wait for an answer on an account, and who has waited longest.
+    fn who_waits(&self, id: &AccountId) -> Option<String> {
+        let conversations = self.watched()?.conversations();
+        let mut waiting = conversations.waiting(Some(id));
+        let oldest = waiting.next()?;
+        let (count, since) = (1 + waiting.count(), oldest.since?);
+        let wait = if count == 1 { "conversation waits" } else { "conversations wait" };
+        Some(format!("{count} {wait} for an answer, that of {} since {since}", oldest.person))
+    }
+
+    fn owed_answers(&self, now: Timestamp) -> Vec<Attention> {
+        let owed = self.desks.keys().filter(|id| self.is_unanswered(id, now));
+        let item = |id: &AccountId| {
+            Some(Attention {
+                kind: AttentionKind::Unanswered,
+                delivery: None,
+                account: Some(id.clone()),
+                reason: self.who_waits(id)?,
+                hint: Some("cadenced inbox shows them; posts that are no talk wait meanwhile".into()),
+            })
+        };
+        owed.filter_map(item).collect()
     }
 
     fn held_as_a_whole(&self, id: &AccountId, desk: &Desk) -> Option<Held> {
@@ -150,7 +190,8 @@ impl Engine {
         let (mut state, mut reason, mut at) = (Stage::from(&entry.state), None, None);
         match &entry.state {
             State::Held { reason: why, detail } => {
-                reason = Some(match detail {
+                let waits = || self.who_waits(&delivery.account).filter(|_| *why == Held::Unanswered);
+                reason = Some(match detail.as_ref().map(ToString::to_string).or_else(waits) {
                     Some(detail) => format!("{why}: {detail}"),
                     None => why.to_string(),
                 });

@@ -394,6 +394,7 @@ impl Engine {
                         self.announce(record);
                     }
                     let before = self.spent_before(record);
+                    let answer = self.answer_given(record);
                     self.view.apply(record);
                     if let (Fact::Spent { account, month, spend }, Some(before)) = (&record.fact, before) {
                         self.spent(account, *month, *spend, before);
@@ -403,6 +404,10 @@ impl Engine {
                     }
                     if let Fact::Outcome { delivery, outcome: Outcome::Delivered { .. }, .. } = &record.fact {
                         self.look_at_in_time(delivery, now);
+                    }
+                    if let Some(answer) = answer {
+                        // Whoever asked for nothing waits for no word that it is on record.
+                        let _ = self.settle(vec![answer], now);
                     }
                     if let Fact::AccountStopped { account, .. } = &record.fact {
                         self.stops.remove(account);

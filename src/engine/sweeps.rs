@@ -10,14 +10,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::domain::{AccountId, DeliveryId, Interaction, PostId, Remote, Spend, Timestamp, time};
+use crate::domain::{AccountId, DeliveryId, Interaction, Message, PostId, Remote, ReplyTo, Spend, Timestamp, time};
 use crate::engage::found::{self, Ours};
 use crate::engage::watch::AGES;
 use crate::engage::{self, Fact, Sample, Watch};
 use crate::ledger::View;
+use crate::ledger::record::{Fact as LedgerFact, Outcome};
 use crate::ledger::store::CommitError;
 use crate::platform::contract::sweep::{Found, Heard, Hindrance, Looking, Seek, Sweep, Sweeper, Watched};
 use crate::platform::contract::{Call, Failure, Reply};
+use crate::queue::digest::content;
 use crate::telemetry::events::{Event as LogEvent, quote};
 
 use super::desk::{Desk, Work};
@@ -351,6 +353,35 @@ impl Engine {
             came: came.values().map(Vec::len).sum(),
             left: left.values().map(Vec::len).sum(),
         });
+    }
+
+    /// What a record says of somebody who waits: an answer of ours is out, and need not be found by looking. To be asked
+    /// before the record is applied.
+    pub(super) fn answer_given(&self, record: &crate::ledger::Record) -> Option<Fact> {
+        let LedgerFact::Outcome { delivery, outcome: Outcome::Delivered { remote, .. }, .. } = &record.fact else {
+            return None;
+        };
+        let conversations = self.watch.as_ref()?.conversations();
+        let intent = &self.entry(delivery)?.open.as_ref()?.intent;
+        let Some(ReplyTo::Theirs(asked)) = content(&intent.body, &delivery.account).reply_to else { return None };
+        let is_asked =
+            |message: &&Message| message.answer == asked || message.id == asked || message.url.as_ref() == Some(&asked);
+        let mut waiting = conversations.waiting(Some(&delivery.account));
+        let (held, parent) = waiting.find_map(|held| {
+            let parent = conversations.unanswered(held).find(is_asked)?.id.clone();
+            Some((held.delivery.clone(), parent))
+        })?;
+        let message = Message {
+            id: remote.id.clone(),
+            parent: Some(parent),
+            by: None,
+            at: record.at,
+            text: String::new(),
+            url: remote.url.clone(),
+            answer: remote.url.clone().unwrap_or_else(|| remote.id.clone()),
+            private: false,
+        };
+        Some(Fact::Said { account: delivery.account.clone(), delivery: held, message })
     }
 
     /// A person of ours says that these messages need no answer. What came of it is given by [`Engine::next_resolved`].

@@ -32,6 +32,7 @@ impl Part {
             caller: Arc::new(self.clone()),
             shelf: Arc::new(self.clone()),
             ledger: Arc::new(self.clone()),
+            people: None,
             log: Box::new(move |at, event| log.living(|world| world.logs(at, event))),
             manager: Box::new(move |stage: Stage| manager.living(|world| world.manages(stage))),
         }

@@ -717,6 +717,7 @@ impl World {
                     self.oracle.error(&event)?;
                 }
             }
+            Command::Remember { .. } => return Err("nothing is recorded about people".into()),
             Command::Halt { why } => return Err(format!("the engine halts: {why}")),
         }
         Ok(())
