@@ -147,6 +147,18 @@ pub struct Profile {
     pub bot: Option<BotSign>,
 }
 
+impl Profile {
+    /// Longest handle that is kept, in characters.
+    const HANDLE_CHARS: usize = 256;
+
+    /// `handle` as the platform tells it; what would not stand on one line as it reads is left out of it.
+    pub fn new(person: PersonId, handle: &str, bot: Option<BotSign>) -> Self {
+        let plain = |c: &char| !c.is_whitespace() && !c.is_control() && !is_bidi(*c);
+        let handle = handle.trim_start_matches('@').chars().filter(plain).take(Self::HANDLE_CHARS).collect();
+        Self { person, handle, bot }
+    }
+}
+
 /// What says that an account is a machine's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -195,6 +207,13 @@ pub struct Message {
 impl Message {
     /// Longest text that is kept of a message, in characters.
     pub const TEXT_CHARS: usize = 1_000;
+
+    /// A text as it is kept: cut, and without what could make it read as something else.
+    pub fn plain(text: &str) -> String {
+        let shown = |c: &char| (*c == '\n' || !c.is_control()) && !is_bidi(*c);
+        let kept: String = text.trim().chars().filter(shown).take(Self::TEXT_CHARS).collect();
+        kept.trim_end().to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -210,5 +229,16 @@ mod tests {
             assert_eq!(text.parse::<PersonId>(), Err(NoPerson), "{text:?}");
         }
         assert_eq!(PersonId::new("x", &"a".repeat(PERSON_BYTES + 1)), None);
+    }
+
+    #[test]
+    fn what_people_call_themselves_and_say_reads_as_it_stands() {
+        let ann = PersonId::new("bluesky", "did:plc:ann").unwrap();
+        assert_eq!(Profile::new(ann, "@ann\u{202e}.test\r\n\u{1b}[2J", None).handle, "ann.test[2J");
+        assert_eq!(
+            Message::plain(" a\r\n\tb \u{1f468}\u{200d}\u{1f469}\u{2066}\u{7} "),
+            "a\nb \u{1f468}\u{200d}\u{1f469}"
+        );
+        assert_eq!(Message::plain(&"\u{e4}".repeat(5_000)).chars().count(), Message::TEXT_CHARS);
     }
 }
