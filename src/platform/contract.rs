@@ -12,10 +12,12 @@ pub mod auth;
 mod call;
 #[cfg(test)]
 pub mod cases;
+pub mod crowd;
 pub mod examine;
 mod multipart;
 mod reply;
 pub mod sweep;
+pub mod sweeping;
 mod table;
 mod trouble;
 mod twin;

@@ -6,3 +6,4 @@ pub mod drive;
 pub mod graph;
 pub mod mp4;
 pub mod png;
+pub mod sweep;

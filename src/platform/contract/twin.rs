@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use super::crowd::{CrowdAct, Standing};
 use super::{Call, Reply, Secrets};
 use crate::domain::{Dollars, Timestamp};
 
@@ -51,6 +52,17 @@ pub trait Twin: Send {
 
     /// The account's secret is accepted, or no longer.
     fn set_revoked(&mut self, revoked: bool);
+
+    /// Somebody does something on the platform; the id of what was said by that. `None` where nothing was said, or where
+    /// it cannot be done.
+    fn act(&mut self, _act: &CrowdAct, _now: Timestamp) -> Option<String> {
+        None
+    }
+
+    /// What a sweep has to find of a post of account number `account`. `None` where this platform tells nothing.
+    fn standing(&self, _account: u32, _post: &str) -> Option<Standing> {
+        None
+    }
 
     /// A person opens this address of a login, as account number `account`, and agrees: where their browser is sent.
     /// `None` where the platform shows them an error instead, or has no login.

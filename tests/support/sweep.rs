@@ -1,0 +1,145 @@
+//! Drives a sweep against a twin, without engine, clock or network, and compares what it finds with what is true.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cadenced::domain::time::after;
+use cadenced::domain::{Interaction, PersonId, Spend, Timestamp};
+use cadenced::platform::contract::crowd::{Standing, Word};
+use cadenced::platform::contract::sweep::{Finding, Found, Hindrance, Looking, Seek, Sweep};
+use cadenced::platform::contract::{Adapter, Call, HttpReply, Method, Reply, Request, Session, Twin};
+
+/// More requests than any sweep here may need.
+const REQUESTS: usize = 2_000;
+
+/// What came of a sweep.
+#[derive(Debug)]
+pub struct Swept {
+    pub found: Vec<Found>,
+    /// Why it went no further, where it was not over.
+    pub stopped: Option<Hindrance>,
+    pub requests: Vec<Request>,
+    /// What it has cost at most.
+    pub spent: Spend,
+}
+
+impl Swept {
+    pub fn posts(&self) -> Vec<&Finding> {
+        let post = |found| if let &Found::Post(ref finding) = found { Some(&**finding) } else { None };
+        self.found.iter().filter_map(post).collect()
+    }
+}
+
+/// A sweep of account number 0 in fair weather; `None` where the platform tells nothing.
+pub fn sweep_with(
+    adapter: &dyn Adapter,
+    twin: &mut dyn Twin,
+    session: &Session,
+    sweep: Sweep,
+    now: Timestamp,
+) -> Option<Swept> {
+    sweep_in(adapter, twin, session, sweep, now, &mut |twin, request, now| answer(twin, request, now))
+}
+
+/// The twin's own answer.
+pub fn answer(twin: &mut dyn Twin, request: &Request, now: Timestamp) -> HttpReply {
+    match twin.answer(&Call::Http(request.clone()), now) {
+        Reply::Http(reply) => reply,
+        other => panic!("an answer to no request: {other:?}"),
+    }
+}
+
+/// The same, each request answered by `weather`.
+pub fn sweep_in(
+    adapter: &dyn Adapter,
+    twin: &mut dyn Twin,
+    session: &Session,
+    sweep: Sweep,
+    mut now: Timestamp,
+    weather: &mut dyn FnMut(&mut dyn Twin, &Request, Timestamp) -> HttpReply,
+) -> Option<Swept> {
+    let secrets = twin.secrets(0);
+    let mut sweeper = adapter.sweep(sweep, &Looking { session, secrets: &secrets, now })?;
+    let mut swept = Swept { found: Vec::new(), stopped: None, requests: Vec::new(), spent: Spend::default() };
+    for _ in 0..REQUESTS {
+        match sweeper.next() {
+            Seek::Found(found) => swept.found.push(found),
+            Seek::Over => return Some(swept),
+            Seek::Stopped(why) => {
+                for (name, secret) in &secrets.0 {
+                    assert!(!format!("{why:?}").contains(secret.expose()), "the secret {name} stands in {why:?}");
+                }
+                swept.stopped = Some(why);
+                return Some(swept);
+            }
+            Seek::Ask(request) => {
+                for (name, secret) in &secrets.0 {
+                    let shown = format!("{request:?} {}", request.url);
+                    assert!(!shown.contains(secret.expose()), "the secret {name} stands in {shown}");
+                }
+                let before = twin.published();
+                now = after(now, std::time::Duration::from_millis(20));
+                let reply = weather(twin, &request, now);
+                if request.method != Method::Get {
+                    assert_eq!(twin.published(), before, "looking changes nothing: {request:?}");
+                }
+                let most = sweeper.price(None);
+                let cost = sweeper.price(Some(&reply));
+                assert!(cost.money <= most.money && cost.reads <= most.reads, "a reply makes nothing dearer");
+                swept.spent = swept.spent.plus(cost);
+                sweeper.answered(&reply, now);
+                swept.requests.push(request);
+            }
+        }
+    }
+    panic!("the sweep does not end")
+}
+
+/// Compares what was found of `post` with what is true of it. `known` is what the sweep was told to be on record.
+pub fn agrees(post: &str, finding: &Finding, truth: &Standing, known: &BTreeMap<Interaction, u64>) {
+    assert_eq!(finding.gone, truth.gone, "{finding:?}");
+    assert_eq!(finding.counts, truth.counts, "{finding:?}");
+    let mut named = BTreeSet::new();
+    let listed = finding.who.iter().map(|(kind, acts)| {
+        let people: BTreeSet<PersonId> = acts.iter().map(|act| act.person.clone()).collect();
+        assert_eq!(people.len(), acts.len(), "{kind}: somebody stands there twice: {acts:?}");
+        named.extend(people.iter().cloned());
+        (*kind, people)
+    });
+    let listed: BTreeMap<_, _> = listed.collect();
+    assert_eq!(listed, truth.who, "{finding:?}");
+    match &finding.said {
+        Some(messages) => {
+            let word = |message: &cadenced::domain::Message| Word {
+                by: message.by.clone(),
+                parent: message.parent.clone(),
+                text: message.text.clone(),
+                private: message.private,
+            };
+            let said: BTreeMap<_, _> = messages.iter().map(|message| (message.id.clone(), word(message))).collect();
+            assert_eq!(said.len(), messages.len(), "something was said twice: {messages:?}");
+            named.extend(messages.iter().filter_map(|message| message.by.clone()));
+            assert_eq!(said, truth.said, "{finding:?}");
+        }
+        None => {
+            let counted = finding.counts.get(&Interaction::Reply).copied().unwrap_or_default();
+            let nobody = counted == 0 && known.get(&Interaction::Reply).is_none_or(|known| *known == 0);
+            // Of those who have answered the post itself nobody can be seen: whose conversation it is cannot be told.
+            let unseen = truth.said.values().all(|word| word.parent.as_deref() != Some(post));
+            assert!(nobody || (unseen && !truth.said.is_empty()) || truth.gone, "{finding:?}\n{truth:?}");
+        }
+    }
+    let people: BTreeSet<_> = finding.people.iter().map(|profile| profile.person.clone()).collect();
+    assert_eq!(people.len(), finding.people.len(), "somebody looks in two ways: {:?}", finding.people);
+    assert_eq!(people, named, "{finding:?}");
+    for profile in &finding.people {
+        assert_eq!(profile.bot.is_some(), truth.bots.contains(&profile.person), "{profile:?}");
+    }
+}
+
+/// How many people are on record after this finding.
+pub fn recorded(finding: &Finding) -> BTreeMap<Interaction, u64> {
+    let mut known: BTreeMap<_, _> = finding.who.iter().map(|(kind, acts)| (*kind, acts.len() as u64)).collect();
+    let said = finding.said.iter().flatten().filter_map(|message| message.by.as_ref());
+    known.insert(Interaction::Reply, said.collect::<BTreeSet<_>>().len() as u64);
+    known
+}
