@@ -12,9 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cadenced::domain::{
-    AccountId, Checkpoint, Content, DeliveryId, Digest, MediaItem, PostId, ReplyTo, Secret, Timestamp, time,
+    AccountId, Checkpoint, Content, DeliveryId, Digest, MediaItem, PostId, Remote, ReplyTo, Secret, Timestamp, time,
 };
 use cadenced::platform::contract::auth::{Ask, Login};
+use cadenced::platform::contract::crowd::{By, CrowdAct};
+use cadenced::platform::contract::sweep::{Heard, Looking, Seek, Sweep, Watched};
 use cadenced::platform::contract::{
     Adapter, Attempt, Body, Call, HttpReply, Job, Media, Method, Next, Purpose, Reading, Reply, Request, Secrets,
     Session, Table, Twin,
@@ -28,8 +30,10 @@ fn every_request_is_one_that_the_api_describes() {
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let requests = all_requests();
     let kinds: BTreeSet<&str> = requests.iter().map(|(step, _)| step.split('-').next().unwrap()).collect();
-    let expected =
-        ["confirm", "identity", "instance", "look", "media", "nodeinfo", "parent", "publish", "source", "upload"];
+    let expected = [
+        "confirm", "identity", "instance", "look", "media", "nodeinfo", "parent", "publish", "source", "sweep",
+        "upload",
+    ];
     assert_eq!(kinds, expected.into(), "the run must make every kind of request");
     for (step, request) in &requests {
         // Not part of this API; it belongs to the network's own.
@@ -203,6 +207,7 @@ fn all_requests() -> Vec<(String, Request)> {
         }
         drive.deliver(&full, &[], Purpose::LookBack);
         drive.deliver(&post("Text"), &[], Purpose::LookBack);
+        drive.sweep();
         requests.append(&mut drive.requests);
     }
     // A server of an unknown kind, and one that only knows the first version.
@@ -292,6 +297,54 @@ impl Drive {
     }
 }
 
+impl Drive {
+    /// Asks everything that can be asked about posts that have every kind of it.
+    fn sweep(&mut self) {
+        let published = self.twin.published();
+        let post = published.last().unwrap().id.clone();
+        let by = By::Person(1);
+        for number in 0..100 {
+            self.twin.act(&CrowdAct::Like { by: By::Person(number), post: post.clone() }, self.now);
+        }
+        let said = CrowdAct::Reply { by, to: post.clone(), text: "Yes".into(), private: true };
+        let waiting = self.twin.act(&said, self.now).unwrap();
+        let again = CrowdAct::Reply { by, to: post.clone(), text: "Yes, yes".into(), private: false };
+        self.twin.act(&again, self.now);
+        let mention = CrowdAct::Mention { by, account: 0, text: "You?".into(), private: false };
+        let other = self.twin.act(&mention, self.now).unwrap();
+        self.twin.act(&CrowdAct::Repost { by, post: post.clone() }, self.now);
+        self.twin.act(&CrowdAct::Quote { by, post, text: "This".into() }, self.now);
+        let watched = |id: String| Watched {
+            delivery: DeliveryId::new(PostId::new("a-post").unwrap(), AccountId::new("fedi").unwrap()),
+            remote: Remote { id, url: None, reference: Value::Null.into() },
+            known: BTreeMap::new(),
+        };
+        let ids = published.iter().rev().take(3).map(|post| post.id.clone());
+        let posts = ids.chain(["https://host.example/@twin0/1".to_owned()]).map(watched).collect();
+        let sweep = Sweep { posts, waiting: vec![waiting, other], heard: Some(Heard("1".into())) };
+        let secrets = self.twin.secrets(0);
+        let looking = Looking { session: &self.session, secrets: &secrets, now: self.now };
+        let mut sweeper = self.adapter.sweep(sweep, &looking).unwrap();
+        let mut asked = BTreeSet::new();
+        loop {
+            match sweeper.next() {
+                Seek::Ask(request) => {
+                    let Reply::Http(reply) = self.twin.answer(&Call::Http(request.clone()), self.now) else { panic!() };
+                    sweeper.answered(&reply, self.now);
+                    asked.insert(request.url.path().rsplit('/').next().unwrap().to_owned());
+                    self.requests.push(("sweep".into(), request));
+                }
+                Seek::Found(_) => {}
+                Seek::Over => break,
+                Seek::Stopped(why) => panic!("{why:?}"),
+            }
+        }
+        for name in ["favourited_by", "reblogged_by", "context", "notifications", "search"] {
+            assert!(asked.contains(name), "{name} was not asked: {asked:?}");
+        }
+    }
+}
+
 // ---- a small check of requests against an OpenAPI description ----
 
 /// What is wrong with `request`.
@@ -299,7 +352,14 @@ fn violations(schema: &Value, request: &Request) -> Vec<String> {
     let Some(operation) = operation(schema, request) else { return vec!["no such path or method".into()] };
     let mut faults = Vec::new();
     let described: Vec<&Value> = operation["parameters"].as_array().into_iter().flatten().collect();
-    let sent: BTreeMap<String, String> = request.url.query_pairs().into_owned().collect();
+    // A list stands there as `name[]`, once for each of its items.
+    let is_list = |name: &str| described.iter().any(|held| held["name"] == name && held["schema"]["type"] == "array");
+    let plain = |name: String| match name.strip_suffix("[]") {
+        Some(list) if is_list(list) => list.to_owned(),
+        _ => name,
+    };
+    let sent = request.url.query_pairs().into_owned().map(|(name, value)| (plain(name), value));
+    let sent: BTreeMap<String, String> = sent.collect();
     for parameter in described.iter().filter(|parameter| parameter["in"] == "query") {
         let name = parameter["name"].as_str().unwrap();
         match sent.get(name) {

@@ -15,6 +15,11 @@ const WANTED: &[Permission] = &[
     },
     Permission { any_of: &["write:media", "write"], always: false, purpose: "a post with media" },
     Permission { any_of: &["read:search", "read"], always: false, purpose: "an answer to somebody else's post" },
+    Permission {
+        any_of: &["read:notifications", "read"],
+        always: false,
+        purpose: "seeing who has spoken to the account",
+    },
 ];
 
 impl Mastodon {

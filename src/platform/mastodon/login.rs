@@ -14,7 +14,7 @@ use crate::platform::contract::{Body, HeaderValue, HttpReply, Method, Request, S
 /// The `redirect_uri` of a server that shows the code.
 const SHOWN: &str = "urn:ietf:wg:oauth:2.0:oob";
 /// What the adapter asks for and no more: whose token it is, our own posts, somebody's post that is answered, posting.
-const SCOPES: &str = "read:accounts read:statuses read:search write:statuses write:media";
+const SCOPES: &str = "read:accounts read:statuses read:search read:notifications write:statuses write:media";
 
 /// The login on one server.
 pub struct Login {

@@ -25,11 +25,13 @@
 //! The adapter does not edit, delete, boost or schedule, and never reads HTML where a source text can be had.
 
 mod examine;
+pub mod html;
 pub mod instance;
 mod login;
 mod lookback;
 mod progress;
 mod reading;
+mod sweep;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -44,6 +46,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::contract::examine::{Examination, Facts};
+use super::contract::sweep::{Looking, Sweep, Sweeper};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Call, Complaint, Effect, Entry, Evidence, HttpReply, Key,
     KeyKind, Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
@@ -67,7 +70,7 @@ pub static ENTRY: Entry = Entry {
             name: "token",
             kind: KeyKind::Secret,
             required: true,
-            doc: "Access token of the account, with the scopes `read` and `write`, or `read:accounts read:statuses read:search write:statuses write:media`.",
+            doc: "Access token of the account, with the scopes `read` and `write`, or `read:accounts read:statuses read:search read:notifications write:statuses write:media`.",
         },
     ],
     // How many files a post may have, each server says for itself.
@@ -192,6 +195,10 @@ impl Adapter for Mastodon {
 
     fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
         self.examined(about, replies)
+    }
+
+    fn sweep(&self, sweep: Sweep, looking: &Looking<'_>) -> Option<Box<dyn Sweeper>> {
+        Some(Box::new(sweep::Sweeping::new(self.base.clone(), sweep, looking)))
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

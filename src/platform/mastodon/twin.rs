@@ -1,17 +1,20 @@
 //! A wire-level imitation of Mastodon, GoToSocial and Pleroma, for tests and simulation.
 //!
 //! It imitates what an adapter can get wrong: which answers a repeated key gets, where the source text is, when media
-//! are ready, how limits and refusals look. It knows no federation, no HTML worth the name and no engagement. Several
+//! are ready, how limits and refusals look. It knows no federation and no HTML worth the name. Several
 //! accounts live on one twin; account number N has the token `twin-token-N`.
 //!
 //! Every address `https://…` can be resolved as somebody's post, but for those that end in `/missing`.
+
+mod people;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::domain::{Secret, Timestamp, time};
+use crate::domain::{Interaction, Secret, Timestamp, time};
+use crate::platform::contract::crowd::{Crowd, CrowdAct, Standing};
 use crate::platform::contract::{Call, HttpReply, Method, Part, Published, Reply, Request, Secrets, Twin};
 
 use super::text::{self, Counting};
@@ -52,6 +55,9 @@ pub struct MastodonTwin {
     scopes: Vec<&'static str>,
     silenced: bool,
     drops: u32,
+    crowd: Crowd,
+    /// By which it was asked last.
+    host: String,
 }
 
 #[derive(Debug, Clone)]
@@ -126,6 +132,8 @@ impl MastodonTwin {
             scopes: vec!["read", "write"],
             silenced: false,
             drops: 0,
+            crowd: Crowd::default(),
+            host: String::new(),
         }
     }
 
@@ -170,6 +178,7 @@ impl MastodonTwin {
         if self.needs_agent && header(request, "user-agent").is_none() {
             return self.error(418, "I'm a teapot: no user-agent sent with request");
         }
+        self.host = request.url.host_str().unwrap_or_default().to_owned();
         let path: Vec<String> = request
             .url
             .path_segments()
@@ -259,6 +268,10 @@ impl MastodonTwin {
     }
 
     fn serve(&mut self, account: u32, request: &Request, path: &[&str], now: Timestamp) -> HttpReply {
+        let told = (request.method == Method::Get).then(|| self.tell(account, request, path)).flatten();
+        if let Some(reply) = told {
+            return reply;
+        }
         match (request.method, path) {
             (Method::Get, ["api", version @ ("v1" | "v2"), "instance"]) => self.instance(version),
             (Method::Get, ["nodeinfo", "2.0"]) => {
@@ -462,7 +475,7 @@ impl MastodonTwin {
     }
 
     fn knows(&self, id: &str) -> bool {
-        self.live().any(|kept| kept.id == id) || self.remotes.values().any(|held| held == id)
+        self.is_there(id) || self.remotes.values().any(|held| held == id)
     }
 
     fn live(&self) -> impl Iterator<Item = &Kept> {
@@ -507,7 +520,9 @@ impl MastodonTwin {
     fn search(&mut self, request: &Request, now: Timestamp) -> HttpReply {
         let address = request.url.query_pairs().find(|(key, _)| key == "q").map(|(_, value)| value.into_owned());
         let address = address.unwrap_or_default();
-        let own = self.live().find(|kept| address.ends_with(&format!("/{}", kept.id))).map(|kept| kept.id.clone());
+        let named = |id: &&str| address.ends_with(&format!("/{id}"));
+        let own = self.live().map(|kept| kept.id.as_str()).chain(self.crowd.shown().map(|said| said.id.as_str()));
+        let own = own.into_iter().find(named).map(str::to_owned);
         let id = match (own, self.remotes.get(&address)) {
             (Some(id), _) => Some(id),
             (None, Some(id)) => Some(id.clone()),
@@ -518,7 +533,11 @@ impl MastodonTwin {
             }
             (None, None) => None,
         };
-        let statuses: Vec<Value> = id.map(|id| json!({"id": id, "url": address, "uri": address})).into_iter().collect();
+        let shown = |id: String| match self.live().find(|kept| kept.id == id) {
+            Some(kept) => self.show(kept, request),
+            None => json!({"id": id, "url": address, "uri": address}),
+        };
+        let statuses: Vec<Value> = id.map(shown).into_iter().collect();
         HttpReply::json(200, &json!({"accounts": [], "hashtags": [], "statuses": statuses}))
     }
 
@@ -558,6 +577,7 @@ impl MastodonTwin {
 
     fn show(&self, kept: &Kept, request: &Request) -> Value {
         let media: Vec<Value> = kept.media.iter().filter_map(|id| Some(self.media.get(id)?.show(id))).collect();
+        let counts = self.counts(&kept.id);
         let escaped = kept.text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let mut value = json!({
             "id": kept.id,
@@ -575,11 +595,14 @@ impl MastodonTwin {
             "media_attachments": media,
             "mentions": [],
             "tags": [],
-            "replies_count": 0,
-            "reblogs_count": 0,
-            "favourites_count": 0,
+            "replies_count": counts[&Interaction::Reply],
+            "reblogs_count": counts[&Interaction::Repost],
+            "favourites_count": counts[&Interaction::Like],
             "account": person(kept.account, request),
         });
+        if let Some(quotes) = counts.get(&Interaction::Quote) {
+            value["quotes_count"] = json!(quotes);
+        }
         if self.flavour == Flavour::GoToSocial {
             value["text"] = if kept.text.is_empty() { Value::Null } else { json!(kept.text) };
         }
@@ -595,7 +618,8 @@ impl MastodonTwin {
             Flavour::Mastodon => ((millis << 16) + self.issued).to_string(),
             Flavour::GoToSocial => in_base(number, b"0123456789ABCDEFGHJKMNPQRSTVWXYZ", 26),
             Flavour::Pleroma => {
-                in_base(number >> 16, b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 18)
+                let number = (u128::from(millis) << 64) | u128::from(self.issued);
+                in_base(number, b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 18)
             }
         }
     }
@@ -632,6 +656,14 @@ impl Twin for MastodonTwin {
         };
         let from = std::mem::replace(mark, self.statuses.len());
         self.statuses.iter().skip(from).filter(|kept| kept.is_live()).map(shown).collect()
+    }
+
+    fn act(&mut self, act: &CrowdAct, now: Timestamp) -> Option<String> {
+        self.carry_out(act, now)
+    }
+
+    fn standing(&self, account: u32, post: &str) -> Option<Standing> {
+        self.stands(account, post)
     }
 
     fn throttle(&mut self, until: Timestamp) {

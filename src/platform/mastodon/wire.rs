@@ -116,6 +116,39 @@ impl Wire<'_> {
         self.get(&["api", "v1", "statuses", id, "source"])
     }
 
+    /// Several statuses at once; those that are not there are left out.
+    pub fn statuses(self, ids: &[&str]) -> Request {
+        let mut request = self.get(&["api", "v1", "statuses"]);
+        request.url.query_pairs_mut().extend_pairs(ids.iter().map(|id| ("id[]", id)));
+        request
+    }
+
+    /// One page of who did something with a status: `favourited_by`, `reblogged_by` or `quotes`. What a page goes on
+    /// behind, only the page before it tells.
+    pub fn people_of(self, id: &str, list: &str, limit: u32, before: Option<&str>) -> Request {
+        let mut request = self.get(&["api", "v1", "statuses", id, list]);
+        request.url.query_pairs_mut().append_pair("limit", &limit.to_string());
+        if let Some(id) = before {
+            request.url.query_pairs_mut().append_pair("max_id", id);
+        }
+        request
+    }
+
+    pub fn context(self, id: &str) -> Request {
+        self.get(&["api", "v1", "statuses", id, "context"])
+    }
+
+    /// Who has named us: the newest ones, or those that follow right behind `after`.
+    pub fn mentions(self, limit: u32, after: Option<&str>) -> Request {
+        let mut request = self.get(&["api", "v1", "notifications"]);
+        let limit = limit.to_string();
+        request.url.query_pairs_mut().append_pair("types[]", "mention").append_pair("limit", &limit);
+        if let Some(id) = after {
+            request.url.query_pairs_mut().append_pair("min_id", id);
+        }
+        request
+    }
+
     /// Our own posts, newest first; replies included, boosts not.
     pub fn own_statuses(self, account: &str, limit: u32, before: Option<&str>) -> Request {
         let mut request = self.get(&["api", "v1", "accounts", account, "statuses"]);
@@ -255,6 +288,16 @@ fn reset(reply: &HttpReply) -> Option<Timestamp> {
     format!("{whole}.{}{}", &rest[..digits.min(9)], &rest[digits..]).parse().ok()
 }
 
+/// What the next, older page of a list lies before. Of the address in `Link` only this is taken: requests go nowhere
+/// but to the account's server.
+pub fn next_page(reply: &HttpReply) -> Option<String> {
+    let next = reply.header("link")?.split(',').find(|link| link.contains("rel=\"next\""))?;
+    let address = next.split_once('<')?.1.split_once('>')?.0;
+    let query = address.split_once('?')?.1;
+    let id = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "max_id")?.1;
+    Id::read(&Value::String(id.into_owned()))
+}
+
 /// The server's clock as its `Date` header tells it.
 pub fn server_time(reply: &HttpReply) -> Option<Timestamp> {
     reply.date("date")
@@ -333,6 +376,18 @@ mod tests {
         assert_eq!(of("-1", "2026-11-22T12:05:00Z"), None);
         assert_eq!(of("1", "300"), None);
         assert_eq!(pace(&reply(200, &[], ""), now), None);
+    }
+
+    #[test]
+    fn a_page_says_where_the_next_one_begins_and_nothing_else_of_it_is_followed() {
+        let of = |link: &str| next_page(&reply(200, &[("link", link)], "[]"));
+        let both =
+            "<https://evil.example/x?limit=2&max_id=17>; rel=\"next\", <https://h.example/x?since_id=20>; rel=\"prev\"";
+        assert_eq!(of(both).as_deref(), Some("17"));
+        assert_eq!(of("<https://h.example/x?since_id=20>; rel=\"prev\""), None);
+        assert_eq!(of("<https://h.example/x?max_id=..%2F..>; rel=\"next\""), None);
+        assert_eq!(of("rel=\"next\""), None);
+        assert_eq!(next_page(&reply(200, &[], "[]")), None);
     }
 
     #[test]

@@ -1,0 +1,139 @@
+//! What a status says, without the HTML it is told in.
+//!
+//! Servers clean the HTML that they pass on, so this need not understand all of it; but whatever comes, what is left
+//! has no tags, and what was written as text stays as it was.
+
+/// Longest name of a character, with its `#`.
+const NAME_CHARS: usize = 10;
+/// Elements whose content is nothing that was said.
+const SILENT: &[&str] = &["script", "style", "template"];
+
+/// The text of some HTML: paragraphs with an empty line between them, line ends as line ends.
+pub fn text(html: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(html.len()), html);
+    while let Some(at) = rest.find(['<', '&']) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if rest.starts_with('&') {
+            let (said, length) = character(rest);
+            out.push(said);
+            rest = &rest[length..];
+            continue;
+        }
+        let Some(tag) = tag(rest) else {
+            out.push('<');
+            rest = &rest[1..];
+            continue;
+        };
+        rest = &rest[tag.len()..];
+        let name: String = tag[1..].chars().take_while(|&c| c == '/' || c.is_ascii_alphanumeric()).collect();
+        match name.to_ascii_lowercase().trim_end_matches('/') {
+            "br" => out.push('\n'),
+            "/p" | "/blockquote" | "/ul" | "/ol" | "/pre" => out.push_str("\n\n"),
+            "/li" | "/div" => out.push('\n'),
+            name if SILENT.contains(&name) => rest = behind(rest, name),
+            _ => {}
+        }
+    }
+    out.push_str(rest);
+    tidy(&out)
+}
+
+/// The tag that `html` begins with, to its end, or all of it where it has none. A `<` that begins none is text.
+fn tag(html: &str) -> Option<&str> {
+    if let Some(comment) = html.strip_prefix("<!--") {
+        return Some(comment.find("-->").map_or(html, |end| &html[..end + 7]));
+    }
+    html[1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')).then_some(())?;
+    let mut quote = None;
+    for (at, c) in html.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '>') => return Some(&html[..=at]),
+            (None, _) => {}
+        }
+    }
+    Some(html)
+}
+
+/// What comes behind the end of a silent element.
+fn behind<'a>(html: &'a str, name: &str) -> &'a str {
+    let mut ends = html.match_indices("</").map(|(at, _)| &html[at..]);
+    let is_end = |rest: &&str| rest.get(2..2 + name.len()).is_some_and(|held| held.eq_ignore_ascii_case(name));
+    ends.find(is_end).unwrap_or_default()
+}
+
+/// The character that `html` begins with, written as `&…;`, and how long that is. What names none is a plain `&`.
+fn character(html: &str) -> (char, usize) {
+    let plain = ('&', 1);
+    let Some(end) = html.char_indices().take(NAME_CHARS + 2).find(|(_, c)| *c == ';').map(|(at, _)| at) else {
+        return plain;
+    };
+    let name = &html[1..end];
+    let number = name.strip_prefix('#').and_then(|number| match number.strip_prefix(['x', 'X']) {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => number.parse().ok(),
+    });
+    let said = match name {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        "nbsp" => Some(' '),
+        _ => number.and_then(char::from_u32),
+    };
+    said.map_or(plain, |said| (said, end + 1))
+}
+
+/// No more than one empty line in a row, and none at the ends.
+fn tidy(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut ends = 0;
+    for c in text.trim().chars() {
+        ends = if c == '\n' { ends + 1 } else { 0 };
+        if ends <= 2 {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_is_left() {
+        let table = [
+            ("<p>One<br />two</p><p>three</p>", "One\ntwo\n\nthree"),
+            ("<p>a &lt;b&gt; &amp;lt; &#39;c&#x27; &quot;&nbsp;&copy; & &;</p>", "a <b> &lt; 'c' \" &copy; & &;"),
+            (
+                "<p><a href=\"https://e.example/a>b\"><span class=\"invisible\">https://</span><span>e.example/a</span></a></p>",
+                "https://e.example/a",
+            ),
+            ("<p><span class=\"h-card\"><a href=\"x\">@<span>ann</span></a></span> yes</p>", "@ann yes"),
+            ("<ul><li>a</li><li>b</li></ul><p>c</p>", "a\nb\n\nc"),
+            ("1 < 2 <3 a<b>c</b>", "1 < 2 <3 ac"),
+            ("x<script>alert('<p>')</script>y<STYLE>z", "xy"),
+            ("a<!-- <p>b</p> -->c<p", "ac"),
+            ("&#0;&#xd800;&#99999999;&#x1F600;", "\0&#xd800;&#99999999;\u{1F600}"),
+            ("<", "<"),
+            ("", ""),
+        ];
+        for (html, expected) in table {
+            assert_eq!(text(html), expected, "{html}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_can_be_read(html in "(<|>|&|;|#|\"|/|p|br|script|!--|-->|\\PC|\\s){0,60}") {
+            let _ = text(&html);
+            let escaped = html.replace('&', "&amp;").replace('<', "&lt;");
+            proptest::prop_assert_eq!(text(&escaped), tidy(&html));
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Sweeps over the registry: whatever a crowd does on a twin, what an adapter finds of it is what is true.
+
+#![cfg(test)]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cadenced::domain::time::after;
+use cadenced::domain::{AccountId, Content, DeliveryId, Digest, Interaction, PostId, Remote, Timestamp};
+use cadenced::platform::contract::crowd::{By, CrowdAct};
+use cadenced::platform::contract::sweep::{Found, Heard, Hindrance, Sweep, Watched};
+use cadenced::platform::contract::{Adapter, Entry, HttpReply, Job, Session, Table, Twin};
+use cadenced::platform::mastodon::twin::MastodonTwin;
+use cadenced::platform::{REGISTRY, find};
+use support::drive::Drive;
+use support::sweep::{Swept, agrees, answer, recorded, sweep_in, sweep_with};
+
+/// A platform with posts of ours on it.
+struct World {
+    name: String,
+    adapter: Arc<dyn Adapter>,
+    twin: Box<dyn Twin>,
+    session: Session,
+    posts: Vec<(DeliveryId, Remote)>,
+    now: Timestamp,
+}
+
+impl World {
+    fn new(entry: &Entry, name: &str, mut twin: Box<dyn Twin>) -> Self {
+        let values = twin.table(0, "https://host.example/", "folder");
+        let mut table = Table::new(account(), values, PathBuf::from("/base"));
+        let adapter = (entry.build)(&mut table).expect("an adapter");
+        let mut now: Timestamp = "2026-12-01T08:00:00Z".parse().expect("a moment");
+        let (mut posts, mut session) = (Vec::new(), Session::default());
+        for place in 0..4 {
+            let thread =
+                if entry.can.threads && place == 1 { vec!["And more.".into(), "The end.".into()] } else { vec![] };
+            let content =
+                Content { text: format!("Post number {place} of <us> & others."), thread, ..Content::default() };
+            let job = job(&*adapter, &format!("post-{place}"), content, now);
+            let mut drive = Drive::new(&*adapter, &mut *twin, &job);
+            drive.session = session;
+            posts.push((job.delivery.clone(), drive.finish()));
+            (session, now) = (drive.session.clone(), after(drive.now, Duration::from_secs(600)));
+        }
+        Self { name: name.to_owned(), adapter, twin, session, posts, now }
+    }
+
+    fn sweep(&mut self, known: &[BTreeMap<Interaction, u64>], waiting: &[String], heard: Option<Heard>) -> Swept {
+        let posts = self.watched(known);
+        let sweep = Sweep { posts, waiting: waiting.to_vec(), heard };
+        sweep_with(&*self.adapter, &mut *self.twin, &self.session, sweep, self.now).expect("it sweeps")
+    }
+
+    fn watched(&self, known: &[BTreeMap<Interaction, u64>]) -> Vec<Watched> {
+        let watched = |((delivery, remote), known): (&(DeliveryId, Remote), &BTreeMap<Interaction, u64>)| Watched {
+            delivery: delivery.clone(),
+            remote: remote.clone(),
+            known: known.clone(),
+        };
+        self.posts.iter().zip(known).map(watched).collect()
+    }
+
+    fn act(&mut self, act: CrowdAct) -> Option<String> {
+        self.now = after(self.now, Duration::from_secs(7));
+        self.twin.act(&act, self.now)
+    }
+
+    fn like(&mut self, by: u32, place: usize) {
+        let post = self.posts[place].1.id.clone();
+        self.act(CrowdAct::Like { by: By::Person(by), post });
+    }
+}
+
+fn account() -> AccountId {
+    AccountId::new("a0").expect("an id")
+}
+
+fn job(adapter: &dyn Adapter, id: &str, content: Content, now: Timestamp) -> Job {
+    let digest = Digest::of(id.as_bytes());
+    Job {
+        delivery: DeliveryId::new(PostId::new(id).expect("an id"), account()),
+        attempt: 1,
+        key: digest.hex()[..32].into(),
+        digest,
+        frozen: adapter.freeze(&content, now, u64::from(digest.0[0])),
+        content,
+        media: Vec::new(),
+        started: now,
+        answers: None,
+        taken: Arc::default(),
+    }
+}
+
+/// Every platform that tells something of its posts, in every manner of it.
+fn worlds() -> Vec<World> {
+    let telling = |entry: &&&Entry| (entry.twin)().standing(0, "nothing").is_some();
+    let of = |entry: &&Entry| World::new(entry, entry.name, (entry.twin)());
+    let mut worlds: Vec<World> = REGISTRY.iter().filter(telling).map(of).collect();
+    let mastodon = find("mastodon").expect("a platform");
+    worlds.push(World::new(mastodon, "gotosocial", Box::new(MastodonTwin::gotosocial())));
+    worlds.push(World::new(mastodon, "pleroma", Box::new(MastodonTwin::pleroma())));
+    worlds
+}
+
+/// The same numbers in every run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % most.max(1) as u64).expect("it fits")
+    }
+}
+
+/// A crowd that does whatever comes to its mind.
+struct Street {
+    chance: Chance,
+    /// Everything that was said, and whether it was said to us.
+    said: Vec<(String, bool)>,
+    heard: Heard,
+}
+
+impl Street {
+    /// Somebody does something; what was said by it.
+    fn act(&mut self, world: &mut World) -> Option<(String, bool)> {
+        let chance = &mut self.chance;
+        let by = By::Person(u32::try_from(chance.below(12)).expect("it fits"));
+        let person = u32::try_from(chance.below(12)).expect("it fits");
+        let post = world.posts[chance.below(world.posts.len())].1.id.clone();
+        let to = match chance.below(self.said.len() + 3) {
+            place if place < self.said.len() => self.said[place].0.clone(),
+            _ => post.clone(),
+        };
+        let ours = By::Ours(0);
+        let words = ["Yes.", "No & <no>!", "Wh\u{e4}t? \u{1f468}\u{200d}\u{1f469}", "two\nlines"];
+        let text = format!("{} ({})", words[chance.below(words.len())], self.said.len());
+        let private = chance.below(5) == 0;
+        let to_us = world.posts.iter().any(|(_, remote)| remote.id == to);
+        let (act, heard) = match chance.below(40) {
+            0..10 => (CrowdAct::Like { by, post }, false),
+            10..14 => (CrowdAct::Unlike { by, post }, false),
+            14..19 => (CrowdAct::Repost { by, post }, false),
+            19..21 => (CrowdAct::Unrepost { by, post }, false),
+            21..28 => (CrowdAct::Reply { by, to, text, private }, to_us),
+            28..30 => (CrowdAct::Reply { by: ours, to, text, private: false }, false),
+            30..32 => (CrowdAct::Quote { by, post, text }, false),
+            32..34 => (CrowdAct::Mention { by, account: 0, text, private }, true),
+            34..36 if !self.said.is_empty() => {
+                let (id, _) = self.said[chance.below(self.said.len())].clone();
+                (CrowdAct::Unsay { id }, false)
+            }
+            36 if chance.below(3) == 0 => (CrowdAct::Block { person }, false),
+            37 if chance.below(3) == 0 => (CrowdAct::Vanish { person }, false),
+            38 if chance.below(4) == 0 => (CrowdAct::Delete { post }, false),
+            39 => (CrowdAct::Like { by: ours, post }, false),
+            _ => (CrowdAct::Repost { by: ours, post }, false),
+        };
+        let said = world.act(act).map(|id| (id, heard));
+        self.said.extend(said.clone());
+        said
+    }
+}
+
+#[test]
+fn whatever_a_crowd_does_is_found_as_it_is() {
+    for seed in 1..=12 {
+        for mut world in worlds() {
+            let chance = Chance(0x9e37_79b9_7f4a_7c15 ^ (seed * 0x1234_5678_9abc));
+            let mut street = Street { chance, said: Vec::new(), heard: Heard::default() };
+            let mut known = vec![BTreeMap::new(); world.posts.len()];
+            let first = world.sweep(&known, &[], Some(Heard::default()));
+            street.heard = heard(&first).expect("it was asked who has spoken").1;
+            for round in 0..6 {
+                let acts = street.chance.below(30);
+                let new: Vec<_> = (0..acts).filter_map(|_| street.act(&mut world)).collect();
+                world.now = after(world.now, Duration::from_secs(3 * 3600));
+                let waiting: Vec<String> = street.said.iter().rev().take(5).map(|(id, _)| id.clone()).collect();
+                let swept = world.sweep(&known, &waiting, Some(street.heard.clone()));
+                let what = format!("{}, seed {seed}, round {round}", world.name);
+                assert_eq!(swept.stopped, None, "{what}");
+                let told: Vec<_> = swept.posts().iter().map(|finding| finding.delivery.clone()).collect();
+                let all: BTreeSet<_> = world.posts.iter().map(|(delivery, _)| delivery.clone()).collect();
+                assert_eq!((told.len(), told.into_iter().collect()), (all.len(), all), "{what}: each once");
+                for (place, (delivery, remote)) in world.posts.iter().enumerate() {
+                    let posts = swept.posts();
+                    let finding = posts.iter().find(|finding| finding.delivery == *delivery).expect("it is told");
+                    let truth = world.twin.standing(0, &remote.id).expect("it is told");
+                    agrees(&remote.id, finding, &truth, &known[place]);
+                    known[place] = recorded(finding);
+                }
+                let (ids, heard) = heard(&swept).expect("it was asked who has spoken");
+                let missed: Vec<_> = new.iter().filter(|(id, to_us)| *to_us && !ids.contains(id)).collect();
+                for (id, _) in missed {
+                    let around = conversation(&mut world, id);
+                    assert!(around.is_empty(), "{what}: {id} was not heard, and is there: {around:?}");
+                }
+                street.heard = heard;
+                for id in waiting {
+                    let around = swept.found.iter().find_map(|found| match found {
+                        Found::Around { waiting, messages, .. } if *waiting == id => Some(messages),
+                        _ => None,
+                    });
+                    let messages = around.unwrap_or_else(|| panic!("{what}: nothing is told of {id}"));
+                    assert!(messages.is_empty() || messages[0].id == id, "{what}: {messages:?}");
+                    assert_eq!(conversation(&mut world, &id), *messages, "{what}");
+                }
+            }
+        }
+    }
+}
+
+/// Whom a sweep has heard, and how far.
+fn heard(swept: &Swept) -> Option<(BTreeSet<String>, Heard)> {
+    swept.found.iter().find_map(|found| match found {
+        Found::Heard { messages, heard, people } => {
+            let known: BTreeSet<_> = people.iter().map(|profile| &profile.person).collect();
+            assert!(messages.iter().all(|message| message.by.as_ref().is_some_and(|by| known.contains(by))));
+            Some((messages.iter().map(|message| message.id.clone()).collect(), heard.clone()))
+        }
+        _ => None,
+    })
+}
+
+/// What is around one message, when nothing else is asked.
+fn conversation(world: &mut World, id: &str) -> Vec<cadenced::domain::Message> {
+    let swept = world.sweep(&[], &[id.to_owned()], None);
+    match &swept.found[..] {
+        [Found::Around { messages, .. }] => messages.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn long_lists_are_read_to_their_end_while_they_grow() {
+    for mut world in worlds() {
+        (0..333).for_each(|by| world.like(by, 0));
+        let (delivery, remote) = world.posts[0].clone();
+        let post = Watched { delivery, remote: remote.clone(), known: BTreeMap::new() };
+        let sweep = Sweep { posts: vec![post], ..Sweep::default() };
+        let mut newcomer = 500;
+        let swept =
+            sweep_in(&*world.adapter, &mut *world.twin, &world.session, sweep, world.now, &mut |twin, request, now| {
+                let reply = answer(twin, request, now);
+                // Between any two pages somebody comes and somebody goes.
+                newcomer += 1;
+                twin.act(&CrowdAct::Like { by: By::Person(newcomer), post: remote.id.clone() }, now);
+                twin.act(&CrowdAct::Unlike { by: By::Person(newcomer - 500), post: remote.id.clone() }, now);
+                reply
+            });
+        let swept = swept.expect("it sweeps");
+        let finding = swept.posts()[0];
+        let people: BTreeSet<_> = finding.who[&Interaction::Like].iter().map(|act| act.person.clone()).collect();
+        assert_eq!(people.len(), finding.who[&Interaction::Like].len(), "{}: each once", world.name);
+        // Whoever was there from the begin to the end.
+        assert!(people.len() >= 320, "{}: {} people", world.name, people.len());
+    }
+}
+
+#[test]
+fn what_goes_wrong_stops_a_sweep_or_costs_it_a_list() {
+    for mut world in worlds() {
+        world.like(1, 0);
+        let known = vec![BTreeMap::new(); world.posts.len()];
+        let all = world.posts.len();
+
+        world.twin.throttle(after(world.now, Duration::from_secs(500)));
+        let swept = world.sweep(&known, &[], None);
+        assert!(matches!(swept.stopped, Some(Hindrance::Limited { until, .. }) if until > world.now), "{swept:?}");
+        assert_eq!((swept.found.len(), swept.requests.len()), (0, 1), "{}", world.name);
+        world.twin.throttle(Timestamp::UNIX_EPOCH);
+
+        // Nobody answers any more in the middle.
+        for answered in 0..4 {
+            let sweep = Sweep { posts: world.watched(&known), ..Sweep::default() };
+            let mut left = answered;
+            let broken = &mut |twin: &mut dyn Twin, request: &_, now| {
+                left -= 1;
+                if left >= 0 { answer(twin, request, now) } else { said(502, "<html>") }
+            };
+            let swept = sweep_in(&*world.adapter, &mut *world.twin, &world.session, sweep, world.now, broken);
+            let swept = swept.expect("it sweeps");
+            assert!(swept.posts().iter().all(|finding| !finding.gone), "{}: {swept:?}", world.name);
+            let asked = swept.requests.len();
+            assert!(swept.stopped.is_none() || matches!(swept.stopped, Some(Hindrance::Failed { .. })), "{swept:?}");
+            assert!(asked < answered as usize + 8, "{}: {asked} requests to a broken server", world.name);
+        }
+
+        // What is no answer at all is no news.
+        for (status, body) in [(200, "[]"), (200, "{}"), (200, "[1,{}]"), (200, "null"), (200, ""), (404, "<html>")] {
+            let sweep = Sweep { posts: world.watched(&known), heard: Some(Heard::default()), ..Sweep::default() };
+            let garbage = &mut |_: &mut dyn Twin, _: &_, _| said(status, body);
+            let swept = sweep_in(&*world.adapter, &mut *world.twin, &world.session, sweep, world.now, garbage);
+            let swept = swept.expect("it sweeps");
+            assert_eq!(swept.posts().len(), 0, "{}: {status} {body:?} tells nothing: {swept:?}", world.name);
+        }
+
+        world.twin.set_revoked(true);
+        let swept = world.sweep(&known, &[], Some(Heard::default()));
+        let out = matches!(swept.stopped, Some(Hindrance::LoggedOut { .. } | Hindrance::Forbidden { .. }));
+        assert!(out && swept.posts().is_empty(), "{}: {swept:?}", world.name);
+        world.twin.set_revoked(false);
+        assert_eq!(world.sweep(&known, &[], None).posts().len(), all);
+
+        let nobody = Session::default();
+        let sweep = Sweep { posts: world.watched(&known), ..Sweep::default() };
+        let swept = sweep_with(&*world.adapter, &mut *world.twin, &nobody, sweep, world.now).expect("it sweeps");
+        assert!(matches!(swept.stopped, Some(Hindrance::LoggedOut { .. })) && swept.requests.is_empty(), "{swept:?}");
+    }
+}
+
+fn said(status: u16, body: &str) -> HttpReply {
+    HttpReply { status, headers: Vec::new(), body: body.as_bytes().to_vec(), cut: false }
+}
