@@ -4,6 +4,7 @@
 
 pub mod conversations;
 pub mod found;
+pub mod people;
 pub mod record;
 pub mod retention;
 pub mod store;
