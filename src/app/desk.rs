@@ -171,7 +171,7 @@ pub fn report(loaded: &Loaded, args: &ReportArgs, out: &mut dyn Write) -> Result
 }
 
 /// Writes into a file, aside first and then renamed, or to `out` where none is named.
-fn into(
+pub fn into(
     file: Option<&Path>,
     out: &mut dyn Write,
     fill: &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>,

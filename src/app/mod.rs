@@ -56,6 +56,7 @@ fn carry_out(cli: &Cli) -> Result<Exit, Failure> {
         Command::Resolve(args) => desk::resolve(&load::load(&cli.config)?, args, &mut out),
         Command::Auth(args) => auth::obtain(&load::load(&cli.config)?, args, &mut out),
         Command::Inbox(args) => people::inbox(&load::load(&cli.config)?, args, &mut out),
+        Command::People(args) => people::people(&load::load(&cli.config)?, args, &mut out),
         Command::Forget(args) => people::forget(&load::load(&cli.config)?, args, &mut out),
         Command::Report(args) => desk::report(&load::load(&cli.config)?, args, &mut out),
         Command::Doctor(args) => doctor::examine(&cli.config, args, &mut out),

@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::cli::args::{ForgetArgs, InboxArgs, InboxFormat};
+use crate::cli::args::{ForgetArgs, InboxArgs, InboxFormat, Only, PeopleArgs, PeopleFormat};
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::inbox::{self as page, Waiting};
-use crate::cli::output::Page;
+use crate::cli::output::{PLAIN_WIDTH, Page};
+use crate::cli::people::{self as people_page, Whom};
 use crate::control::protocol::{Answer, Question};
 use crate::domain::{AccountId, Digest, PersonId, PostId, Profile};
 use crate::edge::clock::SystemClock;
 use crate::edge::people::{PeopleStore, replay_files};
+use crate::engage::people::{PeopleFold, Standing};
 use crate::engage::retention::{Retention, Trim, without};
 use crate::engage::store::People as _;
 use crate::engage::{Conversations, Fact, Record, Watch};
@@ -26,7 +28,7 @@ use crate::telemetry::escape::escape;
 use crate::telemetry::events::Event as LogEvent;
 use crate::telemetry::setup::Printer;
 
-use super::desk::{ask_daemon, store_refused, unexpected};
+use super::desk::{ask_daemon, into, store_refused, unexpected};
 use super::load::Loaded;
 use super::written;
 
@@ -193,6 +195,30 @@ fn settle(loaded: &Loaded, held: &Waiting, args: &InboxArgs, out: &mut dyn Write
     }
     written(writeln!(out, "{} needs no answer any more", held.id))?;
     Ok(Exit::Done)
+}
+
+/// `cadenced people`
+pub fn people(loaded: &Loaded, args: &PeopleArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let mut fold = PeopleFold::default();
+    replay(loaded, &mut |record| fold.apply(&record))?;
+    let whom = match args.only {
+        None => Whom::Everybody,
+        Some(Only::Core) => Whom::Of(Standing::Core),
+        Some(Only::Returning) => Whom::Of(Standing::Returning),
+        Some(Only::New) => Whom::Of(Standing::New),
+        Some(Only::Cooling) => Whom::Of(Standing::Cooling),
+        Some(Only::Lost) => Whom::Of(Standing::Lost),
+        Some(Only::Advocates) => Whom::Advocates,
+        Some(Only::Bots) => Whom::Bots,
+    };
+    let rows = people_page::rows(&fold.finish(), whom, SystemClock.now());
+    let zone = TimeZone::system();
+    into(args.output.as_deref(), out, &mut |out| match args.format {
+        PeopleFormat::Table if args.output.is_some() => people_page::table(&rows, &zone, Page::plain(PLAIN_WIDTH), out),
+        PeopleFormat::Table => people_page::table(&rows, &zone, Page::stdout(), out),
+        PeopleFormat::Json => people_page::json(&rows, out),
+        PeopleFormat::Csv => people_page::csv(&rows, out),
+    })
 }
 
 /// `cadenced forget`

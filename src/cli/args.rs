@@ -127,6 +127,12 @@ pub enum Command {
     /// anywhere, also by hand in the app, waits no more once it has been looked at. Machines are not waited for.
     #[command(after_long_help = INBOX_HELP)]
     Inbox(InboxArgs),
+    /// Show who does something with our posts, and what they are to us
+    ///
+    /// Core: three or more things in two or more weeks of the last 90 days. New, returning, cooling (nothing for 30 days), lost
+    /// (nothing for 90 days). Advocates bring others. Machines are not among them; --only bots shows them with the reason.
+    #[command(after_long_help = PEOPLE_HELP)]
+    People(PeopleArgs),
     /// Remove a person from the store, at once and for good
     ///
     /// What they did and said is removed from what is recorded; counts stay. They are not recorded again, for which a hash of
@@ -515,6 +521,53 @@ Examples:
 Exit codes:
   0   done
   1   there is no such conversation, or the file is there already
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
+/// `cadenced people`
+#[derive(Debug, Clone, Args)]
+pub struct PeopleArgs {
+    /// Only these
+    #[arg(long, value_enum)]
+    pub only: Option<Only>,
+    #[arg(long, value_enum, default_value_t, help = "How to write it")]
+    pub format: PeopleFormat,
+    /// Write to this file, aside first and then renamed; stdout when none is named
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Only {
+    Core,
+    Returning,
+    New,
+    Cooling,
+    Lost,
+    Advocates,
+    Bots,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum PeopleFormat {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON array
+    Json,
+    /// RFC 4180, with a header
+    Csv,
+}
+
+const PEOPLE_HELP: &str = "\
+Examples:
+  cadenced people --only core
+  cadenced people --format csv -o people.csv
+
+Exit codes:
+  0   done
+  1   the file cannot be written
   2   the command cannot be used like this
   77  the store is refused
   78  the configuration is refused";

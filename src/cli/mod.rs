@@ -17,6 +17,7 @@ pub mod faults;
 pub mod inbox;
 pub mod man;
 pub mod output;
+pub mod people;
 pub mod plan;
 pub mod report;
 pub mod resolve;

@@ -76,7 +76,7 @@ impl News<'_> {
         if let Some(said) = said {
             let here: BTreeSet<String> = said.iter().map(|message| message.id.clone()).collect();
             self.below(&delivery, said);
-            let away = seen.into_iter().flat_map(|seen| &seen.said).filter(|id| !here.contains(*id));
+            let away = seen.into_iter().flat_map(|seen| seen.said.keys()).filter(|id| !here.contains(*id));
             let away: Vec<Fact> =
                 away.map(|id| Fact::Unsaid { account: self.account.clone(), id: id.clone() }).collect();
             self.facts.extend(away);

@@ -205,9 +205,13 @@ impl PeopleFold {
     }
 }
 
-/// What is left of everything that was told of one interaction: since when it is there, if it is.
+/// What is left of everything that was told of one interaction: since when it is there, if it is. What was told first
+/// stands, but for a message of which it showed only later that it answers a post of ours.
 fn stands<'a>(told: impl Iterator<Item = &'a Told>) -> Option<Act> {
-    told.fold(None, |stands, told| if told.undone { None } else { stands.or(Some(told.act)) })
+    told.fold(None, |stands: Option<Act>, told| {
+        let better = |stands: &Act| stands.post != NO_POST || told.act.post == NO_POST;
+        if told.undone { None } else { stands.filter(better).or(Some(told.act)) }
+    })
 }
 
 fn name(account: &AccountId, id: &str) -> u64 {

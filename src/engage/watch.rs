@@ -47,7 +47,8 @@ pub(super) struct Seen {
     pub age: Duration,
     pub gone: bool,
     pub who: BTreeMap<Interaction, BTreeSet<PersonId>>,
-    pub said: BTreeSet<String>,
+    /// Messages below it, and whose they are; `None`: ours.
+    pub said: BTreeMap<String, Option<PersonId>>,
 }
 
 impl Watch {
@@ -61,7 +62,8 @@ impl Watch {
             Fact::Sampled(sample) => self.sampled(sample),
             Fact::Said { account, delivery, message } => {
                 if let Some(delivery) = delivery {
-                    self.posts.entry(delivery.clone()).or_default().said.insert(message.id.clone());
+                    let seen = self.posts.entry(delivery.clone()).or_default();
+                    seen.said.insert(message.id.clone(), message.by.clone());
                 }
                 let held = self.messages.entry(account.clone()).or_default().entry(message.id.clone()).or_default();
                 if delivery.is_some() {
@@ -125,8 +127,10 @@ impl Watch {
         let who = self.posts.get(delivery).map(|seen| &seen.who);
         let counts = who.into_iter().flatten().map(|(kind, who)| (*kind, u64::try_from(who.len()).unwrap_or(u64::MAX)));
         let mut counts: BTreeMap<_, _> = counts.filter(|(_, count)| *count > 0).collect();
-        if let Some(seen) = self.posts.get(delivery).filter(|seen| !seen.said.is_empty()) {
-            counts.insert(Interaction::Reply, u64::try_from(seen.said.len()).unwrap_or(u64::MAX));
+        let said = self.posts.get(delivery).into_iter().flat_map(|seen| seen.said.values());
+        let answered: BTreeSet<&PersonId> = said.flatten().collect();
+        if !answered.is_empty() {
+            counts.insert(Interaction::Reply, u64::try_from(answered.len()).unwrap_or(u64::MAX));
         }
         counts
     }
