@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cadenced::deliver::Probe;
+use cadenced::deliver::probe::Verdict;
 use cadenced::domain::time::after;
 use cadenced::domain::{AccountId, Content, DeliveryId, Digest, Interaction, PostId, Remote, Timestamp};
 use cadenced::platform::contract::crowd::{By, CrowdAct};
@@ -53,7 +55,32 @@ impl World {
     fn sweep(&mut self, known: &[BTreeMap<Interaction, u64>], waiting: &[String], heard: Option<Heard>) -> Swept {
         let posts = self.watched(known);
         let sweep = Sweep { posts, waiting: waiting.to_vec(), heard };
-        sweep_with(&*self.adapter, &mut *self.twin, &self.session, sweep, self.now).expect("it sweeps")
+        let mut once = || sweep_with(&*self.adapter, &mut *self.twin, &self.session, sweep.clone(), self.now);
+        let swept = once().expect("it sweeps");
+        if matches!(swept.stopped, Some(Hindrance::LoggedOut { .. })) && self.renew() {
+            return sweep_with(&*self.adapter, &mut *self.twin, &self.session, sweep, self.now).expect("it sweeps");
+        }
+        swept
+    }
+
+    /// Logs in again; whether that was possible.
+    fn renew(&mut self) -> bool {
+        let (secrets, mut probe) = (self.twin.secrets(0), Probe::new(self.adapter.clone(), &account(), None, self.now));
+        let mut verdict = probe.proceed(&secrets, self.now);
+        loop {
+            verdict = match verdict {
+                Verdict::Call(step) => {
+                    let reply = self.twin.answer(&step.call, self.now);
+                    probe.answered(Ok(reply), &secrets, self.now)
+                }
+                Verdict::Keep(_) => probe.proceed(&secrets, self.now),
+                Verdict::Accepted(session) => {
+                    self.session = session;
+                    return true;
+                }
+                Verdict::NotYet(_) => return false,
+            };
+        }
     }
 
     fn watched(&self, known: &[BTreeMap<Interaction, u64>]) -> Vec<Watched> {
@@ -260,6 +287,43 @@ fn long_lists_are_read_to_their_end_while_they_grow() {
         assert_eq!(people.len(), finding.who[&Interaction::Like].len(), "{}: each once", world.name);
         // Whoever was there from the begin to the end.
         assert!(people.len() >= 320, "{}: {} people", world.name, people.len());
+    }
+}
+
+#[test]
+fn a_conversation_is_read_to_its_depth() {
+    for mut world in worlds() {
+        let post = world.posts[0].1.id.clone();
+        let mut to = post.clone();
+        for by in 0..130 {
+            let reply = CrowdAct::Reply { by: By::Person(by), to, text: format!("Answer {by}"), private: false };
+            to = world.act(reply).expect("it was said");
+        }
+        world.now = after(world.now, Duration::from_secs(3600));
+        let swept = world.sweep(&[BTreeMap::new()], &[], None);
+        let truth = world.twin.standing(0, &post).expect("it is told");
+        assert_eq!(truth.said.len(), 130, "{}", world.name);
+        agrees(&post, swept.posts()[0], &truth, &BTreeMap::new());
+        assert_eq!(swept.posts()[0].said.as_ref().map(Vec::len), Some(130), "{}", world.name);
+    }
+}
+
+/// What the platform does not show yet is no news.
+#[test]
+fn a_post_that_was_published_just_now_is_not_gone() {
+    for mut world in worlds() {
+        let (content, now) = (Content { text: "Just now.".into(), ..Content::default() }, world.now);
+        let job = job(&*world.adapter, "just-now", content, now);
+        let mut drive = Drive::new(&*world.adapter, &mut *world.twin, &job);
+        drive.session = world.session.clone();
+        let remote = drive.finish();
+        (world.session, world.now) = (drive.session.clone(), drive.now);
+        world.posts = vec![(job.delivery.clone(), remote)];
+        let swept = world.sweep(&[BTreeMap::new()], &[], None);
+        assert!(swept.posts().iter().all(|finding| !finding.gone), "{}: {swept:?}", world.name);
+        assert_eq!(swept.stopped, None, "{}", world.name);
+        world.now = after(world.now, Duration::from_secs(60));
+        assert_eq!(world.sweep(&[BTreeMap::new()], &[], None).posts().len(), 1, "{}", world.name);
     }
 }
 

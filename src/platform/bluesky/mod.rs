@@ -19,6 +19,7 @@ mod cid;
 mod examine;
 pub mod record;
 mod session;
+mod sweep;
 pub mod syntax;
 pub mod text;
 pub mod twin;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::contract::examine::{Examination, Facts};
+use super::contract::sweep::{Looking, Sweep, Sweeper};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key,
     KeyKind, Next, Pace, Purpose, Reading, Reply, Session, Step, Table,
@@ -166,6 +168,10 @@ impl Adapter for Bluesky {
 
     fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
         self.examined(about, replies)
+    }
+
+    fn sweep(&self, sweep: Sweep, looking: &Looking<'_>) -> Option<Box<dyn Sweeper>> {
+        Some(Box::new(sweep::Sweeping::new(self.wire.clone(), &self.handle, sweep, looking)))
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::syntax;
 use super::wire::{self, Trouble, Wire};
 use crate::domain::{Secret, Timestamp, time};
-use crate::platform::contract::{Attempt, Effect, HttpReply, Next, Reading, Session, Step};
+use crate::platform::contract::{Attempt, Effect, HttpReply, Next, Reading, Secrets, Session, Step};
 
 /// Steps of their own.
 pub const CREATE: &str = "session-create";
@@ -83,6 +83,12 @@ pub fn access(session: &Session, now: Timestamp) -> Option<Secret> {
 pub fn hidden<'a>(attempt: &'a Attempt<'_>) -> Vec<&'a str> {
     let tokens = [ACCESS, REFRESH_TOKEN].into_iter().filter_map(|key| attempt.session.values.get(key)?.as_str());
     tokens.chain(attempt.secrets.get(PASSWORD).map(Secret::expose)).collect()
+}
+
+/// The same for those who have no attempt to keep it for them.
+pub fn kept_from_words(session: &Session, secrets: &Secrets) -> Vec<Secret> {
+    let tokens = [ACCESS, REFRESH_TOKEN].into_iter().filter_map(|key| token(session, key));
+    tokens.chain(secrets.get(PASSWORD).cloned()).collect()
 }
 
 /// What the reply to [`CREATE`] or [`REFRESH`] means.

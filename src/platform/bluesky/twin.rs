@@ -9,6 +9,8 @@
 //! It differs on purpose in one thing: when the secret is revoked, access tokens end at once. The reference server
 //! lets them live out their two hours, others do not; the harder case is imitated.
 
+mod people;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use super::record::StrongRef;
 use super::syntax::{self, POSTS, PostAddress};
 use super::{cid, session, text, wire};
 use crate::domain::{Digest, Secret, Timestamp, time};
+use crate::platform::contract::crowd::{Crowd, CrowdAct, Standing};
 use crate::platform::contract::{Call, HeaderValue, HttpReply, Method, Published, Reply, Request, Secrets, Twin};
 
 /// A person who is none of ours.
@@ -56,6 +59,9 @@ pub struct BlueskyTwin {
     serial: u64,
     access_from: u64,
     refresh_from: u64,
+    crowd: Crowd,
+    /// Number of what other people have said.
+    said: u64,
 }
 
 #[derive(Debug)]
@@ -100,6 +106,8 @@ impl BlueskyTwin {
             serial: 0,
             access_from: 0,
             refresh_from: 0,
+            crowd: Crowd::default(),
+            said: 0,
         };
         let post = json!({"$type": POSTS, "text": "Who starts small?", "createdAt": "2026-01-01T00:00:00.000Z"});
         let post = twin.store(&did(FAN), FAN_POST, post, Timestamp::UNIX_EPOCH);
@@ -163,6 +171,12 @@ impl BlueskyTwin {
             return too_much(until, now);
         }
         let Some((_, method)) = request.url.path().rsplit_once("/xrpc/") else { return error(404, "NotFound", "") };
+        if let Some(handler) = people::handler(method) {
+            return match self.authenticate(request, self.scope, now) {
+                Ok(account) => handler(self, request, account, now),
+                Err(reply) => reply,
+            };
+        }
         let (wanted, handler): (_, fn(&mut Self, &Request, Timestamp) -> HttpReply) = match method {
             "com.atproto.server.createSession" => (Method::Post, Self::create_session),
             "com.atproto.server.refreshSession" => (Method::Post, Self::refresh_session),
@@ -349,6 +363,10 @@ impl BlueskyTwin {
         let query = query(request);
         let part = |key: &str| query.get(key).map(String::as_str).unwrap_or_default();
         let (repo, rkey) = (part("repo"), part("rkey"));
+        if let Some(said) = self.said_record(&syntax::post_uri(repo, rkey)) {
+            let answer = json!({"uri": syntax::post_uri(repo, rkey), "cid": said.cid, "value": said.value});
+            return HttpReply::json(200, &answer);
+        }
         let held = self.repo(repo).and_then(|did| Some((self.records.get(&(did.clone(), rkey.into()))?, did)));
         match held.filter(|_| part("collection") == POSTS) {
             Some((held, did)) => {
@@ -516,6 +534,14 @@ impl Twin for BlueskyTwin {
         };
         let from = std::mem::replace(mark, self.order.len());
         self.order.iter().skip(from).filter_map(published).collect()
+    }
+
+    fn act(&mut self, act: &CrowdAct, now: Timestamp) -> Option<String> {
+        self.carry_out(act, now)
+    }
+
+    fn standing(&self, account: u32, post: &str) -> Option<Standing> {
+        self.stands(account, post)
     }
 
     fn throttle(&mut self, until: Timestamp) {

@@ -73,8 +73,18 @@ impl Wire {
 
     /// Needs no login; a token lets an entryway find the account's server without guessing.
     pub fn get_post(&self, access: Option<Secret>, repo: &str, rkey: &str) -> Call {
+        Call::Http(self.record(access, repo, rkey))
+    }
+
+    /// The same as a request.
+    pub fn record(&self, access: Option<Secret>, repo: &str, rkey: &str) -> Request {
         let query = [("repo", repo), ("collection", POSTS), ("rkey", rkey)];
-        self.get("com.atproto.repo.getRecord", access, &query)
+        self.ask("com.atproto.repo.getRecord", access, &query)
+    }
+
+    /// Asks the service that tells of posts and people, by way of the account's server.
+    pub fn view(&self, method: &str, access: Secret, query: &[(&str, &str)]) -> Request {
+        self.ask(method, Some(access), query)
     }
 
     pub fn resolve_handle(&self, handle: &str) -> Call {
@@ -82,15 +92,13 @@ impl Wire {
     }
 
     fn get(&self, method: &str, token: Option<Secret>, query: &[(&str, &str)]) -> Call {
+        Call::Http(self.ask(method, token, query))
+    }
+
+    fn ask(&self, method: &str, token: Option<Secret>, query: &[(&str, &str)]) -> Request {
         let mut url = self.endpoint(method);
         url.query_pairs_mut().extend_pairs(query);
-        Call::Http(Request {
-            method: Method::Get,
-            url,
-            secret_path: None,
-            headers: headers(token),
-            body: Body::default(),
-        })
+        Request { method: Method::Get, url, secret_path: None, headers: headers(token), body: Body::default() }
     }
 
     fn post(&self, method: &str, token: Option<Secret>, body: Body) -> Call {
