@@ -2,13 +2,16 @@
 //! records on the server, and, where every single reply has to be lost, the adapter under a small driver.
 //!
 //! They run where `CADENCED_LIVE_BLUESKY` names the JSON file that tells about a running network: `service`,
-//! `accounts.brand` and `accounts.fan` with `handle`, `did` and `appPassword`, `accessTtlSeconds`, `rateLimits`.
+//! `accounts.brand` and `accounts.fan` with `handle`, `did` and `appPassword`, `accessTtlSeconds`, `rateLimits`. What people
+//! do with posts is looked at where `appview` names the service that shows posts, too.
 //! Elsewhere they say so and pass.
 
 #![cfg(test)]
 
 #[path = "support/between.rs"]
 mod between;
+#[path = "live_bluesky/people.rs"]
+mod people;
 #[path = "support/program.rs"]
 mod program;
 #[path = "support/bluesky.rs"]

@@ -282,7 +282,7 @@ fn long_lists_are_read_to_their_end_while_they_grow() {
                 reply
             });
         let swept = swept.expect("it sweeps");
-        let finding = swept.posts()[0];
+        let finding = &swept.posts()[0];
         let people: BTreeSet<_> = finding.who[&Interaction::Like].iter().map(|act| act.person.clone()).collect();
         assert_eq!(people.len(), finding.who[&Interaction::Like].len(), "{}: each once", world.name);
         // Whoever was there from the begin to the end.
@@ -303,7 +303,7 @@ fn a_conversation_is_read_to_its_depth() {
         let swept = world.sweep(&[BTreeMap::new()], &[], None);
         let truth = world.twin.standing(0, &post).expect("it is told");
         assert_eq!(truth.said.len(), 130, "{}", world.name);
-        agrees(&post, swept.posts()[0], &truth, &BTreeMap::new());
+        agrees(&post, &swept.posts()[0], &truth, &BTreeMap::new());
         assert_eq!(swept.posts()[0].said.as_ref().map(Vec::len), Some(130), "{}", world.name);
     }
 }

@@ -23,8 +23,11 @@ pub struct Swept {
 }
 
 impl Swept {
-    pub fn posts(&self) -> Vec<&Finding> {
-        let post = |found| if let &Found::Post(ref finding) = found { Some(&**finding) } else { None };
+    pub fn posts(&self) -> Vec<Finding> {
+        let post = |found: &'_ Found| match found {
+            Found::Post(finding) => Some((**finding).clone()),
+            _ => None,
+        };
         self.found.iter().filter_map(post).collect()
     }
 }

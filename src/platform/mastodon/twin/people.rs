@@ -293,7 +293,7 @@ impl Item<'_> {
 
 /// The server of somebody, where it is not ours.
 fn far(number: u32) -> Option<&'static str> {
-    (number % 5 != 0).then(|| FAR[number as usize % FAR.len()])
+    (!number.is_multiple_of(5)).then(|| FAR[number as usize % FAR.len()])
 }
 
 fn query(request: &Request, name: &str) -> Option<String> {
