@@ -20,6 +20,8 @@ pub enum Goal {
 }
 
 impl Goal {
+    pub const ALL: [Self; 3] = [Self::Connection, Self::Change, Self::Promotion];
+
     /// As written in a queue file.
     pub fn name(self) -> &'static str {
         match self {

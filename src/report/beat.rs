@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::domain::{Cause, PostId, Timestamp, time};
 use crate::ledger::record::{Decision, Fact, Intent, Outcome};
 
-use super::Window;
+use super::{Window, week};
 
 /// What is later than this was late: until then a slot stays open.
 const LATE: Duration = Duration::from_secs(15 * 60);
@@ -221,9 +221,7 @@ fn many(reason: &str) -> Option<(u64, Timestamp)> {
 
 impl Week {
     fn new(starts: Date) -> Self {
-        let iso = starts.iso_week_date();
-        let week = format!("{:04}-W{:02}", iso.year(), iso.week());
-        Self { week, starts, planned: 0, kept: 0, late: 0, empty: BTreeMap::new() }
+        Self { week: week::name(starts), starts, planned: 0, kept: 0, late: 0, empty: BTreeMap::new() }
     }
 }
 

@@ -3,15 +3,21 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::domain::{AccountId, Goal, PostId, Timestamp};
-use crate::engage;
+use crate::domain::{AccountId, DeliveryId, Gain, PersonId, Timestamp};
+use crate::engage::people::PeopleFold;
+use crate::engage::{self, Conversations};
 use crate::ledger::Record;
 use crate::ledger::record::{Decision, Fact, Outcome};
 
 use super::beat::{AccountBeat, Beat};
-use super::{Comparison, ConversationSummary, OutcomeSummary, PeopleSummary, PostGroup, Reach};
+use super::measured::Seen;
+use super::post::Posts;
+use super::posts::{self, Known};
+use super::{
+    Comparison, ConversationSummary, OutcomeSummary, PeopleSummary, PostGroup, Reach, conversations, outcomes, people,
+};
 
 /// The time that is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -56,110 +62,145 @@ pub struct AccountSummary {
     pub beat: AccountBeat,
 }
 
-/// Makes a report out of records, oldest first.
+/// Makes a report out of records: those of the delivery journal first, then those about people, each oldest first.
 #[derive(Debug)]
 pub struct Reporter {
     window: Window,
     zones: BTreeMap<AccountId, TimeZone>,
     accounts: BTreeMap<AccountId, Account>,
-    posts: BTreeMap<PostId, Post>,
+    posts: Posts,
+    /// By their keys: of two with the same, the first counts.
+    gains: BTreeMap<String, Gain>,
+    seen: BTreeMap<DeliveryId, Seen>,
+    people: PeopleFold,
+    conversations: Conversations,
+    /// Accounts of ours are known to the folds about people.
+    introduced: bool,
 }
 
 #[derive(Debug, Default)]
 struct Account {
     platform: String,
+    /// Who it is there, as the platform says.
+    identity: Option<String>,
     beat: Beat,
-}
-
-#[derive(Debug, Default)]
-struct Post {
-    about: About,
-    deliveries: u64,
-}
-
-/// What an intent holds of a post for those who count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-struct About {
-    #[serde(default)]
-    audience: Option<String>,
-    #[serde(default)]
-    goal: Option<Goal>,
 }
 
 impl Reporter {
     /// `zones` are those of the accounts that are configured; weeks of others begin in UTC.
     pub fn new(window: Window, zones: BTreeMap<AccountId, TimeZone>) -> Self {
         let accounts = zones.keys().map(|account| (account.clone(), Account::default())).collect();
-        Self { window, zones, accounts, posts: BTreeMap::new() }
+        Self {
+            window,
+            zones,
+            accounts,
+            posts: Posts::default(),
+            gains: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            people: PeopleFold::default(),
+            conversations: Conversations::with_past(),
+            introduced: false,
+        }
     }
-
-    /// Takes the next record about people.
-    pub fn people(&mut self, _record: &engage::Record) {}
 
     /// Takes the next record of the delivery journal.
     pub fn record(&mut self, record: &Record) {
+        if let Fact::Gained(gain) = &record.fact {
+            self.gains.entry(gain.key.clone()).or_insert_with(|| (**gain).clone());
+        }
         let delivery = record.fact.delivery();
-        let slot = match &record.fact {
-            Fact::SlotEmpty { account, .. } | Fact::AccountSetBack { account } => Some(account),
+        let other = match &record.fact {
+            Fact::SlotEmpty { account, .. } | Fact::AccountSetBack { account } | Fact::Pinned { account, .. } => {
+                Some(account)
+            }
             _ => None,
         };
-        let Some(account) = delivery.map(|delivery| &delivery.account).or(slot) else { return };
+        let Some(account) = delivery.map(|delivery| &delivery.account).or(other) else { return };
         if !self.accounts.contains_key(account) {
             self.accounts.insert(account.clone(), Account::default());
         }
         let Some(known) = self.accounts.get_mut(account) else { return };
         known.beat.record(record.at, &record.fact);
-        if let Fact::Intent(intent) = &record.fact {
-            known.platform.clone_from(&intent.platform);
-            if intent.counts && !self.posts.contains_key(&intent.delivery.post) {
-                let about = serde_json::from_str(&intent.body).unwrap_or_default();
-                self.posts.insert(intent.delivery.post.clone(), Post { about, deliveries: 0 });
+        match &record.fact {
+            Fact::Pinned { identity, .. } => known.identity = Some(identity.clone()),
+            Fact::Intent(intent) => {
+                known.platform.clone_from(&intent.platform);
+                if intent.counts {
+                    self.posts.intended(&intent.delivery.post, &intent.body);
+                }
+            }
+            Fact::Outcome { delivery, outcome: Outcome::Delivered { .. }, .. }
+            | Fact::Resolved { delivery, decision: Decision::Delivered { .. }, .. }
+                if self.window.holds(record.at) =>
+            {
+                self.posts.delivered_at(delivery, record.at);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the next record about people.
+    pub fn people(&mut self, record: &engage::Record) {
+        if !self.introduced {
+            self.introduced = true;
+            for account in self.accounts.values() {
+                let ours = account.identity.as_ref().and_then(|identity| PersonId::new(&account.platform, identity));
+                if let Some(ours) = ours {
+                    self.people.ours(ours.clone());
+                    self.conversations.ours(ours);
+                }
             }
         }
-        let delivered = matches!(
-            record.fact,
-            Fact::Outcome { outcome: Outcome::Delivered { .. }, .. }
-                | Fact::Resolved { decision: Decision::Delivered { .. }, .. }
-        );
-        if delivered
-            && self.window.holds(record.at)
-            && let Some(post) = delivery.and_then(|delivery| self.posts.get_mut(&delivery.post))
-        {
-            post.deliveries += 1;
+        self.people.apply(record);
+        self.conversations.apply(record);
+        match &record.fact {
+            engage::Fact::Sampled(sample) => {
+                if !self.seen.contains_key(&sample.delivery) {
+                    self.seen.insert(sample.delivery.clone(), Seen::default());
+                }
+                self.seen.get_mut(&sample.delivery).into_iter().for_each(|seen| seen.sampled(sample));
+            }
+            engage::Fact::Said { delivery: Some(delivery), .. } => {
+                self.seen.entry(delivery.clone()).or_default().said();
+            }
+            _ => {}
         }
     }
 
     pub fn finish(self) -> Report {
-        let Self { window, zones, accounts, posts } = self;
+        let Self { window, zones, accounts, posts, gains, seen, people, conversations, .. } = self;
         let zone = |account: &AccountId| zones.get(account).cloned().unwrap_or(TimeZone::UTC);
-        let accounts = accounts.into_iter().map(|(account, known)| {
+        let beats = accounts.into_iter().map(|(account, known)| {
             let beat = known.beat.finish(&window, &zone(&account));
             AccountSummary { account, platform: known.platform, beat }
         });
-        let mut groups: BTreeMap<(String, &'static str), (u64, u64)> = BTreeMap::new();
-        for post in posts.into_values().filter(|post| post.deliveries > 0) {
-            let goal = post.about.goal.map_or("", Goal::name);
-            let group = groups.entry((post.about.audience.unwrap_or_default(), goal)).or_default();
-            *group = (group.0 + 1, group.1 + post.deliveries);
-        }
-        let posts = groups.into_iter().map(|((audience, goal), (posts, deliveries))| PostGroup {
-            audience,
-            goal: goal.into(),
-            posts,
-            deliveries,
-            ..PostGroup::default()
-        });
+        let accounts: Vec<_> = beats.collect();
+        let names: Vec<_> = accounts.iter().map(|account| account.account.clone()).collect();
+        let people = people.finish();
+        let within: Vec<&Gain> = gains.values().filter(|gain| window.holds(gain.at)).collect();
+        let known =
+            Known { posts: &posts, seen: &seen, people: &people, conversations: &conversations, gains: &within };
+        let (groups, comparison) = posts::lines(&known);
+        let reach = posts::reach(&known);
+        let who = posts::measured(&known, Seen::who);
+        let said = posts::measured(&known, Seen::what_was_said);
+        let nothing = [
+            ("people", people.people().next().is_none() && who.measured == 0),
+            ("conversations", conversations.all().next().is_none() && said.measured == 0),
+            ("outcomes", gains.is_empty()),
+            ("reach", reach.views.is_none() && reach.clicks.is_none()),
+        ];
         Report {
             made_up: false,
             window,
-            accounts: accounts.collect(),
-            people: PeopleSummary::default(),
-            conversations: ConversationSummary::default(),
-            outcomes: OutcomeSummary::default(),
-            posts: posts.collect(),
-            comparison: Comparison::default(),
-            reach: Reach::default(),
-            not_measured: vec!["people", "conversations", "outcomes", "reach"],
+            people: people::summary(&people, who, &window),
+            conversations: conversations::summary(&conversations, &people.handles(), said, &window),
+            outcomes: outcomes::summary(within.iter().copied(), &posts, &names),
+            accounts,
+            posts: groups,
+            comparison,
+            reach,
+            not_measured: nothing.into_iter().filter_map(|(name, nothing)| nothing.then_some(name)).collect(),
         }
     }
 }
