@@ -239,6 +239,7 @@ pub fn unexpected(answer: &Answer) -> Failure {
         Answer::Resolved(_) => "resolved",
         Answer::Kept(_) => "kept",
         Answer::Remembered => "remembered",
+        Answer::Gained(_) => "gained",
         Answer::Records(_) => "records",
         Answer::Error(_) => "error",
     };

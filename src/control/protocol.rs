@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::time::days_text;
-use crate::domain::{AccountId, DeliveryId, Digest, IdError, Origin, PersonId, PostId, State, Timestamp};
+use crate::domain::{AccountId, DeliveryId, Digest, Gain, IdError, Origin, PersonId, PostId, State, Timestamp};
 
-/// Longest question, in bytes with its newline. The longest there is holds a URL and a name.
+/// Longest question, in bytes with its newline. Outcomes are handed in in portions that fit.
 pub const QUESTION_BYTES: usize = 64 * 1024;
 
 /// How many rows of a long answer go into one line. A row has some 500 bytes, so a line stays below a megabyte.
@@ -52,8 +52,29 @@ pub enum Question {
     Settle { account: AccountId, ids: Vec<String>, by: String },
     /// Somebody is to be removed from what is recorded.
     Forget { person: PersonId },
+    /// Outcomes, for the ledger to keep; no more at once than fit into a question.
+    Gain {
+        gains: Vec<Gain>,
+        /// Whether those of posts that nobody knows are kept, too.
+        #[serde(default)]
+        unknown_posts: bool,
+    },
     /// Every record, oldest first. The command makes its tables from them, so that the daemon need not.
     Export,
+}
+
+/// What became of an outcome that was handed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Taken {
+    /// It is on record now.
+    New,
+    /// One with its key was on record already.
+    Known,
+    /// Not recorded: its post is neither in the queue nor on record.
+    UnknownPost { nearest: Option<PostId> },
+    /// Not recorded: its account is neither in the configuration nor on record.
+    UnknownAccount { nearest: Option<AccountId> },
 }
 
 /// Tokens on their way to the daemon. The socket is a file that only its user and group may use.
@@ -164,6 +185,8 @@ pub enum Answer {
     Kept(AccountId),
     /// To [`Question::Settle`] and [`Question::Forget`]: it is so.
     Remembered,
+    /// To [`Question::Gain`]: what became of each, in their order. Those that are new are on record.
+    Gained(Vec<Taken>),
     /// To [`Question::Export`]: records of the ledger as it keeps them.
     Records(Vec<Value>),
     /// It was not done.
@@ -678,7 +701,11 @@ mod tests {
             origin: None,
         };
         assert!(!format!("{auth:?}").contains("canary"));
-        for question in [Question::Ping, status, Question::Plan { days: 14 }, resolve, auth, Question::Export] {
+        let gain = json!({"key": "order-1", "at": "2026-12-01T08:00:00Z", "kind": "revenue", "post": "a",
+            "money": {"micros": 120_500_000, "currency": "EUR"}});
+        let gains = vec![serde_json::from_value(gain).unwrap()];
+        let gain = Question::Gain { gains, unknown_posts: true };
+        for question in [Question::Ping, status, Question::Plan { days: 14 }, resolve, auth, gain, Question::Export] {
             let line = encode(&question).unwrap();
             assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
             assert_eq!(serde_json::from_slice::<Question>(&line).unwrap(), question);

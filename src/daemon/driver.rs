@@ -11,7 +11,7 @@ use crate::control::protocol::{
 use crate::domain::{AccountId, Digest, Timestamp, time};
 use crate::engage::Fact;
 use crate::engage::store::People;
-use crate::engine::{Command, Engine, Event, ResolveError, Ticket, TokensError};
+use crate::engine::{Command, Engine, Event, ResolveError, Ticket, TokensError, Unknown};
 use crate::ledger::store::{CommitError, Ledger};
 use crate::parts::{Caller, Clock, Shelf};
 use crate::telemetry::events::Event as LogEvent;
@@ -206,6 +206,7 @@ enum What {
     Resolved(Resolved),
     Kept(AccountId),
     Remembered,
+    Gained,
 }
 
 struct Driver {
@@ -280,6 +281,16 @@ impl Driver {
                     (Ok(_), None) => problem(ErrorKind::Unknown, "there is no such delivery", None),
                 }
             }
+            Question::Gain { gains, unknown_posts } => {
+                let unknown = if unknown_posts { Unknown::Keep } else { Unknown::Refuse };
+                match engine.gain(gains, unknown, now) {
+                    Ok(ticket) => {
+                        self.asked.push(Asked { ticket, what: What::Gained, answer });
+                        return;
+                    }
+                    Err(error) => problem(ErrorKind::WrongState, &error.to_string(), None),
+                }
+            }
             Question::Export => problem(ErrorKind::Garbled, "records are read from the ledger itself", None),
         };
         // Who asked may have gone; then nobody misses the answer.
@@ -337,6 +348,15 @@ impl Driver {
                 (What::Remembered, Err(error)) => problem(ErrorKind::Store, &error.to_string(), None),
                 (What::Kept(account), Ok(())) => Answer::Kept(account),
                 (What::Kept(_), Err(error)) => not_kept(&TokensError::Commit(error)),
+                // What became of outcomes is told below.
+                (What::Gained, _) => continue,
+            });
+        }
+        while let Some((ticket, result)) = engine.next_gained() {
+            let Some(place) = self.asked.iter().position(|asked| asked.ticket == ticket) else { continue };
+            let _ = self.asked.swap_remove(place).answer.send(match result {
+                Ok(taken) => Answer::Gained(taken),
+                Err(error) => problem(ErrorKind::Store, &format!("the outcomes could not be recorded: {error}"), None),
             });
         }
     }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{AccountId, PostId, Timestamp};
+use super::{AccountId, Digest, PostId, Timestamp};
 
 /// One outcome. Two with the same key are one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,25 @@ pub struct Gain {
 impl Gain {
     /// Longest key, in characters.
     pub const KEY_CHARS: usize = 200;
+    /// Longest note that is kept, in characters.
+    pub const NOTE_CHARS: usize = 500;
+
+    pub fn key_hash(&self) -> KeyHash {
+        KeyHash::of(&self.key)
+    }
+}
+
+/// What is remembered of a key, to know it again: the first half of SHA-256 over it. Keys may be long, and a million of
+/// them stay in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyHash(pub [u8; 16]);
+
+impl KeyHash {
+    pub fn of(key: &str) -> Self {
+        let mut half = [0; 16];
+        half.copy_from_slice(&Digest::of(key.as_bytes()).bytes()[..16]);
+        Self(half)
+    }
 }
 
 /// What kind of outcome.
@@ -62,6 +81,27 @@ impl GainKind {
 pub struct Money {
     pub micros: i64,
     pub currency: Currency,
+}
+
+impl Money {
+    /// Millionths in one.
+    pub const MICROS: i64 = 1_000_000;
+
+    /// The amount as a number, for reports and rows: exact to sixteen digits.
+    pub fn amount(self) -> f64 {
+        self.micros as f64 / Self::MICROS as f64
+    }
+}
+
+/// As people write it: `120.50 EUR`, with more decimals only where there are some.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.micros < 0 { "-" } else { "" };
+        let micros = self.micros.unsigned_abs();
+        let (whole, part) = (micros / 1_000_000, format!("{:06}", micros % 1_000_000));
+        let kept = part.trim_end_matches('0').len().max(2);
+        f.pad(&format!("{sign}{whole}.{} {}", &part[..kept], self.currency))
+    }
 }
 
 /// A currency by its three letters (ISO 4217).
@@ -104,5 +144,26 @@ impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_written_with_the_decimals_it_has() {
+        let written = |micros| Money { micros, currency: "EUR".parse().unwrap() }.to_string();
+        let cases = [
+            (120_500_000, "120.50 EUR"),
+            (-20_000_000, "-20.00 EUR"),
+            (1_234_500, "1.2345 EUR"),
+            (-1, "-0.000001 EUR"),
+            (0, "0.00 EUR"),
+            (i64::MIN, "-9223372036854.775808 EUR"),
+        ];
+        for (micros, text) in cases {
+            assert_eq!(written(micros), text);
+        }
     }
 }

@@ -168,6 +168,10 @@ impl Digest {
         digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect()
     }
 
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Reads 64 hexadecimal digits, as `sha256sum` prints them.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ pub mod time;
 pub use cause::Cause;
 pub use content::{Content, FoundMedia, Goal, MediaFacts, MediaItem, ReplyTo, Visibility};
 pub use fault::{Fault, Place};
-pub use gain::{Currency, Gain, GainKind, Money};
+pub use gain::{Currency, Gain, GainKind, KeyHash, Money};
 pub use ids::{AccountId, DeliveryId, Digest, IdError, PostId};
 pub use people::{BotSign, Interaction, Message, PersonId, Profile};
 pub use seal::{Origin, SealKey, Sealed};

@@ -9,11 +9,11 @@
 //! `flush_async` can wait for itself, so only this thread flushes; and it panics where it should fail.
 //!
 //! Trees: `deliveries` (account, NUL, post) to the fold of that delivery; `heads` (account) to what is remembered of
-//! it; `history` (delivery, NUL, sequence number) to the place of the record; `meta`, how far all this is. The first
-//! two and `meta` change together, in one transaction, and `meta` holds a checksum over them: a view that is restored
+//! it; `gains` has the hash of each outcome's key, and no values; `history` (delivery, NUL, sequence number) to the place
+//! of the record; `meta`, how far all this is. The first three and `meta` change together, in one transaction, and `meta` holds a checksum over them: a view that is restored
 //! from here is either exactly the fold of the journal up to that place, or refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -25,16 +25,16 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sled::transaction::{TransactionError, Transactional as _};
 
-use crate::domain::{AccountId, DeliveryId, PostId, Timestamp};
+use crate::domain::{AccountId, DeliveryId, KeyHash, PostId, Timestamp};
 use crate::ledger::record::VERSION as RECORD_VERSION;
 use crate::ledger::view::{Entry, Head, clock_mark};
-use crate::ledger::{Record, View};
+use crate::ledger::{Fact, Record, View};
 
 use super::disk::{Disk as _, RealDisk};
 use super::journal::{Journal, Position, StoreId};
 
 /// Layout of the trees, and what is folded into them. Another one is not converted but made anew.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 /// Records that are applied in one transaction. Every value that is written leaves a copy of its whole page as garbage
 /// until the transaction is over, and that memory does not come back: with 1,024 records it is some 18 MB for good,
@@ -75,7 +75,7 @@ pub struct Mark {
     segment: u64,
     offset: u64,
     clock_mark: Option<Timestamp>,
-    /// Deliveries and heads in it.
+    /// Deliveries, heads and outcomes in it.
     values: u64,
     /// Sum of the checksums of all of them.
     sum: u64,
@@ -155,6 +155,7 @@ fn try_open(path: &Path, store: StoreId, options: &Options) -> Result<Opened, St
         let handle = Handle {
             deliveries: db.open_tree("deliveries")?,
             heads: db.open_tree("heads")?,
+            gains: db.open_tree("gains")?,
             history: db.open_tree("history")?,
             meta: db.open_tree("meta")?,
             db,
@@ -243,6 +244,11 @@ impl Opened {
                 let delivery = delivery_of(&key).ok_or_else(|| unusable("a key is none"))?;
                 let entry = self.handle.entry(&delivery, &value, self.mark.seq, journal)?;
                 view.restore_delivery(delivery, entry);
+            }
+            for item in &self.handle.gains {
+                let (key, value) = item?;
+                count(&key, &value);
+                view.restore_gain(KeyHash(key.as_ref().try_into().map_err(|_| unusable("a key is none"))?));
             }
             if (values, sum) != (self.mark.values, self.mark.sum) {
                 return Err(unusable("its checksum is wrong"));
@@ -473,13 +479,14 @@ struct Step<'a> {
     records: usize,
     deliveries: BTreeMap<DeliveryId, (Option<sled::IVec>, Entry)>,
     heads: BTreeMap<AccountId, (Option<sled::IVec>, Head)>,
+    gains: BTreeSet<KeyHash>,
     history: sled::Batch,
 }
 
 impl<'a> Step<'a> {
     fn new(handle: &'a Handle, mark: Mark, journal: &'a Journal) -> Self {
-        let (deliveries, heads) = (BTreeMap::new(), BTreeMap::new());
-        Self { handle, journal, mark, records: 0, deliveries, heads, history: sled::Batch::default() }
+        let (deliveries, heads, gains) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { handle, journal, mark, records: 0, deliveries, heads, gains, history: sled::Batch::default() }
     }
 
     fn add(&mut self, item: super::journal::Item<'_>) -> Result<(), Trouble> {
@@ -515,6 +522,9 @@ impl<'a> Step<'a> {
             place[8..].copy_from_slice(&item.at.offset.to_be_bytes());
             self.history.insert(history_key(delivery, item.seq), &place);
         }
+        if let Fact::Gained(gain) = &record.fact {
+            self.gains.insert(gain.key_hash());
+        }
         self.mark.clock_mark = clock_mark(self.mark.clock_mark, &record);
         self.mark.seq = item.seq;
         (self.mark.segment, self.mark.offset) = (item.next.segment, item.next.offset);
@@ -525,6 +535,7 @@ impl<'a> Step<'a> {
     /// Writes the step; the mark that holds now.
     fn apply(&mut self) -> Result<Mark, Trouble> {
         let (mut deliveries, mut heads) = (sled::Batch::default(), sled::Batch::default());
+        let mut gains = sled::Batch::default();
         for (delivery, (old, entry)) in std::mem::take(&mut self.deliveries) {
             let key = key_of(&delivery);
             let mut value = serde_json::to_vec(&entry).map_err(unusable)?;
@@ -543,13 +554,20 @@ impl<'a> Step<'a> {
                 heads.insert(account.as_str(), value);
             }
         }
+        for KeyHash(key) in std::mem::take(&mut self.gains) {
+            if self.handle.gains.get(key)?.is_none() {
+                self.mark.exchange(&key, None, &[]);
+                gains.insert(&key, &[]);
+            }
+        }
         // Places first: what is written twice after a crash is the same both times.
         self.handle.history.apply_batch(std::mem::take(&mut self.history))?;
         let mark = serde_json::to_vec(&self.mark).map_err(unusable)?;
-        let trees = (&self.handle.deliveries, &self.handle.heads, &self.handle.meta);
-        let applied = trees.transaction(|(their_deliveries, their_heads, meta)| {
+        let trees = (&self.handle.deliveries, &self.handle.heads, &self.handle.gains, &self.handle.meta);
+        let applied = trees.transaction(|(their_deliveries, their_heads, their_gains, meta)| {
             their_deliveries.apply_batch(&deliveries)?;
             their_heads.apply_batch(&heads)?;
+            their_gains.apply_batch(&gains)?;
             meta.insert("mark", &*mark)?;
             Ok(())
         });
@@ -564,6 +582,7 @@ impl<'a> Step<'a> {
 struct Handle {
     deliveries: sled::Tree,
     heads: sled::Tree,
+    gains: sled::Tree,
     history: sled::Tree,
     meta: sled::Tree,
     db: sled::Db,

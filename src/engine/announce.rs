@@ -1,7 +1,7 @@
 //! Says in the log what has become durable. Called for each record right before it is applied to the view, so that
 //! what went before is still known.
 
-use crate::domain::{DeliveryId, Timestamp, time};
+use crate::domain::{DeliveryId, Money, Timestamp, time};
 use crate::ledger::Record;
 use crate::ledger::record::{Decision, Fact, Intent, Outcome};
 use crate::telemetry::events::{About, Event as LogEvent, quote};
@@ -15,9 +15,16 @@ impl Engine {
             Fact::Opened { .. }
             | Fact::ClockSet { .. }
             | Fact::Spent { .. }
-            | Fact::Gained(_)
             | Fact::AccountSetBack { .. }
             | Fact::DeliverySetBack { .. } => None,
+            Fact::Gained(gain) => Some(LogEvent::OutcomeRecorded {
+                kind: gain.kind.name().into(),
+                key: quote(&gain.key),
+                post: gain.post.as_ref().map(ToString::to_string),
+                account: gain.account.clone(),
+                amount: gain.money.map(Money::amount),
+                currency: gain.money.map(|money| money.currency.to_string()),
+            }),
             Fact::ClockConfirmed { by } => {
                 let mark = self.view().clock_mark.unwrap_or(record.at);
                 Some(LogEvent::ClockConfirmed { by: quote(by), now: record.at, mark })

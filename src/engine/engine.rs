@@ -15,6 +15,7 @@ use crate::telemetry::events::Event as LogEvent;
 
 use super::desk::{Desk, Work};
 use super::empties::HOLD;
+use super::gains::Gains;
 use super::tokens::is_stopped;
 use super::{AccountSetup, Chore, Command, Event, Ticket};
 
@@ -84,6 +85,7 @@ pub struct Engine {
     /// What a person has said about people, on its way into the record.
     pub(super) settling: Vec<(Ticket, Vec<engage::Record>)>,
     pub(super) resolved: Vec<(Ticket, Result<(), CommitError>)>,
+    pub(super) gains: Gains,
     /// Whose call a ticket is.
     pub(super) callers: BTreeMap<Ticket, AccountId>,
     pub(super) next_ticket: u64,
@@ -131,6 +133,8 @@ pub(super) enum Then {
     Authorised(AccountId),
     /// A person's decision is in force.
     Resolved(DeliveryId),
+    /// Outcomes are on record.
+    Gained,
 }
 
 impl Engine {
@@ -162,6 +166,7 @@ impl Engine {
             watch: None,
             settling: Vec::new(),
             resolved: Vec::new(),
+            gains: Gains::default(),
             callers: BTreeMap::new(),
             next_ticket: 0,
         }
@@ -475,6 +480,7 @@ impl Engine {
                 self.refresh(&delivery.post);
                 self.advance_all(now);
             }
+            Then::Gained => self.gained(Ok(()), now),
         }
     }
 
@@ -515,6 +521,7 @@ impl Engine {
                 self.resolved.push((ticket, Err(error.clone())));
                 self.not_authorised(&account, now);
             }
+            Then::Gained => self.gained(Err(error.clone()), now),
             Then::ClockRight
             | Then::Changed(_)
             | Then::Withdrawn(_)

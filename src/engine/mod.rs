@@ -27,6 +27,7 @@ mod ends;
 #[expect(clippy::module_inception, reason = "the engine is what this room is about")]
 pub mod engine;
 pub mod event;
+mod gains;
 mod patience;
 mod planning;
 mod private;
@@ -39,4 +40,5 @@ mod tokens;
 pub use command::{Command, Ticket};
 pub use engine::{Engine, Mode, ResolveError};
 pub use event::{AccountSetup, Chore, Event};
+pub use gains::{DryRun, Unknown};
 pub use tokens::{Seal, TokensError, kept_tokens, origin};

@@ -4,14 +4,14 @@
 //! delivery ([`Entry::apply`]) and of one account ([`Head::apply`]) stand alone, so that an index may keep them one
 //! by one and give them back at the next start.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::{
-    AccountId, Checkpoint, DeliveryId, Digest, Held, JsonText, Month, PostId, Remote, Sealed, Sorted, Spend, State,
-    Timestamp, time,
+    AccountId, Checkpoint, DeliveryId, Digest, Held, JsonText, KeyHash, Month, PostId, Remote, Sealed, Sorted, Spend,
+    State, Timestamp, time,
 };
 
 use super::record::{Decision, Fact, Intent, Outcome, Record};
@@ -22,6 +22,8 @@ pub struct View {
     /// Highest wall clock that was recorded.
     pub clock_mark: Option<Timestamp>,
     accounts: BTreeMap<AccountId, Account>,
+    /// The keys of all outcomes. Nothing more of them is remembered: reports read the records.
+    gains: HashSet<KeyHash>,
 }
 
 /// One account's part of the view.
@@ -181,6 +183,9 @@ impl View {
         if let Some(delivery) = record.fact.delivery() {
             self.accounts.entry(delivery.account.clone()).or_default().apply(&delivery.post, record);
         }
+        if let Fact::Gained(gain) = &record.fact {
+            self.gains.insert(gain.key_hash());
+        }
     }
 
     /// Puts back what an index has kept of an account.
@@ -196,6 +201,16 @@ impl View {
         account.deliveries.insert(post, entry);
     }
 
+    /// Puts back what an index has kept of an outcome.
+    pub fn restore_gain(&mut self, key: KeyHash) {
+        self.gains.insert(key);
+    }
+
+    /// Whether there is an outcome with this key.
+    pub fn knows_gain(&self, key: KeyHash) -> bool {
+        self.gains.contains(&key)
+    }
+
     pub fn account(&self, account: &AccountId) -> Option<&Account> {
         self.accounts.get(account)
     }
@@ -208,8 +223,12 @@ impl View {
         self.accounts.get(&delivery.account)?.entry(&delivery.post)
     }
 
-    /// Whether a record changes anything about its delivery; one that makes no sense does not.
+    /// Whether a record changes anything about its delivery; one that makes no sense does not, nor does an outcome that
+    /// is known.
     pub fn takes(&self, record: &Record) -> bool {
+        if let Fact::Gained(gain) = &record.fact {
+            return !self.knows_gain(gain.key_hash());
+        }
         record.fact.delivery().and_then(|delivery| self.entry(delivery)).is_none_or(|entry| entry.takes(&record.fact))
     }
 }
@@ -983,8 +1002,30 @@ mod tests {
     }
 
     #[test]
+    fn an_outcome_is_known_by_its_key_and_changes_no_delivery() {
+        let bought = |key: &str| Fact::Gained(Box::new(serde_json::from_value(gain(key)).unwrap()));
+        let view = fold(&[(1, planned(None)), (2, bought("order-1"))]);
+        assert!(view.knows_gain(KeyHash::of("order-1")) && !view.knows_gain(KeyHash::of("order-2")));
+        assert!(!view.takes(&Record::new(at(3), bought("order-1"))), "the first counts");
+        assert!(view.takes(&Record::new(at(3), bought("order-2"))));
+        assert_eq!(view.entry(&id()), fold(&[(1, planned(None))]).entry(&id()));
+        assert_eq!(fold(&[(2, bought("order-1"))]).accounts().count(), 0);
+    }
+
+    fn gain(key: &str) -> serde_json::Value {
+        json!({"key": key, "at": at(0), "kind": "lead", "post": "desk", "account": "fedi"})
+    }
+
+    #[test]
     fn restored_parts_make_the_same_view() {
-        let lines = [(1, planned(None)), (2, intent(1, "k")), (3, step("part", true)), (4, outcome(1, ambiguous(60)))];
+        let bought = Fact::Gained(Box::new(serde_json::from_value(gain("order-1")).unwrap()));
+        let lines = [
+            (1, planned(None)),
+            (2, intent(1, "k")),
+            (3, step("part", true)),
+            (4, outcome(1, ambiguous(60))),
+            (5, bought),
+        ];
         let view = fold(&lines);
         let mut restored = View { clock_mark: view.clock_mark, ..View::default() };
         for (name, account) in view.accounts() {
@@ -995,6 +1036,7 @@ mod tests {
                 restored.restore_delivery(DeliveryId::new(post.clone(), name.clone()), entry);
             }
         }
+        restored.restore_gain(KeyHash::of("order-1"));
         assert_eq!(restored, view);
     }
 

@@ -152,6 +152,11 @@ events! {
     /// A person decided.
     DeliveryResolved = "delivery.resolved", Info { #[serde(flatten)] about: About, decision: String, by: String }
 
+    /// A lead, a customer or revenue is on record.
+    OutcomeRecorded = "outcome.recorded", Info {
+        kind: String, key: String, post: Option<String>, account: Option<AccountId>, amount: Option<f64>, currency: Option<String>
+    }
+
     /// The account's token is not accepted; nothing goes out on it.
     AccountAuthLost = "account.auth_lost", Error { account: AccountId, platform: String, reason: String }
     AccountAuthRefreshed = "account.auth_refreshed", Info { account: AccountId, platform: String }

@@ -90,6 +90,11 @@ fn a_restored_view_is_the_fold_of_the_journal() {
     let (_store, view, opened) = open(dir.path());
     assert_eq!(opened.rebuilt, None);
     assert!(view == fold(&records));
+    let mut keys = records.iter().filter_map(|record| match &record.fact {
+        Fact::Gained(gain) => Some(gain.key_hash()),
+        _ => None,
+    });
+    assert!(keys.clone().count() > 100 && keys.all(|key| view.knows_gain(key)), "some of them were told twice");
 }
 
 fn view_of(records: &[Record]) -> View {

@@ -49,6 +49,7 @@ fn every_sample_reads_and_writes_back_the_same() {
         "clock-set",
         "delivery-set-back",
         "expired",
+        "gained",
         "intent",
         "missed",
         "opened",

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
-use cadenced::domain::{DeliveryId, Digest, Held, JsonText, Remote, Timestamp};
+use cadenced::domain::{DeliveryId, Digest, Gain, GainKind, Held, JsonText, Remote, Timestamp};
 use cadenced::edge::disk::Disk;
 use cadenced::edge::journal::{Found, Journal, OpenError, Options, Position, StoreId};
 use cadenced::edge::store::Store;
@@ -155,7 +155,18 @@ pub fn story(n: usize) -> Vec<Record> {
                 run: None,
             }],
             2 => vec![Fact::AccountStopped { account: delivery.account.clone(), why: "401".into() }],
-            3 => vec![Fact::Pinned { account: delivery.account, identity: second.to_string() }],
+            3 => vec![
+                Fact::Pinned { account: delivery.account, identity: second.to_string() },
+                Fact::Gained(Box::new(Gain {
+                    key: format!("order-{}", second % 200),
+                    at: at(second),
+                    kind: GainKind::Lead,
+                    post: Some(delivery.post),
+                    account: None,
+                    money: None,
+                    note: String::new(),
+                })),
+            ],
             4 => vec![intent(&name, 1, second), outcome(Outcome::Ambiguous { why: "lost".into(), settle: at(second) })],
             5 => vec![intent(&name, 1, second), step(false), outcome(Outcome::Refused { why: "no".into() })],
             6 => vec![Fact::Withdrawn { delivery, by: None }],
