@@ -57,6 +57,7 @@ const CORNERS: &[(&str, &[&str])] = &[
     ("k256", &["platform/nostr/event"]),
     ("sled", &["edge/sled_index", "edge/store"]),
     ("tokio", &["edge/", "daemon/", "app", "main.rs"]),
+    ("csv", &["engage/outcomes"]),
     ("tokio_cron_scheduler", &["edge/"]),
     ("notify", &["edge/"]),
     ("sd_notify", &["edge/"]),

@@ -5,6 +5,7 @@
 pub mod conversations;
 pub mod found;
 pub mod people;
+pub mod outcomes;
 pub mod record;
 pub mod retention;
 pub mod store;
