@@ -294,7 +294,7 @@ pub fn reader(loaded: &Loaded) -> Reader {
 }
 
 /// An engine that knows configuration, queue and ledger, and does nothing.
-fn engine(loaded: &Loaded, view: View, now: Timestamp) -> Engine {
+pub fn engine(loaded: &Loaded, view: View, now: Timestamp) -> Engine {
     let mut engine = Engine::new(0, view, Mode::Look);
     if loaded.settings.people.record
         && let Some(watch) = people::watch(loaded)

@@ -3,7 +3,7 @@
 //! [`main`] takes the command line and gives back how the process ends. `load` reads the configuration and builds the
 //! accounts; `daemon` puts the parts together and runs the loop; `auth` obtains tokens and `doctor` looks for what would go
 //! wrong, by `calls` of their own; `desk` answers commands, by asking the daemon or, when none runs, by opening the store and
-//! letting the same engine answer; `folder` shows the queue folder to commands.
+//! letting the same engine answer; `outcome` hands in outcomes the same way; `folder` shows the queue folder to commands.
 
 mod auth;
 mod calls;
@@ -13,11 +13,12 @@ mod doctor;
 mod folder;
 mod load;
 mod people;
+mod outcome;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::cli::args::{ApproveArgs, CheckArgs, CheckFormat, SchemaKind};
+use crate::cli::args::{ApproveArgs, CheckArgs, CheckFormat, OutcomeVerb, SchemaKind};
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::faults::Look;
 use crate::cli::output::Page;
@@ -54,6 +55,8 @@ fn carry_out(cli: &Cli) -> Result<Exit, Failure> {
         Command::Plan(args) => desk::plan(&load::load(&cli.config)?, args, &mut out),
         Command::Status(args) => desk::status(&load::load(&cli.config)?, args, &mut out),
         Command::Resolve(args) => desk::resolve(&load::load(&cli.config)?, args, &mut out),
+        Command::Outcome(OutcomeVerb::Add(args)) => outcome::add(&load::load(&cli.config)?, args, &mut out),
+        Command::Outcome(OutcomeVerb::Import(args)) => outcome::import(&load::load(&cli.config)?, args, &mut out),
         Command::Auth(args) => auth::obtain(&load::load(&cli.config)?, args, &mut out),
         Command::Inbox(args) => people::inbox(&load::load(&cli.config)?, args, &mut out),
         Command::People(args) => people::people(&load::load(&cli.config)?, args, &mut out),

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::tz::TimeZone;
 
 use crate::control::protocol::{Decision, Which};
 use crate::domain::time::parse_span;
-use crate::domain::{AccountId, DeliveryId};
+use crate::domain::{AccountId, Currency, DeliveryId, GainKind, PostId};
+use crate::engage::outcomes::Field;
 
 /// Publishes approved posts on a steady schedule: exactly once, and with a durable record of every step
 ///
@@ -109,6 +111,12 @@ pub enum Command {
     /// then say what you saw. The decision is recorded with your name.
     #[command(after_long_help = RESOLVE_HELP)]
     Resolve(ResolveArgs),
+    /// Record what came of posts: leads, customers, revenue
+    ///
+    /// Each outcome is known by its key, such as an order number: one that is handed in twice is recorded once. It is joined
+    /// to the post that brought it, by the post's id or by the `utm_content` of the page that was come to.
+    #[command(subcommand, disable_help_subcommand = true, arg_required_else_help = true, after_long_help = OUTCOME_HELP)]
+    Outcome(OutcomeVerb),
     /// Obtain an account's token, prove it, and put it where the daemon reads it
     ///
     /// Goes through the platform's own login, with a browser on any machine, or takes a token that you paste. The platform is
@@ -142,7 +150,8 @@ pub enum Command {
     /// Write out everything that is recorded
     ///
     /// `deliveries` has one row for each delivery with its present state; `attempts` has one row for each record, oldest
-    /// first. Secrets are in neither: the store holds none in plain text.
+    /// first; `outcomes` has one row for each lead, customer and revenue. Secrets are in none: the store holds none in plain
+    /// text.
     #[command(after_long_help = EXPORT_HELP)]
     Export(ExportArgs),
     /// Look back: was the beat kept, and for whom
@@ -376,6 +385,153 @@ Exit codes:
   77  the store is refused
   78  the configuration is refused";
 
+/// `cadenced outcome`
+#[derive(Debug, Clone, Subcommand)]
+pub enum OutcomeVerb {
+    /// Record one outcome
+    ///
+    /// A post that is neither in the queue nor on record is refused, with the nearest known one.
+    #[command(after_long_help = OUTCOME_ADD_HELP)]
+    Add(OutcomeAddArgs),
+    /// Record the rows of a CSV file
+    ///
+    /// The first row names the columns: key (id, order, …), at (date, created_at, …), kind (type), amount (value, revenue,
+    /// total), currency, post (utm_content), url (landing_page), account, note, in any case and order. Columns are separated
+    /// by commas, semicolons or tabs. Rows that cannot be taken are said at FILE:LINE, and the rest is recorded; the same file
+    /// may be imported again at any time. A file without keys has its rows known by what they say.
+    #[command(after_long_help = OUTCOME_IMPORT_HELP)]
+    Import(OutcomeImportArgs),
+}
+
+const OUTCOME_HELP: &str = "\
+Examples:
+  cadenced outcome add --kind lead --post desk --key form-17
+  cadenced outcome import orders.csv --kind revenue --currency EUR
+
+Exit codes:
+  0   recorded, or known already
+  1   some were not recorded: no such post, rows that cannot be read
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
+/// `cadenced outcome add`
+#[derive(Debug, Clone, Args)]
+pub struct OutcomeAddArgs {
+    #[arg(long, value_enum, help = "What it is")]
+    pub kind: OutcomeKind,
+    /// The post that brought it
+    #[arg(long, value_name = "POST")]
+    pub post: Option<PostId>,
+    /// The account that brought it
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: Option<AccountId>,
+    /// What it is known by, such as an order number; one is made when none is given
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// When it was; now when not given
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// What it brought; less than nothing for money that was given back
+    #[arg(long, value_name = "AMOUNT", requires = "currency", allow_hyphen_values = true)]
+    pub amount: Option<String>,
+    /// The currency of the amount, such as EUR
+    #[arg(long, value_name = "CURRENCY")]
+    pub currency: Option<Currency>,
+    /// A note for yourselves; it is kept for good, so write no names of people
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// Record it although its post is neither in the queue nor on record
+    #[arg(long)]
+    pub unknown_post: bool,
+}
+
+const OUTCOME_ADD_HELP: &str = "\
+Examples:
+  cadenced outcome add --kind lead --post desk --key form-17
+  cadenced outcome add --kind revenue --post desk --amount 120.50 --currency EUR
+
+Exit codes:
+  0   recorded, or known already
+  1   not recorded: no such post or account
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
+/// `cadenced outcome import`
+#[derive(Debug, Clone, Args)]
+pub struct OutcomeImportArgs {
+    /// The file
+    #[arg(value_name = "FILE.csv")]
+    pub file: PathBuf,
+    /// The column of a field, where it has another name; without a column's name the field has none
+    #[arg(long, value_name = "FIELD=COLUMN", value_parser = column_of)]
+    pub map: Vec<(Field, String)>,
+    #[arg(long, value_enum, help = "What a row is that does not say")]
+    pub kind: Option<OutcomeKind>,
+    /// The currency of amounts that have none, such as EUR
+    #[arg(long, value_name = "CURRENCY")]
+    pub currency: Option<Currency>,
+    /// The time zone of moments without one; the configuration's when not given
+    #[arg(long, value_name = "ZONE", value_parser = time_zone)]
+    pub timezone: Option<TimeZone>,
+    #[arg(long, value_enum, help = "What separates decimals, where that cannot be told")]
+    pub decimal: Option<DecimalMark>,
+    /// Record rows although their post is neither in the queue nor on record
+    #[arg(long)]
+    pub unknown_posts: bool,
+}
+
+const OUTCOME_IMPORT_HELP: &str = "\
+Examples:
+  cadenced outcome import orders.csv --kind revenue --currency EUR
+  cadenced outcome import leads.csv --kind lead --map at=Submitted
+  cadenced outcome import shop.csv --decimal comma --timezone Europe/Berlin
+
+Exit codes:
+  0   every row is recorded, or was already
+  1   some rows are not recorded: they are said
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutcomeKind {
+    /// Somebody who asks
+    Lead,
+    /// Somebody who has bought for the first time
+    Customer,
+    /// Money, from whomever
+    Revenue,
+}
+
+impl OutcomeKind {
+    pub fn kind(self) -> GainKind {
+        match self {
+            Self::Lead => GainKind::Lead,
+            Self::Customer => GainKind::Customer,
+            Self::Revenue => GainKind::Revenue,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DecimalMark {
+    /// 1,234.56
+    Point,
+    /// 1.234,56
+    Comma,
+}
+
+fn column_of(text: &str) -> Result<(Field, String), String> {
+    let (field, column) = text.split_once('=').ok_or("write FIELD=COLUMN, such as at=Submitted")?;
+    Ok((field.trim().parse()?, column.trim().to_owned()))
+}
+
+fn time_zone(text: &str) -> Result<TimeZone, String> {
+    TimeZone::get(text).map_err(|_| "write an IANA name, such as Europe/Berlin".into())
+}
+
 /// `cadenced auth`
 #[derive(Debug, Clone, Args)]
 pub struct AuthArgs {
@@ -455,7 +611,9 @@ pub enum ExportWhat {
     Deliveries,
     /// One row for each record, oldest first
     Attempts,
-    /// Both
+    /// One row for each lead, customer and revenue
+    Outcomes,
+    /// All of them
     #[default]
     All,
 }
@@ -473,6 +631,7 @@ const EXPORT_HELP: &str = "\
 Examples:
   cadenced export > cadenced.jsonl
   cadenced export --what deliveries --format csv -o deliveries.csv
+  cadenced export --what outcomes --format csv
 
 Exit codes:
   0   written
@@ -801,10 +960,26 @@ mod tests {
         assert!(parse("cadenced status UPPER").is_err());
     }
 
+    /// Every command that does something, with its words: `outcome add` and not `outcome`.
+    fn commands() -> Vec<(String, clap::Command)> {
+        fn collect(before: &str, command: &clap::Command, all: &mut Vec<(String, clap::Command)>) {
+            for inner in command.get_subcommands() {
+                let name = format!("{before}{}", inner.get_name());
+                if inner.has_subcommands() {
+                    collect(&format!("{name} "), inner, all);
+                } else {
+                    all.push((name, inner.clone()));
+                }
+            }
+        }
+        let mut all = Vec::new();
+        collect("", &Cli::command(), &mut all);
+        all
+    }
+
     #[test]
     fn every_command_teaches() {
-        for command in Cli::command().get_subcommands() {
-            let name = command.get_name();
+        for (name, command) in commands() {
             let after = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
             assert!(after.contains("Examples:\n  cadenced "), "{name} has no examples");
             assert!(after.contains("Exit codes:\n  0 "), "{name} has no exit codes");
@@ -884,6 +1059,7 @@ mod tests {
           approve      Approve posts: exactly as they stand now
           status       Show where everything stands
           resolve      Decide on a delivery that is uncertain, refused or missed
+          outcome      Record what came of posts: leads, customers, revenue
           auth         Obtain an account's token, prove it, and put it where the daemon
                        reads it
           doctor       Look for what would go wrong
@@ -907,7 +1083,7 @@ mod tests {
         let mut current = None;
         for line in PAGE.lines() {
             if let Some(heading) = line.strip_prefix("## ") {
-                current = heading.strip_prefix("cadenced ").map(|rest| rest.split(' ').next().unwrap().to_owned());
+                current = heading.strip_prefix("cadenced ").map(ToOwned::to_owned);
                 if let Some(name) = &current {
                     page.insert(name.clone(), BTreeSet::new());
                 }
@@ -917,9 +1093,9 @@ mod tests {
             }
         }
         let mut built_in = BTreeMap::new();
-        for command in Cli::command().get_subcommands() {
+        for (name, command) in commands() {
             let options = command.get_arguments().filter(|argument| argument.get_id() != "config");
-            built_in.insert(command.get_name().to_owned(), options.map(written).collect::<BTreeSet<_>>());
+            built_in.insert(name, options.map(written).collect::<BTreeSet<_>>());
         }
         assert_eq!(page, built_in);
     }
@@ -941,7 +1117,7 @@ mod tests {
     #[test]
     fn examples_on_the_page_and_in_help_can_be_parsed() {
         let mut examples: Vec<String> = PAGE.lines().map(ToOwned::to_owned).collect();
-        for command in Cli::command().get_subcommands().chain([&Cli::command()]) {
+        for command in commands().into_iter().map(|(_, command)| command).chain([Cli::command()]) {
             let after = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
             examples.extend(after.lines().map(|line| line.trim().to_owned()));
         }

@@ -1,6 +1,6 @@
 //! `cadenced export`: the ledger's records as tables.
 //!
-//! Records come in one by one, oldest first, and rows of `attempts` leave at once; what is kept is the fold of each
+//! Records come in one by one, oldest first, and rows of `attempts` and `outcomes` leave at once; what is kept is the fold of each
 //! delivery, which gives the rows of `deliveries` at the end. Every row says in `table` which one it belongs to.
 //!
 //! CSV is RFC 4180. A cell that a spreadsheet would run as a formula begins with an apostrophe: texts in it come from
@@ -12,14 +12,14 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::domain::{AccountId, DeliveryId, Digest, PostId, Timestamp};
+use crate::domain::{AccountId, Currency, DeliveryId, Digest, Gain, Money, PostId, Timestamp};
 use crate::ledger::view::Entry;
 use crate::ledger::{Fact, Record, words};
 
 use super::args::{ExportFormat, ExportWhat};
 use super::output::csv_cell;
 
-/// Columns of the CSV, in order. Both tables share one header, so that `--what all` is one readable file.
+/// Columns of the CSV, in order. All tables share one header, so that `--what all` is one readable file.
 const COLUMNS: &[&str] = &[
     "table",
     "at",
@@ -38,6 +38,12 @@ const COLUMNS: &[&str] = &[
     "attempt",
     "detail",
     "record",
+    "kind",
+    "key",
+    "amount",
+    "currency",
+    "note",
+    "recorded",
 ];
 
 /// Writes tables while records come in.
@@ -89,6 +95,38 @@ struct AttemptRow<'a> {
     record: &'a Record,
 }
 
+#[derive(Serialize)]
+struct OutcomeRow<'a> {
+    table: &'static str,
+    /// When it happened.
+    at: Timestamp,
+    post: Option<&'a PostId>,
+    account: Option<&'a AccountId>,
+    kind: &'static str,
+    key: &'a str,
+    amount: Option<f64>,
+    currency: Option<Currency>,
+    note: &'a str,
+    recorded: Timestamp,
+}
+
+impl<'a> OutcomeRow<'a> {
+    fn new(gain: &'a Gain, recorded: Timestamp) -> Self {
+        Self {
+            table: "outcomes",
+            at: gain.at,
+            post: gain.post.as_ref(),
+            account: gain.account.as_ref(),
+            kind: gain.kind.name(),
+            key: &gain.key,
+            amount: gain.money.map(Money::amount),
+            currency: gain.money.map(|money| money.currency),
+            note: &gain.note,
+            recorded,
+        }
+    }
+}
+
 impl<'a> Exporter<'a> {
     /// Begins: a CSV has its header even when nothing follows.
     ///
@@ -119,6 +157,9 @@ impl<'a> Exporter<'a> {
                     kept.platform = Some(intent.platform.clone());
                 }
             }
+        }
+        if let (Fact::Gained(gain), ExportWhat::Outcomes | ExportWhat::All) = (&record.fact, self.what) {
+            write_row(&OutcomeRow::new(gain, record.at), self.format, self.out)?;
         }
         if let ExportWhat::Attempts | ExportWhat::All = self.what {
             let account = delivery.map(|delivery| &delivery.account).or(record.fact.account());
@@ -230,6 +271,9 @@ mod tests {
             reference: JsonText::default(),
         };
         let outcome = Outcome::Delivered { remote, reconciled: false };
+        let gain = json!({"key": "order-1", "at": "2026-12-01T10:00:00Z", "kind": "revenue", "post": "desk",
+            "money": {"micros": -20_500_000, "currency": "EUR"}, "note": "=given back"});
+        let gain: Gain = serde_json::from_value(gain).unwrap();
         vec![
             Record::new(at("2026-11-25T10:00:00Z"), Fact::Opened { program: "cadenced 0.1.0".into() }),
             Record::new(
@@ -238,6 +282,7 @@ mod tests {
             ),
             Record::new(at("2026-12-01T08:00:00Z"), Fact::Intent(Box::new(intent))),
             Record::new(at("2026-12-01T08:00:01Z"), Fact::Outcome { delivery, attempt: 1, outcome }),
+            Record::new(at("2026-12-02T09:00:00Z"), Fact::Gained(Box::new(gain))),
         ]
     }
 
@@ -255,9 +300,21 @@ mod tests {
     fn deliveries_are_as_they_stand_now() {
         assert_snapshot!(exported(ExportWhat::Deliveries, ExportFormat::Jsonl), @r#"{"table":"deliveries","at":"2026-12-01T08:00:01Z","delivery":"desk@fedi","post":"desk","account":"fedi","platform":"mastodon","state":"delivered","reason":null,"slot":"2026-12-01T08:00:00Z","attempts":1,"remote_id":"=HYPERLINK(\"https://evil.example\")","url":"https://mastodon.example/@me/115","digest":"sha256:49be417ad74080a0031b636b44cfc26fdd0065492d6cd3b033960c4414955cf7"}"#);
         assert_snapshot!(exported(ExportWhat::Deliveries, ExportFormat::Csv).replace("\r\n", "\n"), @r#"
-        table,at,delivery,post,account,platform,state,reason,slot,attempts,remote_id,url,digest,what,attempt,detail,record
-        deliveries,2026-12-01T08:00:01Z,desk@fedi,desk,fedi,mastodon,delivered,,2026-12-01T08:00:00Z,1,"'=HYPERLINK(""https://evil.example"")",https://mastodon.example/@me/115,sha256:49be417ad74080a0031b636b44cfc26fdd0065492d6cd3b033960c4414955cf7,,,,
+        table,at,delivery,post,account,platform,state,reason,slot,attempts,remote_id,url,digest,what,attempt,detail,record,kind,key,amount,currency,note,recorded
+        deliveries,2026-12-01T08:00:01Z,desk@fedi,desk,fedi,mastodon,delivered,,2026-12-01T08:00:00Z,1,"'=HYPERLINK(""https://evil.example"")",https://mastodon.example/@me/115,sha256:49be417ad74080a0031b636b44cfc26fdd0065492d6cd3b033960c4414955cf7,,,,,,,,,,
         "#);
+    }
+
+    #[test]
+    fn outcomes_are_rows_of_their_own() {
+        assert_snapshot!(exported(ExportWhat::Outcomes, ExportFormat::Jsonl), @r#"{"table":"outcomes","at":"2026-12-01T10:00:00Z","post":"desk","account":null,"kind":"revenue","key":"order-1","amount":-20.5,"currency":"EUR","note":"=given back","recorded":"2026-12-02T09:00:00Z"}"#);
+        let text = exported(ExportWhat::Outcomes, ExportFormat::Csv);
+        assert_eq!(
+            text.lines().last().unwrap(),
+            "outcomes,2026-12-01T10:00:00Z,,desk,,,,,,,,,,,,,,revenue,order-1,-20.5,EUR,\"'=given back\",2026-12-02T09:00:00Z"
+        );
+        let all = exported(ExportWhat::All, ExportFormat::Jsonl);
+        assert_eq!(all.lines().filter(|line| line.starts_with(r#"{"table":"outcomes""#)).count(), 1);
     }
 
     #[test]
@@ -274,7 +331,7 @@ mod tests {
     fn every_row_of_a_csv_has_every_column() {
         let text = exported(ExportWhat::All, ExportFormat::Csv);
         let rows = parse_csv(&text);
-        assert_eq!(rows.len(), 1 + 4 + 1);
+        assert_eq!(rows.len(), 1 + 5 + 1 + 1);
         assert!(rows.iter().all(|row| row.len() == COLUMNS.len()), "{rows:?}");
         assert_eq!(rows[0], COLUMNS);
     }

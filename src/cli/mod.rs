@@ -16,6 +16,7 @@ pub mod export;
 pub mod faults;
 pub mod inbox;
 pub mod man;
+pub mod outcome;
 pub mod output;
 pub mod people;
 pub mod plan;

@@ -150,6 +150,7 @@ impl<'t> Reader<'_, 't> {
             people: self.people(root),
             chores: self.chores(root),
             accounts: self.accounts(root, &zone, &policy, &rules),
+            zone,
         }
     }
 

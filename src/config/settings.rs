@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use crate::domain::policy::{ApprovalMode, DeliveryRules, Policy, Schedule};
 use crate::domain::{AccountId, Place, SecretRef, Timestamp};
 
@@ -13,6 +15,8 @@ use crate::domain::{AccountId, Place, SecretRef, Timestamp};
 pub struct Settings {
     /// The file it was read from.
     pub file: PathBuf,
+    /// The zone of every account that names none, and of moments that commands are given without an offset.
+    pub zone: TimeZone,
     pub queue: QueueSettings,
     /// Folder of `journal/` and `index/`.
     pub store: PathBuf,
