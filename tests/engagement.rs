@@ -60,7 +60,6 @@ struct World {
     /// Whether anything goes wrong, and until when people do things.
     rough: bool,
     crowd_ends: Timestamp,
-    hidden: BTreeSet<PersonId>,
     calls: u64,
     said: Vec<String>,
 }
@@ -147,7 +146,6 @@ impl World {
             remembered: Vec::new(),
             rough,
             crowd_ends: after(BEGIN, DAY * 8),
-            hidden: BTreeSet::new(),
             calls: 0,
             said: Vec::new(),
         };
@@ -391,8 +389,11 @@ fn agrees(world: &World) {
             let count = truth.counts.get(kind).copied().unwrap_or_default();
             assert!(held.len() as u64 <= count, "{delivery}: {kind}: more people than {count}: {held:?}");
         }
-        let said: BTreeSet<String> = truth.said.keys().cloned().collect();
-        assert_eq!(folded.said, said, "{delivery}");
+        // Where nobody is seen who has answered the post itself, it cannot be told what the rest hangs below.
+        if truth.said.values().any(|word| word.parent.as_ref() == Some(&remote)) {
+            let said: BTreeSet<String> = truth.said.keys().cloned().collect();
+            assert_eq!(folded.said, said, "{delivery}");
+        }
         let last = folded.ages.last().copied().unwrap_or_default();
         assert!(last >= 26 * 86_400, "{delivery} was looked at last when it was {last} s old");
         assert!(folded.ages.len() <= 20, "{delivery} was looked at {} times", folded.ages.len());
@@ -411,7 +412,7 @@ fn queue(posts: usize) -> String {
     (0..posts).map(|id| post(id, "connection")).collect()
 }
 
-const PLATFORMS: [&str; 1] = ["mastodon"];
+const PLATFORMS: [&str; 2] = ["mastodon", "bluesky"];
 
 #[test]
 fn in_fair_weather_everything_is_on_record_and_nothing_is_late() {

@@ -30,14 +30,14 @@ use crate::edge::{files, manager, secrets};
 use crate::engine::{Chore, Engine, Event, Mode, answers};
 use crate::ledger::store::{CommitError, Figures, Ledger, ReadError, Room};
 use crate::ledger::{Fact, Record};
-use crate::parts::Clock;
+use crate::parts::{Caller, Clock};
 use crate::telemetry::events::{self, Event as LogEvent};
 use crate::telemetry::setup::Format;
 use crate::telemetry::setup::{self, Printer};
 
 use super::desk::{reader, store_refused};
 use super::load::{self, Loaded};
-use super::people;
+use super::{digest, people};
 
 /// Threads for HTTP beside the one that thinks.
 const WORKERS: usize = 2;
@@ -110,7 +110,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     }
     let relays = Relays::new(agent, &[]).map_err(|error| internal("set up WebSocket", &error))?;
     let carry_out: Files = Arc::new(files::carry_out);
-    let caller = Dispatcher::new(runtime.handle().clone(), http, relays, carry_out);
+    let caller: Arc<dyn Caller> = Arc::new(Dispatcher::new(runtime.handle().clone(), http, relays, carry_out));
     let report =
         DaemonReport { running: true, pid: Some(std::process::id()), version: env!("CARGO_PKG_VERSION").into() };
     let _server = serve(&loaded.settings, runtime.handle(), &handle, (&store, people.as_ref()), &printer)?;
@@ -123,14 +123,15 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     let watcher = Watcher::start(watch, move |message| told.event(Event::Inbox(message)))
         .map_err(|error| internal("watch the queue folder", &error))?;
     let watcher = Arc::new(watcher);
-    let _chores = chores(&loaded, runtime.handle(), &handle, (&store, people.as_ref()), &printer)
+    let weekly = digest::chore(&loaded, caller.clone(), printer.clone());
+    let _chores = chores(&loaded, runtime.handle(), &handle, (&store, people.as_ref()), weekly, &printer)
         .map_err(|error| Failure::new(Kind::ConfigRefused, error))?;
     follow_reloads(reloads, runtime.handle(), config.to_path_buf(), &loaded.settings, &printer, &handle, &watcher);
 
     let manager = manager::find();
     let parts = Parts {
         clock: Arc::new(clock),
-        caller: Arc::new(caller),
+        caller,
         shelf: Arc::new(MediaShelf::new(runtime.handle().clone(), loaded.settings.queue.path.clone())),
         ledger,
         people: people.clone().map(|people| people as _),
@@ -220,6 +221,7 @@ fn chores(
     runtime: &Runtime,
     handle: &Handle,
     (store, people): (&Arc<Store>, Option<&Arc<PeopleStore>>),
+    digest: Box<dyn Fn() + Send + Sync>,
     printer: &Arc<Printer>,
 ) -> Result<Chores, crate::edge::chores::ChoreError> {
     let settings = &loaded.settings;
@@ -249,6 +251,7 @@ fn chores(
         let run = people::trim(people.clone(), people::retention(loaded), printer.clone());
         all.push(Timed { name: "retention", cron: settings.chores.retention.clone(), run });
     }
+    all.push(Timed { name: "digest", cron: settings.chores.digest.clone(), run: digest });
     Chores::start(runtime, all)
 }
 

@@ -25,7 +25,7 @@ use crate::ledger::store::Ledger;
 use crate::ledger::{Record, View};
 use crate::parts::Clock as _;
 use crate::queue::parse;
-use crate::report::Reporter;
+use crate::report::{Report, Reporter, Window};
 
 use super::load::{self, Loaded};
 use super::people;
@@ -153,13 +153,7 @@ pub fn export(loaded: &Loaded, args: &ExportArgs, out: &mut dyn Write) -> Result
 pub fn report(loaded: &Loaded, args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let zone = jiff::tz::TimeZone::system();
     let window = report_page::window(args.since, &zone, SystemClock.now());
-    let zones = loaded.settings.accounts.iter().map(|(id, account)| (id.clone(), account.schedule.zone.clone()));
-    let mut reporter = Reporter::new(window, zones.collect());
-    replay(loaded, &mut |record| {
-        reporter.record(&record);
-        Ok(())
-    })?;
-    let report = reporter.finish();
+    let report = looked_back(loaded, window)?;
     into(args.output.as_deref(), out, &mut |out| match args.format {
         ReportFormat::Table if args.output.is_some() => {
             report_page::table(&report, &zone, Page::plain(PLAIN_WIDTH), out)
@@ -168,6 +162,21 @@ pub fn report(loaded: &Loaded, args: &ReportArgs, out: &mut dyn Write) -> Result
         ReportFormat::Json => report_page::json(&report, out),
         ReportFormat::Csv => report_page::csv(&report, out),
     })
+}
+
+/// What is on record, of deliveries and of people, as a report.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn looked_back(loaded: &Loaded, window: Window) -> Result<Report, Failure> {
+    let zones = loaded.settings.accounts.iter().map(|(id, account)| (id.clone(), account.schedule.zone.clone()));
+    let mut reporter = Reporter::new(window, zones.collect());
+    replay(loaded, &mut |record| {
+        reporter.record(&record);
+        Ok(())
+    })?;
+    people::replay(loaded, &mut |record| reporter.people(&record))?;
+    Ok(reporter.finish())
 }
 
 /// Writes into a file, aside first and then renamed, or to `out` where none is named.

@@ -12,7 +12,7 @@ use crate::cli::output::Page;
 use crate::config::read::ConfigEnv;
 use crate::config::{self, Settings};
 use crate::domain::fault::Severity;
-use crate::domain::{AccountId, Fault, SealKey, limits, path};
+use crate::domain::{AccountId, Fault, SealKey, Secret, limits, path};
 use crate::edge::beneath;
 use crate::edge::chance::SystemChance;
 use crate::edge::secrets::Vault;
@@ -116,6 +116,15 @@ pub fn armed_each(loaded: &Loaded) -> (Vec<(AccountSetup, Vec<Fault>)>, Vec<Faul
         (arm(loaded, &vault, seal.as_ref(), setup, &mut faults), faults)
     };
     (unarmed(loaded).into_iter().map(arm_one).collect(), of_seal)
+}
+
+/// The secret that goes with the digest, where one is named.
+///
+/// # Errors
+/// Why it cannot be had.
+pub fn digest_token(loaded: &Loaded) -> Result<Option<Secret>, String> {
+    let named = loaded.settings.digest.token.as_ref();
+    named.map(|token| vault().resolve("token", token)).transpose().map_err(|error| error.to_string())
 }
 
 fn vault() -> Vault {

@@ -9,11 +9,12 @@ mod auth;
 mod calls;
 mod daemon;
 mod desk;
+mod digest;
 mod doctor;
 mod folder;
 mod load;
-mod people;
 mod outcome;
+mod people;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -56,6 +56,7 @@ keys! {
         "policy" = Holds::Table(POLICY), "The beat and its limits; every key may be set again in an account.";
         "delivery" = Holds::Table(DELIVERY), "How one delivery is carried out.";
         "people" = Holds::Table(PEOPLE), "What is recorded about people who do something with our posts.";
+        "digest" = Holds::Table(DIGEST), "The look back on the week.";
         "chores" = Holds::Table(CHORES), "When recurring chores run.";
         "accounts" = Holds::Accounts, "The places to publish, each by an id of your own.";
     QUEUE:
@@ -101,10 +102,15 @@ keys! {
     PEOPLE:
         "record" = Holds::Flag, "Whether it is looked at what has become of posts, and recorded who it was. Default: true.";
         "retention" = Holds::Span, "How long a person is kept after what they have done; less where a platform's terms ask for it. Default: 400d.";
+    DIGEST:
+        "file" = Holds::Path, "File that the digest is written to: .html, .json, or text. Default: none.";
+        "url" = Holds::Text, "Address that the digest is handed over to as JSON, by POST. Default: none.";
+        "token" = Holds::Secret, "Secret that is sent with it as a bearer token.";
     CHORES:
         "runway" = Holds::Cron, "When every account's runway is looked at: six fields with seconds first, in UTC. Default: 0 0 6 * * *.";
         "upkeep" = Holds::Cron, "When the store is looked after: six fields, in UTC. Default: 0 17 * * * *.";
         "sweep" = Holds::Cron, "When it is looked whether posts are due to be looked at: six fields, in UTC. Default: 20 * * * * *.";
+        "digest" = Holds::Cron, "When the look back on the week is made: six fields, in UTC. Default: 0 0 7 * * MON.";
         "retention" = Holds::Cron, "When people whose time is over are let go: six fields, in UTC. Default: 0 43 3 * * *.";
         "accounts" = Holds::Cron, "When accounts whose token was refused are asked again: six fields, in UTC. Default: 0 */5 * * * *.";
     /// What every account has, beside the keys of [`POLICY`].

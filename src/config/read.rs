@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use url::Url;
 
 use crate::domain::document::{DeTable, DeValue, Faults, Text, Value, nearest, quoted};
 use crate::domain::policy::{
@@ -22,7 +23,7 @@ use crate::domain::{AccountId, Dollars, Fault, SecretRef, Timestamp};
 
 use super::keys::{self, Key, names};
 use super::settings::{
-    AccountSettings, ChoreSettings, ControlSettings, LogFormat, LogLevel, LogSettings, PeopleSettings, QueueSettings,
+    AccountSettings, ChoreSettings, ControlSettings, DigestSettings, LogFormat, LogLevel, LogSettings, PeopleSettings, QueueSettings,
     SealSettings, Settings,
 };
 use super::values::{self, Refused};
@@ -76,6 +77,7 @@ pub fn default_chores() -> ChoreSettings {
         accounts: "0 */5 * * * *".into(),
         sweep: "20 * * * * *".into(),
         retention: "0 43 3 * * *".into(),
+        digest: "0 0 7 * * MON".into(),
     }
 }
 
@@ -148,6 +150,7 @@ impl<'t> Reader<'_, 't> {
             control: self.control(root),
             stop_timeout,
             people: self.people(root),
+            digest: self.digest(root),
             chores: self.chores(root),
             accounts: self.accounts(root, &zone, &policy, &rules),
             zone,
@@ -287,6 +290,35 @@ impl<'t> Reader<'_, 't> {
         people
     }
 
+    fn digest(&mut self, root: &DeTable<'t>) -> DigestSettings {
+        let Some(table) = self.section(root, "digest", keys::DIGEST) else { return DigestSettings::default() };
+        let file = self.path(table, "file");
+        let token = table.get("token").and_then(|value| self.secret(value));
+        let url = table.get("url").and_then(|value| self.own_address(value));
+        DigestSettings { file, url, token }
+    }
+
+    /// An address of one's own that something is sent to.
+    fn own_address(&mut self, value: &Value<'t>) -> Option<Url> {
+        let text = self.faults.text("url", value)?;
+        let url = Url::parse(text).ok().filter(|url| {
+            let loopback = match url.host() {
+                Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+                Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+                Some(url::Host::Domain(name)) => name == "localhost",
+                None => false,
+            };
+            let plain = url.username().is_empty() && url.password().is_none();
+            plain && url.host().is_some() && (url.scheme() == "https" || (url.scheme() == "http" && loopback))
+        });
+        if url.is_none() {
+            let reason = "\"url\" is no address that a digest may be sent to";
+            let hint = "write \"https://host/path\"; http is for loopback addresses only, and a secret stands in `token`";
+            self.faults.error(value.span(), reason, hint.to_owned());
+        }
+        url
+    }
+
     fn chores(&mut self, root: &DeTable<'t>) -> ChoreSettings {
         let mut chores = default_chores();
         if let Some(table) = self.section(root, "chores", keys::CHORES) {
@@ -296,6 +328,7 @@ impl<'t> Reader<'_, 't> {
                 ("accounts", &mut chores.accounts),
                 ("sweep", &mut chores.sweep),
                 ("retention", &mut chores.retention),
+                ("digest", &mut chores.digest),
             ] {
                 let Some(value) = table.get(name) else { continue };
                 let Some(text) = self.faults.text(name, value) else { continue };
@@ -658,6 +691,7 @@ pub fn may_show(line: &str) -> bool {
         keys::PROMOTION,
         keys::UNANSWERED,
         keys::PEOPLE,
+        keys::DIGEST,
         keys::DELIVERY,
         keys::RETRY,
         keys::CHORES,

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use url::Url;
+
 use crate::domain::policy::{ApprovalMode, DeliveryRules, Policy, Schedule};
 use crate::domain::{AccountId, Place, SecretRef, Timestamp};
 
@@ -26,6 +28,7 @@ pub struct Settings {
     /// How long SIGTERM waits for what is in flight.
     pub stop_timeout: Duration,
     pub people: PeopleSettings,
+    pub digest: DigestSettings,
     pub chores: ChoreSettings,
     pub accounts: BTreeMap<AccountId, AccountSettings>,
 }
@@ -76,6 +79,14 @@ pub struct ControlSettings {
     pub token: Option<SecretRef>,
 }
 
+/// Where the look back on the week goes beside the log.
+#[derive(Debug, Clone, Default)]
+pub struct DigestSettings {
+    pub file: Option<PathBuf>,
+    pub url: Option<Url>,
+    pub token: Option<SecretRef>,
+}
+
 /// What is recorded about people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeopleSettings {
@@ -98,6 +109,8 @@ pub struct ChoreSettings {
     pub sweep: String,
     /// Lets go of people whose time is over.
     pub retention: String,
+    /// Looks back on the week.
+    pub digest: String,
 }
 
 /// One account. What is the same for all platforms is read; the rest is the adapter's.

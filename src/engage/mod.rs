@@ -4,8 +4,8 @@
 
 pub mod conversations;
 pub mod found;
-pub mod people;
 pub mod outcomes;
+pub mod people;
 pub mod record;
 pub mod retention;
 pub mod store;

@@ -188,6 +188,14 @@ events! {
     }
     /// Nobody waits there any more: we have answered, or a person of ours has said that it needs no answer.
     ConversationAnswered = "conversation.answered", Info { account: AccountId, message: String }
+    /// The look back on the last seven days. `unmeasured` are deliveries of which nobody tells who did something.
+    DigestReady = "digest.ready", Info {
+        since: Timestamp, until: Timestamp, planned: u64, kept: u64, deliveries: u64, unmeasured: u64, people: u64, new: u64,
+        core: u64, opened: u64, answered: u64, waiting: usize, waiting_s: Option<u64>, leads: u64, customers: u64,
+        revenue: String
+    }
+    /// The digest could not be made, written or handed over; it is made again in its time.
+    DigestFailed = "digest.failed", Warn { place: String, why: String }
     /// What is recorded about people cannot be used; posts go out all the same.
     PeopleUnreadable = "people.unreadable", Error { why: String }
     /// What is recorded about people was written anew, without what is to go.
