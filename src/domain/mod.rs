@@ -7,6 +7,7 @@
 pub mod cause;
 pub mod content;
 pub mod document;
+pub mod escape;
 pub mod fault;
 pub mod gain;
 pub mod ids;

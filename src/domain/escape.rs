@@ -1,4 +1,5 @@
-//! Which characters of a text from outside must not reach a terminal or a log as they are, and what is shown instead.
+//! Which characters of a text from outside must not reach a terminal, a log or a page as they are, and what is shown
+//! instead.
 //!
 //! Posts, file names and platforms' answers are written by others. A newline would make one record look like two, an
 //! escape sequence would drive the terminal, a bidirectional control would show a text in another order than it is
@@ -36,7 +37,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 }
 
 /// Adds one character, as [`escape`] shows it.
-pub(super) fn push_escaped(shown: &mut String, c: char) {
+pub fn push_escaped(shown: &mut String, c: char) {
     match c {
         '\n' => shown.push_str("\\n"),
         '\r' => shown.push_str("\\r"),
