@@ -25,7 +25,7 @@ use crate::ledger::store::Ledger;
 use crate::ledger::{Record, View};
 use crate::parts::Clock as _;
 use crate::queue::parse;
-use crate::report::{Report, Reporter, Window};
+use crate::report::{Report, Reporter, Window, html};
 
 use super::load::{self, Loaded};
 use super::people;
@@ -161,6 +161,10 @@ pub fn report(loaded: &Loaded, args: &ReportArgs, out: &mut dyn Write) -> Result
         ReportFormat::Table => report_page::table(&report, &zone, Page::stdout(), out),
         ReportFormat::Json => report_page::json(&report, out),
         ReportFormat::Csv => report_page::csv(&report, out),
+        ReportFormat::Html => {
+            let made = html::Made { at: now, zone: &zone, version: env!("CARGO_PKG_VERSION") };
+            out.write_all(html::html(&report, &made).as_bytes())
+        }
     })
 }
 

@@ -776,6 +776,8 @@ pub enum ReportFormat {
     Json,
     /// RFC 4180: one row for each account and week
     Csv,
+    /// One page with charts, for a browser; it fetches nothing
+    Html,
 }
 
 /// Where a look back begins.
@@ -800,6 +802,7 @@ const REPORT_HELP: &str = "\
 Examples:
   cadenced report
   cadenced report --since 2026-01-01 --format csv -o beat.csv
+  cadenced report --format html -o report.html
 
 What a slot that was not kept is counted as:
   content   nothing approved was there to send

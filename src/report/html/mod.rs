@@ -1,0 +1,42 @@
+//! The report as one page of HTML.
+//!
+//! A page is a value: the same report, made at the same moment, gives the same bytes. It holds all that it needs and
+//! runs nothing: no script, no font, no image and no address that a browser would ask for; its policy forbids them. All
+//! that others wrote is escaped where it is written in, by `maud` for HTML and by [`words::theirs`] for eyes.
+//!
+//! What is not known is called unknown, and no chart draws it as nought. Charts are told apart by pattern and length
+//! before colour, each with its title, its words and its numbers. The page reads on a phone and on paper, in light and
+//! in dark. `tests/pages` opens it in a browser and measures that.
+
+mod beat;
+mod chart;
+mod conversations;
+mod outcomes;
+mod page;
+mod people;
+mod reach;
+mod table;
+#[cfg(test)]
+mod tests;
+mod weeks;
+mod words;
+mod worth;
+
+use jiff::tz::TimeZone;
+
+use super::Report;
+use crate::domain::Timestamp;
+
+/// How a page came about.
+#[derive(Debug, Clone, Copy)]
+pub struct Made<'a> {
+    pub at: Timestamp,
+    /// In which times are told.
+    pub zone: &'a TimeZone,
+    pub version: &'a str,
+}
+
+/// The whole page.
+pub fn html(report: &Report, made: &Made) -> String {
+    page::page(report, made).into_string()
+}
