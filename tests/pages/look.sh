@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Makes pages of the report, opens them in headless Chromium and measures them: accessibility by axe, in light and in
+# dark; no page that is wider than a phone; nothing asked for; no complaint of the browser. What was seen lies in
+# target/pages.
+#
+#     tests/pages/look.sh [PAGE.html...]
+#
+# Needs npm and Chromium, and gets what is missing where it may. Ends with 69 where they cannot be had.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+out=target/pages
+
+cannot() { echo "the pages were not looked at: $*" >&2; exit 69; }
+
+browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
+if ! browser >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium fonts-liberation; } \
+        >/dev/null 2>&1 || true
+fi
+browser >/dev/null || cannot "there is no Chromium"
+command -v npm >/dev/null || cannot "there is no npm"
+if [ ! -d tests/pages/node_modules/axe-core ] || [ ! -d tests/pages/node_modules/playwright-core ]; then
+    (cd tests/pages && npm ci --silent) || cannot "what tests/pages/package.json asks for cannot be installed"
+fi
+
+rm -rf "$out"
+mkdir -p "$out"
+if [ $# -gt 0 ]; then
+    pages=("$@")
+else
+    cadenced() { cargo run --quiet --locked -- "$@"; }
+    # One with something of everything, and one of a store in which little has happened and nothing was measured.
+    cadenced report --demo --format html -o "$out/demo.html"
+    cadenced run --until-idle --config config/quickstart.toml >/dev/null
+    cadenced report --format html -o "$out/quickstart.html" --config config/quickstart.toml
+    pages=("$out/demo.html" "$out/quickstart.html")
+fi
+exec node tests/pages/look.mjs "$(browser)" "$out/seen" "${pages[@]}"
