@@ -162,7 +162,7 @@ pub fn report(loaded: &Loaded, args: &ReportArgs, out: &mut dyn Write) -> Result
         ReportFormat::Json => report_page::json(&report, out),
         ReportFormat::Csv => report_page::csv(&report, out),
         ReportFormat::Html => {
-            let made = html::Made { at: now, zone: &zone, version: env!("CARGO_PKG_VERSION") };
+            let made = html::Made { at: SystemClock.now(), zone: &zone, version: env!("CARGO_PKG_VERSION") };
             out.write_all(html::html(&report, &made).as_bytes())
         }
     })

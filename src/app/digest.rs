@@ -14,7 +14,7 @@ use crate::domain::{Secret, time};
 use crate::edge::clock::SystemClock;
 use crate::parts::{Caller, Clock as _};
 use crate::platform::contract::{Body, Call, HeaderValue, Method, Reply, Request};
-use crate::report::{Report, Window};
+use crate::report::{Report, Window, html};
 use crate::telemetry::events::{Event as LogEvent, quote};
 use crate::telemetry::setup::Printer;
 
@@ -27,11 +27,7 @@ const WEEK: Duration = Duration::from_secs(7 * 86_400);
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The chore. What it reads may take seconds, so it has a thread of its own.
-pub fn chore(
-    loaded: &Loaded,
-    caller: Arc<dyn Caller>,
-    printer: Arc<Printer>,
-) -> Box<dyn Fn() + Send + Sync> {
+pub fn chore(loaded: &Loaded, caller: Arc<dyn Caller>, printer: Arc<Printer>) -> Box<dyn Fn() + Send + Sync> {
     let file = loaded.settings.file.clone();
     Box::new(move || {
         let (file, caller, printer) = (file.clone(), caller.clone(), printer.clone());
@@ -49,7 +45,7 @@ fn digest(loaded: &Loaded, caller: &dyn Caller, printer: &Arc<Printer>) {
     let window = Window { since: time::before(now, WEEK), until: now };
     let report = match looked_back(loaded, window) {
         Ok(report) => report,
-        Err(failure) => return printer.emit(&failed("the store", &failure.to_string())),
+        Err(failure) => return printer.emit(&failed("the store", &failure.cause().to_string())),
     };
     printer.emit(&event(&report));
     let DigestSettings { file, url, .. } = &loaded.settings.digest;
@@ -57,7 +53,10 @@ fn digest(loaded: &Loaded, caller: &dyn Caller, printer: &Arc<Printer>) {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         let written = write_aside(path, |out| match ending {
             "json" => page::json(&report, out),
-            "html" => page::html(&report, &TimeZone::system(), out),
+            "html" => {
+                let made = html::Made { at: now, zone: &TimeZone::system(), version: env!("CARGO_PKG_VERSION") };
+                out.write_all(html::html(&report, &made).as_bytes())
+            }
             _ => page::table(&report, &TimeZone::system(), Page::plain(PLAIN_WIDTH), out),
         });
         if let Err(error) = written {
@@ -71,18 +70,22 @@ fn digest(loaded: &Loaded, caller: &dyn Caller, printer: &Arc<Printer>) {
         };
         let (printer, place) = (printer.clone(), url.host_str().unwrap_or_default().to_owned());
         let call = Call::Http(request(&report, url.clone(), token));
-        caller.call(call, TIMEOUT, Box::new(move |result| match result {
-            Ok(Reply::Http(reply)) if (200..300).contains(&reply.status) => {}
-            Ok(Reply::Http(reply)) => printer.emit(&failed(&place, &format!("it answered {}", reply.status))),
-            Ok(_) => {}
-            Err(error) => printer.emit(&failed(&place, &error.to_string())),
-        }));
+        caller.call(
+            call,
+            TIMEOUT,
+            Box::new(move |result| match result {
+                Ok(Reply::Http(reply)) if (200..300).contains(&reply.status) => {}
+                Ok(Reply::Http(reply)) => printer.emit(&failed(&place, &format!("it answered {}", reply.status))),
+                Ok(_) => {}
+                Err(error) => printer.emit(&failed(&place, &error.to_string())),
+            }),
+        );
     }
 }
 
 fn request(report: &Report, url: url::Url, token: Option<Secret>) -> Request {
     let body = Body::json(&serde_json::to_value(report).unwrap_or_default());
-    let bearer = |secret| ("authorization".to_owned(), HeaderValue::Secret { prefix: "Bearer ", secret });
+    let bearer = |secret| ("authorization", HeaderValue::Secret { prefix: "Bearer ", secret });
     Request { method: Method::Post, url, secret_path: None, headers: token.map(bearer).into_iter().collect(), body }
 }
 

@@ -69,6 +69,11 @@ pub enum Kind {
 }
 
 impl Failure {
+    /// What went wrong, for a log.
+    pub fn cause(&self) -> &(dyn Error + Send + Sync) {
+        &*self.cause
+    }
+
     /// `cause` says what was attempted; its sources say why it did not work.
     pub fn new(kind: Kind, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, cause: cause.into(), hint: None }

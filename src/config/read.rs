@@ -23,8 +23,8 @@ use crate::domain::{AccountId, Dollars, Fault, SecretRef, Timestamp};
 
 use super::keys::{self, Key, names};
 use super::settings::{
-    AccountSettings, ChoreSettings, ControlSettings, DigestSettings, LogFormat, LogLevel, LogSettings, PeopleSettings, QueueSettings,
-    SealSettings, Settings,
+    AccountSettings, ChoreSettings, ControlSettings, DigestSettings, LogFormat, LogLevel, LogSettings, PeopleSettings,
+    QueueSettings, SealSettings, Settings,
 };
 use super::values::{self, Refused};
 
@@ -313,7 +313,8 @@ impl<'t> Reader<'_, 't> {
         });
         if url.is_none() {
             let reason = "\"url\" is no address that a digest may be sent to";
-            let hint = "write \"https://host/path\"; http is for loopback addresses only, and a secret stands in `token`";
+            let hint =
+                "write \"https://host/path\"; http is for loopback addresses only, and a secret stands in `token`";
             self.faults.error(value.span(), reason, hint.to_owned());
         }
         url
