@@ -248,7 +248,9 @@ fn chores(
     ];
     if let Some(people) = people {
         all.push(event("sweep", &settings.chores.sweep, Chore::Sweep));
-        let run = people::trim(people.clone(), people::retention(loaded), printer.clone());
+        let told = handle.clone();
+        let tell = move |retention| told.event(Event::Trimmed(retention));
+        let run = people::trim(people.clone(), people::retention(loaded), printer.clone(), tell);
         all.push(Timed { name: "retention", cron: settings.chores.retention.clone(), run });
     }
     all.push(Timed { name: "digest", cron: settings.chores.digest.clone(), run: digest });
@@ -267,6 +269,7 @@ fn follow_reloads(
 ) {
     let (printer, handle, watcher) = (printer.clone(), handle.clone(), watcher.clone());
     let (store, queue, socket) = (running.store.clone(), running.queue.path.clone(), running.control.socket.clone());
+    let (recorded, chores) = (running.people, running.chores.clone());
     runtime.spawn_blocking(move || {
         while reloads.recv().is_ok() {
             let file = shown(&config);
@@ -291,8 +294,10 @@ fn follow_reloads(
             };
             let settings = &loaded.settings;
             let later = settings.store != store || settings.queue.path != queue || settings.control.socket != socket;
-            if later {
-                warn(&printer, &file, "changed paths of store, queue and socket are in force after a restart");
+            if later || settings.people != recorded || settings.chores != chores {
+                let what =
+                    "changed paths of store, queue and socket, [people] and [chores] are in force after a restart";
+                warn(&printer, &file, what);
             }
             printer.set_level(level(settings));
             config_loaded(&printer, &loaded);
@@ -394,10 +399,12 @@ fn reply(
                 more = more && send(Answer::Plan(portion), number + 1 < portions);
             }
         }
-        // Nothing more is recorded of them from here on; now what was.
-        Answer::Remembered if forget.is_some() => {
-            let removed = forget.zip(people).map(|(person, people)| people::remove(people, &person));
-            let done = removed.unwrap_or(Ok(()));
+        // Nothing more is recorded of them from here on, or nothing of anybody; now what was.
+        told if let (Some(person), Some(people)) = (&forget, people) => {
+            let done = match told {
+                Answer::Remembered => people::remove(people, person),
+                _ => people::forget_for_good(people, person),
+            };
             send(done.map_or_else(|error| problem(ErrorKind::Store, error), |()| Answer::Remembered), false);
         }
         other => {

@@ -17,8 +17,9 @@ use crate::control::protocol::{Answer, Question};
 use crate::domain::{AccountId, Digest, PersonId, PostId, Profile};
 use crate::edge::clock::SystemClock;
 use crate::edge::people::{PeopleStore, replay_files};
+use crate::edge::store::{self, Store};
 use crate::engage::people::{PeopleFold, Standing};
-use crate::engage::retention::{Retention, Trim, without};
+use crate::engage::retention::{Retention, Trim};
 use crate::engage::store::People as _;
 use crate::engage::{Conversations, Fact, Record, Watch};
 use crate::engine::Engine;
@@ -32,9 +33,11 @@ use super::desk::{ask_daemon, into, store_refused, unexpected};
 use super::load::Loaded;
 use super::written;
 
-/// Opens it and tells the engine what is in it. Posts go out all the same where it cannot be used.
+/// Opens it and tells the engine what is in it. Posts go out all the same where it cannot be used. Where nothing is to be
+/// recorded any more, what was recorded is still trimmed, and can be forgotten.
 pub fn open(loaded: &Loaded, engine: &mut Engine, printer: &Printer) -> Option<Arc<PeopleStore>> {
-    if !loaded.settings.people.record {
+    let records = loaded.settings.people.record;
+    if !records && !PeopleStore::exists(&loaded.settings.store) {
         return None;
     }
     let opened = PeopleStore::open(&loaded.settings.store).map_err(|error| error.to_string()).and_then(|people| {
@@ -47,7 +50,9 @@ pub fn open(loaded: &Loaded, engine: &mut Engine, printer: &Printer) -> Option<A
     });
     match opened {
         Ok((people, watch)) => {
-            engine.watch(watch);
+            if records {
+                engine.watch(watch);
+            }
             Some(people)
         }
         Err(why) => {
@@ -75,24 +80,22 @@ pub fn retention(loaded: &Loaded) -> Retention {
     Retention { most: loaded.settings.people.retention, platforms }
 }
 
-/// A chore: lets go of people whose time is over.
-pub fn trim(people: Arc<PeopleStore>, retention: Retention, printer: Arc<Printer>) -> Box<dyn Fn() + Send + Sync> {
+/// A chore: lets go of people whose time is over. `tell` hears when that is done.
+pub fn trim(
+    people: Arc<PeopleStore>,
+    retention: Retention,
+    printer: Arc<Printer>,
+    tell: impl Fn(Retention) + Clone + Send + Sync + 'static,
+) -> Box<dyn Fn() + Send + Sync> {
     Box::new(move || {
-        let (people, retention, printer) = (people.clone(), retention.clone(), printer.clone());
+        let (people, retention, printer, tell) = (people.clone(), retention.clone(), printer.clone(), tell.clone());
         // It reads everything, and whoever calls has other things to do.
-        let run = move || {
-            let mut trim = Trim::new(retention, SystemClock.now());
-            let read = people.replay(&mut |record| {
-                trim.look(&record);
-                true
-            });
-            let result = read.map_err(|error| error.to_string()).and_then(|()| {
-                rewrite(&people, Box::new(move |record| trim.keep(record))).map_err(|error| error.to_string())
-            });
-            printer.emit(&match result {
-                Ok(()) => LogEvent::PeopleRewritten { reason: "retention".into() },
-                Err(why) => LogEvent::StoreFailed { why: format!("people are kept for longer: {why}") },
-            });
+        let run = move || match rewrite(&people, Trim::new(retention.clone(), SystemClock.now())) {
+            Ok(()) => {
+                printer.emit(&LogEvent::PeopleRewritten { reason: "retention".into() });
+                tell(retention);
+            }
+            Err(why) => printer.emit(&LogEvent::StoreFailed { why: format!("people are kept for longer: {why}") }),
         };
         drop(std::thread::Builder::new().name("retention".into()).spawn(run));
     })
@@ -103,8 +106,21 @@ pub fn trim(people: Arc<PeopleStore>, retention: Retention, printer: Arc<Printer
 /// # Errors
 /// Why it could not be removed.
 pub fn remove(people: &PeopleStore, person: &PersonId) -> Result<(), String> {
-    let person = Digest::of(person.as_str().as_bytes());
-    rewrite(people, Box::new(move |record| without(person, record))).map_err(|error| error.to_string())
+    rewrite(people, Trim::without(digest(person), SystemClock.now()))
+}
+
+/// The same, and they are not recorded again.
+///
+/// # Errors
+/// Why that could not be.
+pub fn forget_for_good(people: &PeopleStore, person: &PersonId) -> Result<(), String> {
+    let record = Record::new(SystemClock.now(), Fact::Forgotten { person: digest(person) });
+    submit(people, vec![record]).map_err(|error| error.to_string())?;
+    remove(people, person)
+}
+
+fn digest(person: &PersonId) -> Digest {
+    Digest::of(person.as_str().as_bytes())
 }
 
 /// `cadenced inbox`
@@ -153,11 +169,28 @@ fn named<'w>(waiting: &'w [Waiting], id: &str) -> Result<&'w Waiting, Failure> {
     }
 }
 
+/// The store of people, and the store around it, which nobody else has meanwhile.
+fn open_alone(loaded: &Loaded) -> Result<(Arc<Store>, Arc<PeopleStore>), Failure> {
+    let (store, ..) =
+        store::open(&loaded.settings.store, &store::Options::default(), &mut |_| {}).map_err(store_refused)?;
+    let people = PeopleStore::open(&loaded.settings.store).map_err(store_refused)?;
+    Ok((store, people))
+}
+
 fn draft(loaded: &Loaded, held: &Waiting, args: &InboxArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let refused = |what: String| Failure::new(Kind::NotDone, what);
-    let post = PostId::new(&format!("re-{}", held.id)).map_err(|error| Failure::new(Kind::Internal, error))?;
+    if held.messages.iter().any(|said| said.private) {
+        // No platform's answer from here would be as private as what was said.
+        let place = held.messages.iter().rev().find_map(|said| said.url.as_deref()).unwrap_or(&held.conversation);
+        return Err(refused(format!(
+            "{} was said to you alone, and an answer from here would be seen by others",
+            held.id
+        ))
+        .with_hint(format!("answer it in the app: {}", escape(place))));
+    }
+    let post = PostId::new(&format!("re-{}", held.answer)).map_err(|error| Failure::new(Kind::Internal, error))?;
     let file = args.into.clone();
-    let file = file.unwrap_or_else(|| loaded.settings.queue.path.join(format!("answer-{}.toml", held.id)));
+    let file = file.unwrap_or_else(|| loaded.settings.queue.path.join(format!("answer-{}.toml", held.answer)));
     let mut made = std::fs::OpenOptions::new().write(true).create_new(true).open(&file).map_err(|error| {
         let failure = refused(format!("{} is not written: {error}", file.display()));
         if error.kind() == std::io::ErrorKind::AlreadyExists {
@@ -188,7 +221,7 @@ fn settle(loaded: &Loaded, held: &Waiting, args: &InboxArgs, out: &mut dyn Write
         Some(Answer::Remembered) => {}
         Some(other) => return Err(unexpected(&other)),
         None => {
-            let people = PeopleStore::open(&loaded.settings.store).map_err(store_refused)?;
+            let (_store, people) = open_alone(loaded)?;
             let record = Record::new(SystemClock.now(), Fact::Settled { account, ids, by });
             submit(&people, vec![record]).map_err(|error| Failure::new(Kind::StoreRefused, error))?;
         }
@@ -240,12 +273,9 @@ pub fn forget(loaded: &Loaded, args: &ForgetArgs, out: &mut dyn Write) -> Result
         Some(Answer::Remembered) => {}
         Some(other) => return Err(unexpected(&other)),
         None => {
-            let people = PeopleStore::open(&loaded.settings.store).map_err(store_refused)?;
-            let digest = Digest::of(person.as_str().as_bytes());
-            let record = Record::new(SystemClock.now(), Fact::Forgotten { person: digest });
+            let (_store, people) = open_alone(loaded)?;
             let refused = |error: String| Failure::new(Kind::StoreRefused, error);
-            submit(&people, vec![record]).map_err(|error| refused(error.to_string()))?;
-            remove(&people, &person).map_err(refused)?;
+            forget_for_good(&people, &person).map_err(refused)?;
         }
     }
     written(writeln!(out, "nothing of {person} is recorded any more"))?;
@@ -296,8 +326,14 @@ fn submit(people: &PeopleStore, records: Vec<Record>) -> Result<(), CommitError>
 }
 
 /// Writes everything anew, and waits until it is.
-fn rewrite(people: &PeopleStore, keep: Box<dyn FnMut(Record) -> Option<Record> + Send>) -> Result<(), CommitError> {
+fn rewrite(people: &PeopleStore, mut trim: Trim) -> Result<(), String> {
+    let look = people.replay(&mut |record| {
+        trim.look(&record);
+        true
+    });
+    look.map_err(|error| error.to_string())?;
     let (tell, told) = channel();
-    people.rewrite(keep, Box::new(move |result| drop(tell.send(result))));
-    told.recv().unwrap_or_else(|_| Err(CommitError::Broken("the store of people gave no answer".into())))
+    people.rewrite(Box::new(move |record| trim.keep(record)), Box::new(move |result| drop(tell.send(result))));
+    let result = told.recv().unwrap_or_else(|_| Err(CommitError::Broken("the store of people gave no answer".into())));
+    result.map_err(|error| error.to_string())
 }

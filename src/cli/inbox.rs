@@ -24,6 +24,9 @@ const LINES: usize = 4;
 pub struct Waiting {
     /// What it is called here.
     pub id: String,
+    /// What an answer to the newest message is called: each has one of its own.
+    #[serde(skip)]
+    pub answer: String,
     pub account: AccountId,
     /// The post of ours that it stands below; `null` for a mention.
     pub delivery: Option<DeliveryId>,
@@ -69,6 +72,7 @@ pub fn waiting(
         };
         Some(Waiting {
             id: name(&held.account, &held.first.id),
+            answer: name(&held.account, &held.latest.id),
             account: held.account.clone(),
             delivery: held.delivery.clone(),
             handle: people.get(&held.person).map(|profile| profile.handle.clone()),

@@ -63,6 +63,12 @@ impl Probe {
         Self { adapter, job, session, scratch: Value::Null, calling: None, calls: 0, refused: false }
     }
 
+    /// It goes on with what is known of the account.
+    #[must_use]
+    pub fn with(self, session: Session) -> Self {
+        Self { session, ..self }
+    }
+
     /// What to do next.
     pub fn proceed(&mut self, secrets: &Secrets, now: Timestamp) -> Verdict {
         self.calls += 1;

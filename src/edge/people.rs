@@ -55,7 +55,8 @@ fn before(store: &Path) -> PathBuf {
 }
 
 impl PeopleStore {
-    /// Opens what is recorded about people in a store's folder, or makes it.
+    /// Opens what is recorded about people in a store's folder, or makes it. Only for who holds the store itself: what is
+    /// left of a rewriting is removed before this one is locked.
     ///
     /// # Errors
     /// It is in use, damaged, of a later version, or the disk refuses.
@@ -82,6 +83,11 @@ impl PeopleStore {
             thread.map_err(|source| OpenError::Io { what: "start a thread for", path: store.into(), source })?;
         let (jobs, thread) = (Mutex::new(Some(jobs)), Mutex::new(Some(thread)));
         Ok(Arc::new(Self { jobs, thread, store: store.into() }))
+    }
+
+    /// Whether anything was ever recorded about people in a store.
+    pub fn exists(store: &Path) -> bool {
+        [folder(store), aside(store), before(store)].iter().any(|folder| folder.exists())
     }
 
     /// Does what waits and ends the thread. What is handed in later is refused.
@@ -175,22 +181,24 @@ fn read(journal: &Journal, each: &mut dyn FnMut(Result<Record, DecodeError>) -> 
     journal.read(Position::START, &mut |item| each(Record::decode(item.payload)))
 }
 
-/// What the thread does. When a rewriting has failed half-way so that nothing can be opened, what is asked is refused.
+/// What the thread does.
 fn work(journal: Journal, store: &Path, asked: &Receiver<Job>) {
     let mut journal = Some(journal);
     while let Ok(job) = asked.recv() {
-        match (job, journal.take()) {
-            (Job::Submit(_, done) | Job::Rewrite(_, done), None) => {
-                done(Err(CommitError::Broken("the store of people could not be opened again".into())));
+        let held = journal.take().map_or_else(|| open(&folder(store)), Ok);
+        match (job, held) {
+            (Job::Submit(_, done) | Job::Rewrite(_, done), Err(error)) => {
+                done(Err(CommitError::Io(format!("the store of people cannot be opened again: {error}"))));
             }
-            (Job::Submit(batch, done), Some(open)) => {
+            (Job::Submit(batch, done), Ok(open)) => {
                 submit(&open, &batch, done);
                 journal = Some(open);
             }
-            (Job::Rewrite(mut keep, done), Some(held)) => {
+            (Job::Rewrite(mut keep, done), Ok(held)) => {
                 let result = rewrite(&held, store, &mut keep);
                 if matches!(result, Ok(true)) {
                     drop(held);
+                    // Where it cannot be opened now, the next to come tries again.
                     journal = open(&folder(store)).ok();
                 } else {
                     journal = Some(held);
@@ -281,14 +289,17 @@ fn swap(store: &Path) -> io::Result<()> {
     let (now, new, old) = (folder(store), aside(store), before(store));
     match renameat_with(CWD, &new, CWD, &now, RenameFlags::EXCHANGE) {
         Ok(()) => {
-            RealDisk.sync_folder(store)?;
-            std::fs::remove_dir_all(&new)
+            // It is in force: what is left to do is done by the next opening where it fails now.
+            let _ = RealDisk.sync_folder(store);
+            let _ = std::fs::remove_dir_all(&new);
+            Ok(())
         }
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) => {
             std::fs::rename(&now, &old)?;
             std::fs::rename(&new, &now)?;
-            RealDisk.sync_folder(store)?;
-            std::fs::remove_dir_all(&old)
+            let _ = RealDisk.sync_folder(store);
+            let _ = std::fs::remove_dir_all(&old);
+            Ok(())
         }
         Err(error) => Err(error.into()),
     }

@@ -60,10 +60,18 @@ pub struct Conversations {
     bots: BTreeSet<PersonId>,
     ours: BTreeSet<PersonId>,
     /// Those that wait, oldest first.
-    waiting: BTreeSet<(Timestamp, AccountId, Arc<str>)>,
+    waiting: Line,
     past: Option<Vec<Past>>,
     /// When it was looked last what can be forgotten.
     kept_up: Option<Timestamp>,
+}
+
+/// Conversations that wait, by their first message, oldest first.
+#[derive(Debug, Default)]
+struct Line {
+    all: BTreeSet<(Timestamp, AccountId, Arc<str>)>,
+    /// The same, so that who asks about one account need not walk past all the others.
+    of: BTreeMap<AccountId, BTreeSet<(Timestamp, Arc<str>)>>,
 }
 
 /// What was said to one account.
@@ -133,8 +141,21 @@ impl Conversations {
 
     /// Those in which somebody waits for us, oldest first; of one account, or of all.
     pub fn waiting(&self, account: Option<&AccountId>) -> impl Iterator<Item = &Conversation> {
-        let ours = self.waiting.iter().filter(move |(_, whose, _)| account.is_none_or(|account| account == whose));
-        ours.filter_map(|(_, whose, root)| self.desks.get(whose)?.threads.get(root)?.shown.as_ref())
+        let one = account.and_then(|account| self.waiting.of.get_key_value(account));
+        let one = one.into_iter().flat_map(|(whose, line)| line.iter().map(move |(_, root)| (whose, root)));
+        let all = account.is_none().then_some(&self.waiting.all).into_iter().flatten();
+        let line = one.chain(all.map(|(_, whose, root)| (whose, root)));
+        line.filter_map(|(whose, root)| self.desks.get(whose)?.threads.get(root)?.shown.as_ref())
+    }
+
+    /// How many wait on all accounts.
+    pub fn count(&self) -> usize {
+        self.waiting.all.len()
+    }
+
+    /// Whether something that was said to an account is remembered here.
+    pub fn knows(&self, account: &AccountId, id: &str) -> bool {
+        self.desks.get(account).is_some_and(|desk| desk.nodes.contains_key(id))
     }
 
     /// The messages that wait in a conversation, oldest first.
@@ -243,7 +264,7 @@ impl Conversations {
         let before = thread.shown.as_ref().and_then(|shown| shown.since);
         let covered = thread.take(account, id, node);
         desk.strip(&covered);
-        mark(waiting, account, root, before, desk.since(root));
+        waiting.mark(account, root, before, desk.since(root));
     }
 
     /// Decides anew about a conversation.
@@ -275,7 +296,7 @@ impl Conversations {
             desk.threads.remove(root);
         }
         desk.strip(&covered);
-        mark(waiting, account, root, before, desk.since(root));
+        waiting.mark(account, root, before, desk.since(root));
     }
 
     /// Forgets what is over and long ago.
@@ -310,22 +331,24 @@ impl Conversations {
     }
 }
 
-/// Keeps the order of those that wait.
-fn mark(
-    waiting: &mut BTreeSet<(Timestamp, AccountId, Arc<str>)>,
-    account: &AccountId,
-    root: &Arc<str>,
-    before: Option<Timestamp>,
-    after: Option<Timestamp>,
-) {
-    if before == after {
-        return;
-    }
-    if let Some(since) = before {
-        waiting.remove(&(since, account.clone(), root.clone()));
-    }
-    if let Some(since) = after {
-        waiting.insert((since, account.clone(), root.clone()));
+impl Line {
+    /// Keeps the order of those that wait.
+    fn mark(&mut self, account: &AccountId, root: &Arc<str>, before: Option<Timestamp>, after: Option<Timestamp>) {
+        if before == after {
+            return;
+        }
+        let of = self.of.entry(account.clone()).or_default();
+        if let Some(since) = before {
+            self.all.remove(&(since, account.clone(), root.clone()));
+            of.remove(&(since, root.clone()));
+        }
+        if let Some(since) = after {
+            self.all.insert((since, account.clone(), root.clone()));
+            of.insert((since, root.clone()));
+        }
+        if of.is_empty() {
+            self.of.remove(account);
+        }
     }
 }
 

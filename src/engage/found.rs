@@ -140,7 +140,8 @@ impl News<'_> {
             return;
         }
         let known = self.watch.place(self.account, &message.id);
-        if known.is_some_and(|known| *known == delivery || delivery.is_none()) {
+        // What has a place keeps it: below an answer of ours that is a post of its own, it hangs below two.
+        if known.is_some_and(|known| known.is_some() || delivery.is_none()) {
             return;
         }
         if message.text.chars().count() > Message::TEXT_CHARS {

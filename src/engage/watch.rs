@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;
 
+use super::retention::Retention;
 use super::{Conversations, Fact, Record, Sample};
 use crate::domain::{AccountId, DeliveryId, Digest, Interaction, PersonId, Profile, Timestamp, time};
 
@@ -144,14 +145,38 @@ impl Watch {
         &self.conversations
     }
 
-    /// Forgets what the next look needs no more: posts that were published before `published`, and how people look.
+    /// Names an account of ours: nobody waits there for an answer.
+    pub fn ours(&mut self, person: PersonId) {
+        self.conversations.ours(person);
+    }
+
+    /// Forgets what the next look needs no more: old posts, what was said below them unless it is a conversation still, and
+    /// how people look.
     pub fn let_go(&mut self, is_old: impl Fn(&DeliveryId) -> bool) {
         self.posts.retain(|delivery, _| !is_old(delivery));
-        for held in self.messages.values_mut() {
-            held.retain(|_, delivery| delivery.as_ref().is_none_or(|delivery| !is_old(delivery)));
+        let Self { messages, conversations, .. } = self;
+        for (account, held) in messages {
+            held.retain(|id, delivery| {
+                delivery.as_ref().is_some_and(|delivery| !is_old(delivery)) || conversations.knows(account, id)
+            });
         }
         // Whoever is seen again is recorded again.
         self.people.clear();
+    }
+
+    /// What retention has removed from the record waits for nobody any more.
+    pub fn trim(&mut self, retention: &Retention, now: Timestamp) {
+        let mut over = Vec::new();
+        for held in self.conversations.waiting(None) {
+            let gone = self
+                .conversations
+                .unanswered(held)
+                .filter(|message| message.by.as_ref().is_some_and(|person| !retention.keeps(person, message.at, now)));
+            over.extend(gone.map(|message| (held.account.clone(), message.id.clone())));
+        }
+        for (account, id) in over {
+            self.apply(&Record::new(now, Fact::Unsaid { account, id }));
+        }
     }
 
     pub(super) fn seen(&self, delivery: &DeliveryId) -> Option<&Seen> {

@@ -186,7 +186,8 @@ impl Desk {
             // Whoever is being asked about the token is not the one to show the new one to. Else the answer is waited
             // for: it may hold tokens that nobody is given twice.
             self.probe = None;
-            self.sweeps.begin_anew();
+            let moved = setup.adapter.place() != self.setup.adapter.place();
+            self.sweeps.begin_anew(moved);
         }
         self.setup = setup;
         self.patience = Patience::default();

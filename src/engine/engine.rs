@@ -84,6 +84,10 @@ pub struct Engine {
     pub(super) watch: Option<Watch>,
     /// What a person has said about people, on its way into the record.
     pub(super) settling: Vec<(Ticket, Vec<engage::Record>)>,
+    /// What sweeps have found, on its way into the record.
+    pub(super) remembering: BTreeMap<Ticket, Vec<engage::Record>>,
+    /// A sweep has ended: another account may be looked at.
+    pub(super) sweep_ended: bool,
     pub(super) resolved: Vec<(Ticket, Result<(), CommitError>)>,
     pub(super) gains: Gains,
     /// Whose call a ticket is.
@@ -129,6 +133,8 @@ pub(super) enum Then {
     WrongAccount(AccountId, String),
     /// A probe may go on.
     Probe(AccountId),
+    /// A sweep may make a call that costs something.
+    Sweep(AccountId),
     /// The tokens that a person has obtained are kept.
     Authorised(AccountId),
     /// A person's decision is in force.
@@ -165,6 +171,8 @@ impl Engine {
             resolving: BTreeSet::new(),
             watch: None,
             settling: Vec::new(),
+            remembering: BTreeMap::new(),
+            sweep_ended: false,
             resolved: Vec::new(),
             gains: Gains::default(),
             callers: BTreeMap::new(),
@@ -205,6 +213,12 @@ impl Engine {
             Event::Replied { ticket, result } => self.replied(ticket, result, now),
             Event::Gathered { ticket, result } => self.gathered(ticket, result, now),
             Event::Remembered { ticket, result } => self.remembered(ticket, result, now),
+            Event::Trimmed(retention) => {
+                if let Some(watch) = &mut self.watch {
+                    watch.trim(&retention, now);
+                }
+                self.watch_the_waiting(now);
+            }
             Event::Room => self.room(now),
             Event::Chore(Chore::Runway) => {
                 self.look_at_runways(now);
@@ -240,6 +254,7 @@ impl Engine {
         if clock_turned {
             self.advance_all(now);
         }
+        self.sweep_on_others(now);
         self.hand_in_again(now);
         self.follow_agenda(now);
         self.follow_looks(now);
@@ -417,6 +432,9 @@ impl Engine {
                     if let Fact::AccountStopped { account, .. } = &record.fact {
                         self.stops.remove(account);
                     }
+                    if let Fact::Pinned { account, .. } = &record.fact {
+                        self.name_ours(account);
+                    }
                     if let Fact::TokensKept { account, .. } = &record.fact {
                         self.tokens_are_durable(account, now);
                     }
@@ -468,6 +486,10 @@ impl Engine {
             Then::Probe(account) => {
                 self.carry_on_probe(&account, now);
                 // An account that was not stopped was held back for as long as that took.
+                self.advance(&account, now);
+            }
+            Then::Sweep(account) => {
+                self.sweep_on(&account, now);
                 self.advance(&account, now);
             }
             Then::Authorised(account) => {
@@ -528,7 +550,8 @@ impl Engine {
             | Then::Kept(_)
             | Then::Concluded(_)
             | Then::WrongAccount(..)
-            | Then::Probe(_) => {
+            | Then::Probe(_)
+            | Then::Sweep(_) => {
                 self.pending.insert(ticket, pending);
                 self.again.entry(later).or_default().push(ticket);
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::policy::{DeliveryRules, Policy, Schedule};
 use crate::domain::{AccountId, Timestamp};
+use crate::engage::retention::Retention;
 use crate::ledger::store::CommitError;
 use crate::parts::{Inbox, ShelfError};
 use crate::platform::contract::{Adapter, Failure, Media, Reply, Secrets};
@@ -37,6 +38,8 @@ pub enum Event {
         ticket: Ticket,
         result: Result<(), CommitError>,
     },
+    /// People were let go of by these rules: what was said by them is on record no more.
+    Trimmed(Retention),
     /// The store has room for new intents again.
     Room,
     Chore(Chore),

@@ -44,6 +44,14 @@ impl Engine {
         }
     }
 
+    /// Asks whose account it is with the session as it is, where something of it may still be good.
+    pub(super) fn probe_further(&mut self, account: &AccountId, now: Timestamp) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        let probe = Probe::new(desk.setup.adapter.clone(), account, None, now).with(desk.session.clone());
+        desk.probe = Some((Ticket(0), probe));
+        self.carry_on_probe(account, now);
+    }
+
     /// Asks whose account it is, with the tokens that were kept.
     pub(super) fn probe(&mut self, account: &AccountId, now: Timestamp) {
         let Some(desk) = self.desks.get_mut(account) else { return };

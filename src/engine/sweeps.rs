@@ -10,20 +10,22 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::domain::{AccountId, DeliveryId, Interaction, Message, PostId, Remote, ReplyTo, Spend, Timestamp, time};
+use crate::domain::{
+    AccountId, DeliveryId, Interaction, Message, Month, PersonId, PostId, Remote, ReplyTo, Spend, Timestamp, time,
+};
 use crate::engage::found::{self, Ours};
 use crate::engage::watch::AGES;
 use crate::engage::{self, Fact, Sample, Watch};
-use crate::ledger::View;
 use crate::ledger::record::{Fact as LedgerFact, Outcome};
-use crate::ledger::store::CommitError;
+use crate::ledger::store::{CommitError, Room};
+use crate::ledger::{self, View};
 use crate::platform::contract::sweep::{Found, Heard, Hindrance, Looking, Seek, Sweep, Sweeper, Watched};
-use crate::platform::contract::{Call, Failure, Reply};
+use crate::platform::contract::{Call, Failure, Reply, Request, Session};
 use crate::queue::digest::content;
 use crate::telemetry::events::{Event as LogEvent, quote};
 
 use super::desk::{Desk, Work};
-use super::engine::Mode;
+use super::engine::{Mode, Then};
 use super::tokens::is_stopped;
 use super::{Command, Engine, Ticket};
 
@@ -40,6 +42,8 @@ const RESERVE: u64 = 30;
 /// When what could not be looked at is tried again at first; the wait doubles.
 const AGAIN: Duration = Duration::from_secs(10 * 60);
 const RARELY: Duration = Duration::from_secs(24 * 3_600);
+/// So often in a row it may fail before that is said.
+const IN_VAIN: u32 = 3;
 /// Posts that are older are not looked for by what a platform calls them.
 const REMEMBERED: usize = 5_000;
 
@@ -55,8 +59,13 @@ pub(super) struct Sweeps {
     turned: Option<Timestamp>,
     /// Nothing is looked at before.
     after: Option<Timestamp>,
-    /// How often in a row it could not be.
+    /// How often in a row it could not be, and how often it was asked in vain who we are.
     failures: u32,
+    probes: u32,
+    /// It has been said that it cannot be.
+    said: bool,
+    /// The token may not listen: it is tried again then.
+    deaf: Option<Timestamp>,
     /// The adapter has nothing to look with.
     blind: bool,
 }
@@ -69,9 +78,15 @@ struct Running {
     ticket: Ticket,
     /// Posts that were asked about and not told yet.
     asked: BTreeSet<PostId>,
-    /// What is being recorded.
-    records: Vec<engage::Record>,
+    /// A request whose cost is on its way into the ledger.
+    held: Option<Request>,
+    /// Something is being recorded.
+    recording: bool,
+    /// Something was found.
+    found: bool,
     listens: bool,
+    /// The session that it asks with.
+    session: Session,
 }
 
 impl Engine {
@@ -82,6 +97,15 @@ impl Engine {
         accounts.iter().for_each(|account| self.list_posts(account));
     }
 
+    /// Whoever an account of ours is there is nobody who waits for an answer.
+    pub(super) fn name_ours(&mut self, account: &AccountId) {
+        let (Some(watch), Some(desk)) = (&mut self.watch, self.desks.get(account)) else { return };
+        let pinned = self.view.account(account).and_then(|held| held.head.pinned.as_deref());
+        if let Some(ours) = pinned.and_then(|id| PersonId::new(desk.setup.adapter.platform(), id)) {
+            watch.ours(ours);
+        }
+    }
+
     /// What is known of people; `None` where nothing is recorded about them.
     pub fn watched(&self) -> Option<&Watch> {
         self.watch.as_ref()
@@ -89,6 +113,7 @@ impl Engine {
 
     /// Finds the posts of an account that are still to be looked at.
     pub(super) fn list_posts(&mut self, account: &AccountId) {
+        self.name_ours(account);
         let now = self.now;
         let (Some(watch), Some(held), Some(desk)) =
             (&self.watch, self.view.account(account), self.desks.get_mut(account))
@@ -124,7 +149,10 @@ impl Engine {
         let mut due: Vec<(Timestamp, AccountId)> = self
             .desks
             .iter()
-            .filter_map(|(id, desk)| Some((desk.sweeps.next(now).filter(|at| *at <= now)?, id.clone())))
+            .filter_map(|(id, desk)| Some((desk.sweeps.next(now).filter(|at| *at <= now)?, id)))
+            // Whoever cannot be looked at now takes nobody's place.
+            .filter(|(_, id)| self.may_sweep(id, now))
+            .map(|(at, id)| (at, id.clone()))
             .collect();
         due.sort();
         for (_, account) in due.into_iter().take(AT_ONCE.saturating_sub(running)) {
@@ -132,13 +160,27 @@ impl Engine {
         }
     }
 
-    fn begin_sweep(&mut self, account: &AccountId, now: Timestamp) {
-        let stopped = is_stopped(&self.view, account) || self.keeps.contains(account);
-        let (Some(watch), Some(desk)) = (&self.watch, self.desks.get_mut(account)) else { return };
-        let limited = desk.rate_limited.is_some_and(|until| now < until);
-        if stopped || limited || desk.probe.is_some() || desk.locked.is_some() {
-            return;
+    /// Where sweeps have ended, others begin.
+    pub(super) fn sweep_on_others(&mut self, now: Timestamp) {
+        for _ in 0..AT_ONCE {
+            if std::mem::take(&mut self.sweep_ended) {
+                self.sweep_accounts(now);
+            }
         }
+    }
+
+    fn may_sweep(&self, account: &AccountId, now: Timestamp) -> bool {
+        let Some(desk) = self.desks.get(account) else { return false };
+        let limited = desk.rate_limited.is_some_and(|until| now < until);
+        // Without a session there is nothing to ask with, and it is asked who we are only when nobody publishes.
+        let adapter = &desk.setup.adapter;
+        let login = desk.session.identity.is_some() || (matches!(desk.work, Work::Idle) && !adapter.keeps_tokens());
+        let stopped = is_stopped(&self.view, account) || self.keeps.contains(account);
+        login && !stopped && !limited && desk.probe.is_none() && desk.locked.is_none()
+    }
+
+    fn begin_sweep(&mut self, account: &AccountId, now: Timestamp) {
+        let (Some(watch), Some(desk)) = (&self.watch, self.desks.get_mut(account)) else { return };
         let adapter = desk.setup.adapter.clone();
         let looking = Looking { session: &desk.session, secrets: &desk.setup.secrets, now };
         if adapter.sweep(Sweep::default(), &looking).is_none() {
@@ -147,12 +189,16 @@ impl Engine {
         }
         if desk.session.identity.is_none() {
             // It is not asked who we are again and again where nobody tells.
-            desk.sweeps.failed(now);
-            if matches!(desk.work, Work::Idle) && !adapter.keeps_tokens() {
-                self.probe(account, now);
+            desk.sweeps.after = Some(time::after(now, doubled(AGAIN / 10, desk.sweeps.probes)));
+            desk.sweeps.probes = desk.sweeps.probes.saturating_add(1);
+            let in_vain = desk.sweeps.probes > IN_VAIN;
+            self.probe_further(account, now);
+            if in_vain {
+                self.say_in_vain(account, "it cannot be found out whose account it is");
             }
             return;
         }
+        desk.sweeps.probes = 0;
         let listens = desk.sweeps.listens(now);
         let mut sweep = Sweep { heard: listens.then(|| Heard(watch.heard(account))), ..Sweep::default() };
         let waiting = watch.conversations().waiting(Some(account));
@@ -186,27 +232,64 @@ impl Engine {
         }
         let looking = Looking { session: &desk.session, secrets: &desk.setup.secrets, now };
         let Some(sweeper) = adapter.sweep(sweep, &looking) else { return };
-        desk.sweeps.running = Some(Running { sweeper, ticket: Ticket(0), asked, records: Vec::new(), listens });
+        let session = desk.session.clone();
+        desk.sweeps.running = Some(Running {
+            sweeper,
+            ticket: Ticket(0),
+            asked,
+            held: None,
+            recording: false,
+            found: false,
+            listens,
+            session,
+        });
         self.sweep_on(account, now);
     }
 
     /// What a sweep does next, when nothing is waited for.
-    fn sweep_on(&mut self, account: &AccountId, now: Timestamp) {
+    pub(super) fn sweep_on(&mut self, account: &AccountId, now: Timestamp) {
         loop {
             let (Some(watch), Some(desk)) = (&self.watch, self.desks.get_mut(account)) else { return };
             let Some(running) = &mut desk.sweeps.running else { return };
-            match running.sweeper.next() {
+            let seek = running.held.take().map_or_else(|| running.sweeper.next(), Seek::Ask);
+            match seek {
                 Seek::Ask(request) => {
-                    let limited = desk.rate_limited.is_some_and(|until| now < until);
-                    let dear = running.sweeper.price(None) != Spend::default();
-                    if self.stopping || limited || dear {
-                        let why = if dear { "looking costs money here" } else { "the platform asked to wait" };
-                        return self.end_sweep(account, Some(Hindrance::Failed { why: why.into() }), now);
+                    if self.stopping {
+                        desk.sweeps.running = None;
+                        return;
                     }
+                    if let Some(until) = desk.rate_limited.filter(|until| now < *until) {
+                        let why = "the platform asked to wait".into();
+                        return self.end_sweep(account, Some(Hindrance::Limited { until, why }), now);
+                    }
+                    let price = running.sweeper.price(None);
+                    if !price.is_nothing() {
+                        let idle = matches!(desk.work, Work::Idle);
+                        let (may, short) = (self.may_look(account, price, now), self.is_short(account, price, now));
+                        if !may {
+                            let why = "looking costs money there, and no more than half of a budget is spent on it";
+                            return self.end_sweep(account, Some(Hindrance::Forbidden { why: why.into() }), now);
+                        }
+                        if !idle {
+                            // What is set aside is for the post that is under way.
+                            let (until, why) = (time::after(now, AGAIN), "a post is under way".into());
+                            return self.end_sweep(account, Some(Hindrance::Limited { until, why }), now);
+                        }
+                        if short {
+                            let running = self.desks.get_mut(account).and_then(|desk| desk.sweeps.running.as_mut());
+                            if let Some(running) = running {
+                                running.held = Some(request);
+                            }
+                            return self.set_aside_first(account, price, Then::Sweep(account.clone()), now);
+                        }
+                    }
+                    let Some(desk) = self.desks.get_mut(account) else { return };
+                    let Some(running) = &mut desk.sweeps.running else { return };
                     let timeout = desk.setup.rules.timeout;
                     self.next_ticket += 1;
                     running.ticket = Ticket(self.next_ticket);
                     let (ticket, account) = (running.ticket, account.clone());
+                    desk.purse.pay(ticket, price, now);
                     self.callers.insert(ticket, account.clone());
                     self.commands.push_back(Command::Call { ticket, account, call: Call::Http(request), timeout });
                     return;
@@ -217,14 +300,17 @@ impl Engine {
                     }
                     let ours = Known { view: &self.view, account };
                     let records = found::records(watch, account, found, &ours, now);
+                    running.found = true;
                     if records.is_empty() {
                         continue;
                     }
                     self.next_ticket += 1;
                     running.ticket = Ticket(self.next_ticket);
-                    running.records.clone_from(&records);
+                    running.recording = true;
                     let ticket = running.ticket;
                     self.callers.insert(ticket, account.clone());
+                    // Whatever becomes of the sweep, what is on record is known.
+                    self.remembering.insert(ticket, records.clone());
                     self.commands.push_back(Command::Remember { ticket, records });
                     return;
                 }
@@ -248,7 +334,10 @@ impl Engine {
         };
         let pace = result.as_ref().ok().and_then(|reply| desk.setup.adapter.pace(reply, now));
         match result {
-            Ok(Reply::Http(reply)) => running.sweeper.answered(reply, now),
+            Ok(Reply::Http(reply)) => {
+                desk.purse.settle(ticket, running.sweeper.price(Some(reply)));
+                running.sweeper.answered(reply, now);
+            }
             Ok(_) => {
                 self.end_sweep(account, Some(Hindrance::Failed { why: "the answer is of another kind".into() }), now);
                 return true;
@@ -263,7 +352,7 @@ impl Engine {
                 let why = "what is left of the allowance is for publishing".into();
                 // What has been found with this answer counts.
                 self.sweep_on(account, now);
-                let waits = |desk: &Desk| desk.sweeps.running.as_ref().is_some_and(|run| run.records.is_empty());
+                let waits = |desk: &Desk| desk.sweeps.running.as_ref().is_some_and(|run| !run.recording);
                 if self.desks.get(account).is_some_and(waits) {
                     self.end_sweep(account, Some(Hindrance::Limited { until: pace.reset, why }), now);
                 }
@@ -283,13 +372,16 @@ impl Engine {
             self.resolved.push((ticket, result));
             return self.advance_all(now);
         }
+        let Some(records) = self.remembering.remove(&ticket) else { return };
+        if result.is_ok() {
+            records.iter().for_each(|record| self.remember(record, now));
+        }
         let Some(account) = self.caller(ticket) else { return };
         let Some(desk) = self.desks.get_mut(&account) else { return };
         let Some(running) = desk.sweeps.running.as_mut().filter(|running| running.ticket == ticket) else { return };
-        let records = std::mem::take(&mut running.records);
+        running.recording = false;
         match result {
             Ok(()) => {
-                records.iter().for_each(|record| self.remember(record, now));
                 self.sweep_on(&account, now);
                 // Somebody may have begun to wait, or does no more.
                 self.advance(&account, now);
@@ -308,9 +400,9 @@ impl Engine {
 
     fn remember(&mut self, record: &engage::Record, now: Timestamp) {
         let Some(watch) = &mut self.watch else { return };
-        let waited = watch.conversations().waiting(None).count();
+        let waited = watch.conversations().count();
         watch.apply(record);
-        let waits = watch.conversations().waiting(None).count();
+        let waits = watch.conversations().count();
         match &record.fact {
             Fact::Sampled(sample) => {
                 self.collected(sample);
@@ -357,7 +449,7 @@ impl Engine {
 
     /// What a record says of somebody who waits: an answer of ours is out, and need not be found by looking. To be asked
     /// before the record is applied.
-    pub(super) fn answer_given(&self, record: &crate::ledger::Record) -> Option<Fact> {
+    pub(super) fn answer_given(&self, record: &ledger::Record) -> Option<Fact> {
         let LedgerFact::Outcome { delivery, outcome: Outcome::Delivered { remote, .. }, .. } = &record.fact else {
             return None;
         };
@@ -418,53 +510,89 @@ impl Engine {
     }
 
     fn end_sweep(&mut self, account: &AccountId, why: Option<Hindrance>, now: Timestamp) {
-        let Some(desk) = self.desks.get_mut(account) else { return };
-        let Some(running) = desk.sweeps.running.take() else { return };
-        // What was not told is asked again later.
-        let later = time::after(now, AGAIN);
-        desk.sweeps.due.extend(running.asked.into_iter().map(|post| (later, post)));
-        let listened = running.listens && why.is_none();
-        if listened {
-            desk.sweeps.listened = Some(now);
+        self.sweep_is_over(account, why, now);
+        if self.desks.get(account).is_some_and(|desk| matches!(desk.work, Work::Idle)) {
+            self.give_back_after_sweep(account, now);
         }
-        let failures = desk.sweeps.failures;
-        let why = match why {
-            None => {
-                (desk.sweeps.failures, desk.sweeps.after) = (0, None);
-                return;
+    }
+
+    fn sweep_is_over(&mut self, account: &AccountId, why: Option<Hindrance>, now: Timestamp) {
+        let Self { desks, watch, view, .. } = self;
+        let (Some(desk), Some(watch)) = (desks.get_mut(account), watch) else { return };
+        let Some(running) = desk.sweeps.running.take() else { return };
+        self.sweep_ended = true;
+        // What was not told is asked again later: the older it is, the later.
+        for post in running.asked {
+            let delivery = DeliveryId::new(post.clone(), account.clone());
+            let Some(published) = published(view, &delivery) else { continue };
+            if watch.due(&delivery, published, now).is_some() {
+                let wait = AGAIN.max(time::since(now, published) / 10);
+                desk.sweeps.due.insert((time::after(now, wait), post));
             }
-            Some(Hindrance::Limited { until, .. }) => {
-                desk.sweeps.after = Some(until.min(time::after(now, RARELY)));
-                return;
-            }
+        }
+        let sweeps = &mut desk.sweeps;
+        // A token that may not do one thing may do the others.
+        let partly = running.found && matches!(why, Some(Hindrance::Forbidden { .. }));
+        if running.listens && (why.is_none() || partly) {
+            sweeps.listened = Some(now);
+        }
+        match why {
+            None => (sweeps.failures, sweeps.after, sweeps.said) = (0, None, false),
+            Some(Hindrance::Limited { until, .. }) => sweeps.after = Some(until.min(time::after(now, RARELY))),
             Some(Hindrance::LoggedOut { why }) => {
-                if matches!(desk.work, Work::Idle) && desk.probe.is_none() {
-                    // The next one begins with a login.
-                    desk.session.values.clear();
+                if matches!(desk.work, Work::Idle) && desk.probe.is_none() && desk.session == running.session {
+                    // The next one begins by asking who we are.
                     desk.session.identity = None;
                 }
-                desk.sweeps.failed(now);
-                if failures == 0 {
+                if sweeps.failures == 0 {
                     // A token that has run out since the last look is nothing to speak of.
-                    desk.sweeps.after = None;
+                    sweeps.failures = 1;
                     return;
                 }
-                why
+                sweeps.failed(now);
+                self.say_in_vain(account, &why);
             }
             Some(Hindrance::Failed { why }) => {
-                desk.sweeps.failed(now);
-                why
+                sweeps.failed(now);
+                if sweeps.failures >= IN_VAIN {
+                    self.say_in_vain(account, &why);
+                }
             }
             Some(Hindrance::Forbidden { why }) => {
-                desk.sweeps.failures = u32::MAX;
-                desk.sweeps.after = Some(time::after(now, RARELY));
-                why
+                let until = Some(time::after(now, RARELY));
+                if partly && running.listens {
+                    sweeps.deaf = until;
+                } else {
+                    sweeps.after = until;
+                }
+                self.say_in_vain(account, &why);
             }
-        };
-        let again = desk.sweeps.after.unwrap_or(now);
-        if failures == 0 || desk.sweeps.failures == u32::MAX {
+        }
+    }
+
+    /// Whether looking may cost so much: half of a budget is left for publishing, and without one nothing is spent.
+    fn may_look(&self, account: &AccountId, price: Spend, now: Timestamp) -> bool {
+        let budget = self.desks.get(account).and_then(|desk| desk.setup.policy.budget);
+        let spent = self.view.account(account).map(|held| held.head.spent(Month::of(now)).money).unwrap_or_default();
+        budget.is_some_and(|budget| spent.plus(price.money).0 <= budget.0 / 2)
+    }
+
+    /// What was set aside for looking and not spent goes back.
+    fn give_back_after_sweep(&mut self, account: &AccountId, now: Timestamp) {
+        let facts = self.give_back(account, now);
+        if !facts.is_empty() {
+            let records = facts.into_iter().map(|fact| ledger::Record::new(now, fact)).collect();
+            self.commit(records, Room::Reserve, Then::Changed(account.clone()));
+        }
+    }
+
+    /// Says once, until it works again, that it cannot be looked at an account's posts.
+    fn say_in_vain(&mut self, account: &AccountId, why: &str) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        let again = desk.sweeps.after.or(desk.sweeps.deaf).unwrap_or(self.now);
+        if !std::mem::replace(&mut desk.sweeps.said, true) {
             let platform = desk.setup.adapter.platform().into();
-            self.log(LogEvent::EngagementFailed { account: account.clone(), platform, why: quote(&why), again });
+            self.log(LogEvent::EngagementFailed { account: account.clone(), platform, why: quote(why), again });
         }
     }
 
@@ -480,7 +608,8 @@ impl Engine {
 
 impl Sweeps {
     fn listens(&self, now: Timestamp) -> bool {
-        self.listened.is_none_or(|at| at > now || time::since(now, at) >= LISTEN)
+        let deaf = self.deaf.is_some_and(|until| now < until && until <= time::after(now, RARELY));
+        !deaf && self.listened.is_none_or(|at| at > now || time::since(now, at) >= LISTEN)
     }
 
     /// Since when something is due; `None` when nothing is looked at now.
@@ -489,24 +618,33 @@ impl Sweeps {
         if self.running.is_some() || self.blind || waits {
             return None;
         }
-        let listen = self.listened.filter(|at| *at <= now).map_or(now, |at| time::after(at, LISTEN));
+        let listened = || self.listened.map_or(Timestamp::MIN, |at| time::after(at, LISTEN));
+        let listen = self.listens(now).then(listened);
         let post = self.due.first().map(|(at, _)| *at);
-        Some(post.map_or(listen, |post| post.min(listen)))
+        [listen, post].into_iter().flatten().min()
     }
 
     fn failed(&mut self, now: Timestamp) {
-        let wait = AGAIN.saturating_mul(1 << self.failures.min(8)).min(RARELY);
+        self.after = Some(time::after(now, doubled(AGAIN, self.failures)));
         self.failures = self.failures.saturating_add(1);
-        self.after = Some(time::after(now, wait));
     }
 
-    /// The account is another one now, or has another token.
-    pub(super) fn begin_anew(&mut self) {
-        if let Some(running) = self.running.take() {
-            self.due.extend(running.asked.into_iter().map(|post| (Timestamp::MIN, post)));
+    /// The account has another token now; or it is another one, and what was published is not there.
+    pub(super) fn begin_anew(&mut self, moved: bool) {
+        let running = self.running.take();
+        let due = std::mem::take(&mut self.due);
+        let turned = if moved { None } else { self.turned };
+        *self = Self { turned, ..Self::default() };
+        if !moved {
+            let asked = running.into_iter().flat_map(|running| running.asked);
+            self.due = due.into_iter().chain(asked.map(|post| (Timestamp::MIN, post))).collect();
         }
-        (self.after, self.failures, self.blind) = (None, 0, false);
     }
+}
+
+/// A wait that has been doubled so often.
+fn doubled(wait: Duration, times: u32) -> Duration {
+    wait.saturating_mul(1 << times.min(12)).min(RARELY)
 }
 
 /// What the ledger tells of our posts.
