@@ -87,6 +87,11 @@ fn the_quickstart_runs_from_a_copy_and_an_edited_letter_is_held() {
     let written = run(&house, &["report", "--since", "1d", "--format", "csv", "-o", file.to_str().unwrap()]);
     assert_eq!(written.status.code(), Some(0), "{written:?}");
     assert!(fs::read_to_string(file).unwrap().starts_with("account,platform,week,"));
+    // What is made up says so at once, and needs nothing.
+    let nowhere = ["--config", "/nowhere/cadenced.toml", "report", "--demo"];
+    let demo = run(&house, &nowhere);
+    assert_eq!((demo.status.code(), run(&house, &nowhere).stdout), (Some(0), demo.stdout.clone()));
+    assert!(String::from_utf8(demo.stdout).unwrap().starts_with("made up: "));
 
     let again = run(&house, &["run", "--until-idle"]);
     assert_eq!(again.status.code(), Some(0));

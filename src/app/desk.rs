@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::args::{
-    ExportArgs, PlanArgs, PlanFormat, ReportArgs, ReportFormat, ResolveArgs, StatusArgs, StatusFormat,
+    ExportArgs, PlanArgs, PlanFormat, ReportArgs, ReportFormat, ReportSection, ResolveArgs, StatusArgs, StatusFormat,
 };
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::export::Exporter;
@@ -25,7 +25,7 @@ use crate::ledger::store::Ledger;
 use crate::ledger::{Record, View};
 use crate::parts::Clock as _;
 use crate::queue::parse;
-use crate::report::{Report, Reporter, Window, html};
+use crate::report::{Report, Reporter, Window, demo, html};
 
 use super::load::{self, Loaded};
 use super::people;
@@ -153,17 +153,36 @@ pub fn export(loaded: &Loaded, args: &ExportArgs, out: &mut dyn Write) -> Result
 pub fn report(loaded: &Loaded, args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let zone = jiff::tz::TimeZone::system();
     let window = report_page::window(args.since, &zone, SystemClock.now());
-    let report = looked_back(loaded, window)?;
+    write_report(&looked_back(loaded, window)?, args, &zone, out)
+}
+
+/// A report of what never was, the same wherever and whenever it is asked for.
+pub fn demo(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let zone = jiff::tz::TimeZone::UTC;
+    let story = demo::story();
+    let mut reporter = Reporter::new(report_page::window(args.since, &zone, demo::NOW), story.zones);
+    story.deliveries.iter().for_each(|record| reporter.record(record));
+    story.people.iter().for_each(|record| reporter.people(record));
+    let report = Report { made_up: true, ..reporter.finish() };
+    write_report(&report, args, &zone, out)
+}
+
+fn write_report(
+    report: &Report,
+    args: &ReportArgs,
+    zone: &jiff::tz::TimeZone,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
     into(args.output.as_deref(), out, &mut |out| match args.format {
-        ReportFormat::Table if args.output.is_some() => {
-            report_page::table(&report, &zone, Page::plain(PLAIN_WIDTH), out)
+        ReportFormat::Table => {
+            let page = if args.output.is_some() { Page::plain(PLAIN_WIDTH) } else { Page::stdout() };
+            report_page::table(report, args.section, zone, page, out)
         }
-        ReportFormat::Table => report_page::table(&report, &zone, Page::stdout(), out),
-        ReportFormat::Json => report_page::json(&report, out),
-        ReportFormat::Csv => report_page::csv(&report, out),
+        ReportFormat::Json => report_page::json(report, out),
+        ReportFormat::Csv => report_page::csv(report, args.section.unwrap_or(ReportSection::Beat), out),
         ReportFormat::Html => {
-            let made = html::Made { at: SystemClock.now(), zone: &zone, version: env!("CARGO_PKG_VERSION") };
-            out.write_all(html::html(&report, &made).as_bytes())
+            let made = html::Made { zone, version: env!("CARGO_PKG_VERSION") };
+            out.write_all(html::html(report, &made).as_bytes())
         }
     })
 }

@@ -62,6 +62,7 @@ fn carry_out(cli: &Cli) -> Result<Exit, Failure> {
         Command::Inbox(args) => people::inbox(&load::load(&cli.config)?, args, &mut out),
         Command::People(args) => people::people(&load::load(&cli.config)?, args, &mut out),
         Command::Forget(args) => people::forget(&load::load(&cli.config)?, args, &mut out),
+        Command::Report(args) if args.demo => desk::demo(args, &mut out),
         Command::Report(args) => desk::report(&load::load(&cli.config)?, args, &mut out),
         Command::Doctor(args) => doctor::examine(&cli.config, args, &mut out),
         Command::Export(args) => desk::export(&load::load(&cli.config)?, args, &mut out),

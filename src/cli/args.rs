@@ -762,9 +762,33 @@ pub struct ReportArgs {
     pub since: Since,
     #[arg(long, value_enum, default_value_t, help = "How to write it")]
     pub format: ReportFormat,
+    #[arg(
+        long,
+        value_enum,
+        help = "Only this part; a CSV always holds one, the beat when none is named, and JSON all of them"
+    )]
+    pub section: Option<ReportSection>,
+    /// Show the report of a business that is made up, two years of it; needs no configuration
+    #[arg(long)]
+    pub demo: bool,
     /// Write to this file, aside first and then renamed; stdout when none is named
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// A part of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportSection {
+    /// Slots kept and not kept, by account and week
+    Beat,
+    /// Who did something with posts, who came back
+    People,
+    /// Who waits for an answer, and how fast we answer
+    Conversations,
+    /// Leads, customers and money, by what they came from
+    Outcomes,
+    /// Reach set against people and outcomes, post by post
+    Posts,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -774,7 +798,7 @@ pub enum ReportFormat {
     Table,
     /// One JSON object
     Json,
-    /// RFC 4180: one row for each account and week
+    /// RFC 4180: one table
     Csv,
     /// One page with charts, for a browser; it fetches nothing
     Html,
@@ -803,6 +827,8 @@ Examples:
   cadenced report
   cadenced report --since 2026-01-01 --format csv -o beat.csv
   cadenced report --format html -o report.html
+  cadenced report --format csv --section outcomes
+  cadenced report --demo --since 730d
 
 What a slot that was not kept is counted as:
   content   nothing approved was there to send

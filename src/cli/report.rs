@@ -1,14 +1,30 @@
-//! `cadenced report`: how the beat was kept, as a table, as JSON or as CSV. Pure; the report comes in ready.
+//! `cadenced report`: the whole look back, as a table, as JSON or as CSV. Pure; the report comes in ready.
+//!
+//! The beat comes first, then people, conversations, outcomes and posts; reach is one line at the end.
+
+mod csv;
+mod outcomes;
+mod people;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
 use crate::domain::{Cause, Timestamp, time};
-use crate::report::{AccountSummary, Report, Week, Window};
+use crate::report::{AccountSummary, Measured, Report, Week, Window};
 
-use super::args::Since;
-use super::output::{Cell, Page, Table, csv_cell, fit, moment, paint, zone_name};
+use super::args::{ReportSection, Since};
+use super::output::{Cell, Page, Table, fit, moment, paint, zone_name};
+
+pub use csv::csv;
+
+/// The first line of what is no report of anything.
+const MADE_UP: &str = "made up: nothing of this has happened, it shows what a report looks like";
+/// What is counted as the beat, in words.
+const BEAT: &str = "slots that have passed, and posts with a time of their own; kept: a post was delivered for it; late: by more \
+    than a quarter of an hour";
 
 /// Most gaps of an account in the table; the JSON has all of them.
 const GAPS: usize = 5;
@@ -35,44 +51,46 @@ pub fn json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// One row for each account and week.
+/// For people: all of it, or one section.
 ///
 /// # Errors
 /// When the output cannot be written.
-pub fn csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let header = ["account", "platform", "week", "starts", "planned", "kept", "late"];
-    let mut header: Vec<String> = header.into_iter().map(str::to_owned).collect();
-    header.extend(Cause::ALL.map(|cause| format!("empty_{}", cause.name())));
-    csv_row(&header, out)?;
-    for account in &report.accounts {
-        for week in &account.beat.weeks {
-            let mut row = vec![account.account.to_string(), account.platform.clone(), week.week.clone()];
-            row.push(week.starts.to_string());
-            row.extend([week.planned, week.kept, week.late].map(|count| count.to_string()));
-            row.extend(Cause::ALL.map(|cause| week.empty.get(&cause).copied().unwrap_or(0).to_string()));
-            csv_row(&row, out)?;
-        }
-    }
-    Ok(())
-}
-
-fn csv_row<T: AsRef<str>>(cells: &[T], out: &mut dyn Write) -> io::Result<()> {
-    let cells: Vec<_> = cells.iter().map(|cell| csv_cell(cell.as_ref())).collect();
-    write!(out, "{}\r\n", cells.join(","))
-}
-
-/// For people.
-///
-/// # Errors
-/// When the output cannot be written.
-pub fn table(report: &Report, zone: &TimeZone, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn table(
+    report: &Report,
+    section: Option<ReportSection>,
+    zone: &TimeZone,
+    page: Page,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let dim = page.styles().dim;
+    if report.made_up {
+        writeln!(out, "{}\n", paint(page.colour, page.styles().warn, &fit(MADE_UP, page.width)))?;
+    }
     let Window { since, until } = report.window;
     let times = format!("{} to {} ({})", moment(since, zone), moment(until, zone), zone_name(zone));
     writeln!(out, "{}\n", paint(page.colour, dim, &fit(&times, page.width)))?;
-    beat(report, page, out)?;
-    gaps(report, zone, page, out)?;
-    posts(report, page, out)?;
+    let wanted = |of: ReportSection| section.is_none_or(|section| section == of);
+    if wanted(ReportSection::Beat) {
+        title("Beat", BEAT, page, out)?;
+        beat(report, page, out)?;
+        gaps(report, zone, page, out)?;
+    }
+    if wanted(ReportSection::People) {
+        people::people(report, zone, page, out)?;
+    }
+    if wanted(ReportSection::Conversations) {
+        people::conversations(report, zone, page, out)?;
+    }
+    if wanted(ReportSection::Outcomes) {
+        outcomes::outcomes(report, page, out)?;
+    }
+    if wanted(ReportSection::Posts) {
+        outcomes::posts(report, page, out)?;
+        outcomes::reach(report, page, out)?;
+    }
+    if report.not_measured.is_empty() {
+        return Ok(());
+    }
     let missing = format!("not measured yet: {}", report.not_measured.join(", "));
     writeln!(out, "{}", paint(page.colour, dim, &fit(&missing, page.width)))
 }
@@ -137,17 +155,69 @@ fn gaps(report: &Report, zone: &TimeZone, page: Page, out: &mut dyn Write) -> io
     writeln!(out)
 }
 
-fn posts(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    if report.posts.is_empty() {
-        return writeln!(out, "nothing was delivered in this time\n");
+/// A heading, and what is counted below it.
+fn title(name: &str, counts: &str, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", paint(page.colour, page.styles().head, name))?;
+    note(counts, page, out)
+}
+
+/// Words beside the figures, broken where the page ends.
+fn note(text: &str, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > page.width {
+            writeln!(out, "{}", paint(page.colour, page.styles().dim, &line))?;
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line += word;
     }
-    let mut table = Table::new(&[("AUDIENCE", Some(8)), ("GOAL", None), ("POSTS", None), ("DELIVERIES", None)]);
-    for group in &report.posts {
-        let [posts, deliveries] = [group.posts, group.deliveries].map(|count| Cell::new(count.to_string()));
-        table.row(vec![Cell::new(&group.audience), Cell::new(&group.goal), posts, deliveries]);
+    writeln!(out, "{}", paint(page.colour, page.styles().dim, &line))
+}
+
+/// With how many deliveries a figure can speak for.
+fn known_of(measured: &Measured, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let Measured { deliveries, measured, not_yet, silent, gone } = measured;
+    let why =
+        [(not_yet, "not looked at yet"), (silent, "not told by the platform"), (gone, "gone before it was known")];
+    let why = why.into_iter().filter(|(count, _)| **count > 0);
+    let why: Vec<_> = why.map(|(count, why)| format!("{count} {why}")).collect();
+    let others = if why.is_empty() { String::new() } else { format!("; the others: {}", why.join(", ")) };
+    note(&format!("this is known of {measured} of {deliveries} deliveries{others}"), page, out)?;
+    writeln!(out)
+}
+
+/// Figures by week, with a bar for each of the last weeks; `None` where there is no figure.
+fn a_week(rows: &[(&str, Vec<Option<u64>>)], page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let columns = [("A WEEK", None), ("LEAST", None), ("MOST", None), ("LAST", None), ("BY WEEK", Some(8))];
+    let mut table = Table::new(&columns);
+    for (name, weeks) in rows {
+        let shown = &weeks[weeks.len().saturating_sub(BARS)..];
+        let figure =
+            |figure: Option<u64>| Cell::new(figure.map_or_else(|| "-".to_owned(), |figure| figure.to_string()));
+        let known = || shown.iter().flatten().copied();
+        let last = shown.last().copied().flatten();
+        table.row(vec![
+            Cell::new(name),
+            figure(known().min()),
+            figure(known().max()),
+            figure(last),
+            Cell::new(spark(shown)),
+        ]);
     }
     table.render(page, out)?;
     writeln!(out)
+}
+
+/// The highest is a full bar, only nothing is the lowest, and what is not known is none.
+fn spark(weeks: &[Option<u64>]) -> String {
+    let most = weeks.iter().flatten().max().copied().unwrap_or(0).max(1);
+    let steps = BAR.len() as u64 - 1;
+    let bar =
+        |value: u64| BAR[usize::try_from(value.saturating_mul(steps).div_ceil(most)).unwrap_or(0).min(BAR.len() - 1)];
+    weeks.iter().map(|week| week.map_or(' ', bar)).collect()
 }
 
 /// `9 of 10` would be read as a grade; the share tells at once.
@@ -187,140 +257,4 @@ fn bars(weeks: &[Week]) -> String {
         day = day.checked_sub(jiff::Span::new().weeks(1)).unwrap_or(week.starts);
     }
     bars.iter().rev().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use insta::assert_snapshot;
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::domain::AccountId;
-    use crate::report::{
-        AccountBeat, Comparison, ConversationSummary, Gap, OutcomeSummary, PeopleSummary, PostGroup, Reach,
-    };
-
-    fn week(starts: &str, planned: u64, kept: u64, empty: &[(Cause, u64)]) -> Week {
-        let starts: jiff::civil::Date = starts.parse().unwrap();
-        let week = format!("2026-W{:02}", starts.iso_week_date().week());
-        Week { week, starts, planned, kept, late: 0, empty: empty.iter().copied().collect::<BTreeMap<_, _>>() }
-    }
-
-    fn report() -> Report {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let gap = |from: &str, to: &str, slots, cause, reason: &str| Gap {
-            from: at(from),
-            to: at(to),
-            slots,
-            cause,
-            reason: reason.into(),
-        };
-        let fedi = AccountBeat {
-            planned: 16,
-            kept: 12,
-            late: 1,
-            streak: 3,
-            longest_streak: 6,
-            weeks: vec![
-                week("2026-05-04", 5, 5, &[]),
-                week("2026-05-18", 5, 2, &[(Cause::Outage, 1), (Cause::Content, 2)]),
-                week("2026-05-25", 6, 5, &[(Cause::Content, 1)]),
-            ],
-            gaps: vec![
-                gap("2026-05-19T09:00:00Z", "2026-05-20T09:00:00Z", 2, Cause::Content, "nothing is left to send"),
-                gap(
-                    "2026-05-22T09:00:00Z",
-                    "2026-05-22T09:00:00Z",
-                    1,
-                    Cause::Outage,
-                    "missed: its post takes the next slot",
-                ),
-                gap("2026-05-26T09:00:00Z", "2026-05-26T09:00:00Z", 1, Cause::Content, "\u{1b}[31mdesk: gone"),
-            ],
-        };
-        let summary = |account: &str, beat| AccountSummary {
-            account: AccountId::new(account).unwrap(),
-            platform: "mastodon".into(),
-            beat,
-        };
-        Report {
-            made_up: false,
-            window: Window { since: at("2026-05-01T00:00:00Z"), until: at("2026-06-01T00:00:00Z") },
-            accounts: vec![summary("fedi", fedi), summary("new", AccountBeat::default())],
-            people: PeopleSummary::default(),
-            conversations: ConversationSummary::default(),
-            outcomes: OutcomeSummary::default(),
-            posts: vec![PostGroup {
-                audience: "indie-founders".into(),
-                goal: "connection".into(),
-                posts: 7,
-                deliveries: 12,
-                ..PostGroup::default()
-            }],
-            comparison: Comparison::default(),
-            reach: Reach::default(),
-            not_measured: vec!["people", "reach"],
-        }
-    }
-
-    fn shown(report: &Report, write: fn(&Report, &TimeZone, Page, &mut dyn Write) -> io::Result<()>) -> String {
-        let mut out = Vec::new();
-        write(report, &TimeZone::UTC, Page::plain(100), &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn people_see_the_beat_first() {
-        assert_snapshot!(shown(&report(), table), @r"
-    Fri 2026-05-01 00:00 to Mon 2026-06-01 00:00 (UTC)
-
-    ACCOUNT  PLANNED  KEPT       LATE  STREAK  LONGEST  NOT KEPT             BY WEEK
-    fedi     16       12 (75 %)  1     3       6        3 content, 1 outage  █ ▃▆
-    new      0        -          0     0       0
-
-    GAP FROM              TO                    ACCOUNT  SLOTS  CAUSE    REASON
-    Tue 2026-05-19 09:00  Wed 2026-05-20 09:00  fedi     2      content  nothing is left to send
-    Fri 2026-05-22 09:00  Fri 2026-05-22 09:00  fedi     1      outage   missed: its post takes the nex…
-    Tue 2026-05-26 09:00  Tue 2026-05-26 09:00  fedi     1      content  \u{1b}[31mdesk: gone
-
-    AUDIENCE        GOAL        POSTS  DELIVERIES
-    indie-founders  connection  7      12
-
-    not measured yet: people, reach
-    ");
-    }
-
-    #[test]
-    fn a_store_of_today_says_so() {
-        let empty = Report { accounts: Vec::new(), posts: Vec::new(), ..report() };
-        assert_snapshot!(shown(&empty, table), @r"
-    Fri 2026-05-01 00:00 to Mon 2026-06-01 00:00 (UTC)
-
-    no slot has passed in this time
-
-    nothing was delivered in this time
-
-    not measured yet: people, reach
-    ");
-    }
-
-    #[test]
-    fn a_spreadsheet_gets_a_row_a_week() {
-        assert_snapshot!(shown(&report(), |report, _, _, out| csv(report, out)).replace('\r', ""), @r"
-    account,platform,week,starts,planned,kept,late,empty_content,empty_hold,empty_policy,empty_outage,empty_account,empty_platform,empty_other
-    fedi,mastodon,2026-W19,2026-05-04,5,5,0,0,0,0,0,0,0,0
-    fedi,mastodon,2026-W21,2026-05-18,5,2,0,2,0,0,1,0,0,0
-    fedi,mastodon,2026-W22,2026-05-25,6,5,0,1,0,0,0,0,0,0
-    ");
-    }
-
-    #[test]
-    fn a_look_back_begins_a_span_ago_or_with_a_day() {
-        let now = "2026-06-15T12:00:00Z".parse().unwrap();
-        let zone = TimeZone::get("Europe/Berlin").unwrap();
-        let since = |text: &str| window(text.parse().unwrap(), &zone, now).since.to_string();
-        assert_eq!(since("2d"), "2026-06-13T12:00:00Z");
-        assert_eq!(since("2026-06-01"), "2026-05-31T22:00:00Z");
-        assert!("yesterday".parse::<Since>().unwrap_err().contains("a day is written as"));
-    }
 }

@@ -7,6 +7,7 @@
 
 mod beat;
 mod conversations;
+pub mod demo;
 pub mod html;
 mod measured;
 mod outcomes;

@@ -86,6 +86,16 @@ pub enum Verdict {
     QuietAndUseful,
 }
 
+impl Verdict {
+    /// The stable name, as in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LoudAndUseless => "loud-and-useless",
+            Self::QuietAndUseful => "quiet-and-useful",
+        }
+    }
+}
+
 /// How far posts went. It comes last: nobody has said or done anything.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Reach {
