@@ -54,7 +54,7 @@ fn digest(loaded: &Loaded, caller: &dyn Caller, printer: &Arc<Printer>) {
         let written = write_aside(path, |out| match ending {
             "json" => page::json(&report, out),
             "html" => {
-                let made = html::Made { at: now, zone: &TimeZone::system(), version: env!("CARGO_PKG_VERSION") };
+                let made = html::Made { zone: &TimeZone::system(), version: env!("CARGO_PKG_VERSION") };
                 out.write_all(html::html(&report, &made).as_bytes())
             }
             _ => page::table(&report, &TimeZone::system(), Page::plain(PLAIN_WIDTH), out),

@@ -162,12 +162,12 @@ fn weekly(report: &Report) -> Table {
 /// What a cause means to those who plan.
 fn meaning(cause: Cause) -> &'static str {
     match cause {
-        Cause::Content => "nothing approved was there to send",
-        Cause::Hold => "the promotion share, owed answers or the budget held it",
-        Cause::Policy => "quiet hours, the gap or the posts of a day",
-        Cause::Outage => "the daemon, its clock, its disk or its folder",
-        Cause::Account => "paused, or its token not accepted",
-        Cause::Platform => "slow, asked to wait, or refused",
+        Cause::Content => "nothing approved to send",
+        Cause::Hold => "promotion share, owed answers, budget",
+        Cause::Policy => "quiet hours, gap, posts of a day",
+        Cause::Outage => "daemon, clock, disk or folder",
+        Cause::Account => "paused, or token not accepted",
+        Cause::Platform => "slow, asked to wait, refused",
         Cause::Other => "none of these",
     }
 }

@@ -16,6 +16,8 @@ use crate::domain::escape::escape;
 pub const PLOT: Across = Across::percent(92);
 /// Room above the highest place of a drawing with an axis.
 const TOP: u64 = 20;
+/// Most steps of a scale that goes up.
+const STEPS: u64 = 4;
 /// Room for the words below the axis.
 const FOOT: u64 = 24;
 
@@ -142,14 +144,14 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// That reaches `most`, in at most four steps.
-    pub fn to(most: u64) -> Self {
+    /// That reaches `most`, in at most so many steps.
+    pub fn to(most: u64, steps: u64) -> Self {
         let most = most.max(1);
         let mut ten: u64 = 1;
         loop {
             for round in [1, 2, 5] {
                 let step = ten.saturating_mul(round);
-                if most.div_ceil(step) <= 4 {
+                if most.div_ceil(step) <= steps {
                     return Self { step, top: most.div_ceil(step).saturating_mul(step) };
                 }
             }
@@ -182,7 +184,7 @@ impl Plot {
 
     /// With `size` of what is measured to one on the scale, such as seconds to an hour.
     pub fn of_units(height: u64, most: u64, size: u64) -> Self {
-        Self { height, scale: Scale::to(most.div_ceil(size)), size }
+        Self { height, scale: Scale::to(most.div_ceil(size), STEPS), size }
     }
 
     /// Where nought is.
@@ -235,6 +237,8 @@ pub struct Bars {
 const BAR: u64 = 14;
 const NAME: u64 = 20;
 const BETWEEN: u64 = 14;
+/// Longest name that a phone has room for, in characters; the table has all of it.
+const NAMED: usize = 42;
 /// The longest bar leaves room for its figure.
 const LONGEST: Across = Across::percent(72);
 
@@ -250,7 +254,7 @@ pub fn bars(groups: &[Bars]) -> (u64, Markup) {
     let height = down.saturating_sub(BETWEEN).max(1);
     let drawing = html! {
         @for (top, group) in placed {
-            text class="ink" x="0" y=(top + 13) { (escape(&group.name)) }
+            text class="ink" x="0" y=(top + 13) { (cut(&group.name)) }
             @for (nth, bar) in (0u64..).zip(&group.bars) {
                 @let y = top + NAME + (BAR + 4) * nth;
                 @let width = Across::of(bar.length, most, LONGEST);
@@ -265,6 +269,15 @@ pub fn bars(groups: &[Bars]) -> (u64, Markup) {
     (height, drawing)
 }
 
+/// A text that cannot wrap.
+fn cut(text: &str) -> String {
+    let shown = escape(text);
+    match shown.char_indices().nth(NAMED) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown.into_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,9 +287,9 @@ mod tests {
         for (most, ticks) in
             [(0, vec![0, 1]), (3, vec![0, 1, 2, 3]), (7, vec![0, 2, 4, 6, 8]), (101, vec![0, 50, 100, 150])]
         {
-            assert_eq!(Scale::to(most).ticks().collect::<Vec<_>>(), ticks, "{most}");
+            assert_eq!(Scale::to(most, 4).ticks().collect::<Vec<_>>(), ticks, "{most}");
         }
-        assert!(Scale::to(u64::MAX).top() >= u64::MAX / 2);
+        assert!(Scale::to(u64::MAX, 4).top() >= u64::MAX / 2);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::page::Section;
 use super::people::who;
 use super::table::{Column, Table};
 use super::weeks::Weeks;
-use super::words::{count, counted, day, figure, link, moment, span, theirs, unknown};
+use super::words::{count, counted, day, figure, large_span, link, moment, span, theirs, unknown};
 use crate::report::{ConversationSummary, Report, Speed};
 
 /// Height of the chart of weeks.
@@ -41,10 +41,10 @@ fn figures(conversations: &ConversationSummary, known: bool) -> Markup {
             }
             @if let Some(Speed { answers, median_s, p90_s }) = conversations.speed {
                 div {
-                    dt { "half of the first answers came within" } dd { (span(median_s)) }
+                    dt { "half of the first answers came within" } dd { (large_span(median_s)) }
                     dd class="note" { "of " (counted(answers, "first answer", "first answers")) }
                 }
-                div { dt { "nine of ten came within" } dd { (span(p90_s)) } }
+                div { dt { "nine of ten came within" } dd { (large_span(p90_s)) } }
             }
         }
     }
@@ -52,7 +52,7 @@ fn figures(conversations: &ConversationSummary, known: bool) -> Markup {
 
 fn waiting(conversations: &ConversationSummary, known: bool, made: &Made) -> Markup {
     let head = [
-        ("Who", Column::Text),
+        ("Who", Column::Short),
         ("Waits", Column::Short),
         ("Since", Column::Short),
         ("On", Column::Short),

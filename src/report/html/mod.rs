@@ -1,6 +1,6 @@
 //! The report as one page of HTML.
 //!
-//! A page is a value: the same report, made at the same moment, gives the same bytes. It holds all that it needs and
+//! A page is a value: the same report gives the same bytes. It holds all that it needs and
 //! runs nothing: no script, no font, no image and no address that a browser would ask for; its policy forbids them. All
 //! that others wrote is escaped where it is written in, by `maud` for HTML and by [`words::theirs`] for eyes.
 //!
@@ -16,8 +16,6 @@ mod page;
 mod people;
 mod reach;
 mod table;
-#[cfg(test)]
-mod tests;
 mod weeks;
 mod words;
 mod worth;
@@ -25,12 +23,10 @@ mod worth;
 use jiff::tz::TimeZone;
 
 use super::Report;
-use crate::domain::Timestamp;
 
-/// How a page came about.
+/// How a page is made; when is the end of the time that is looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Made<'a> {
-    pub at: Timestamp,
     /// In which times are told.
     pub zone: &'a TimeZone,
     pub version: &'a str,

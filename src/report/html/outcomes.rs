@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::chart::{Bar, Bars, Figure, Fill, bars};
 use super::page::Section;
 use super::table::{Column, Table};
-use super::words::{count, counted, figure, large_money, money, revenue, theirs, unknown};
+use super::words::{bare_money, count, counted, figure, money, revenue, theirs, unknown};
 use crate::domain::{Currency, Money};
 use crate::report::{GainRow, Gains, PostGroup, Report};
 
@@ -52,7 +52,7 @@ fn figures(total: &Gains, known: bool) -> Markup {
             @if total.revenue.is_empty() {
                 div { dt { "revenue" } dd class="unknown" { @if known { "none on record" } @else { "unknown" } } }
             }
-            @for sum in &total.revenue { div { dt { "revenue in " (sum.currency) } dd { (large_money(sum)) } } }
+            @for amount in &total.revenue { div { dt { "revenue in " (amount.currency) } dd { (bare_money(amount)) } } }
         }
     }
 }
@@ -194,7 +194,7 @@ fn groups(posts: &[PostGroup], known: bool) -> Markup {
 
 fn table(caption: &str, head: &'static str, of: &str, rows: &[GainRow]) -> Table {
     let head = [
-        (head, Column::Text),
+        (head, if of == "audience" { Column::Text } else { Column::Short }),
         ("Posts", Column::Number),
         ("Leads", Column::Number),
         ("Customers", Column::Number),

@@ -69,7 +69,7 @@ pub fn page(report: &Report, made: &Made) -> Markup {
                     h1 { (when) }
                     div class="about" {
                         p { "Was the beat kept, and for whom? " (accounts(report)) }
-                        p { "Made on " (moment(made.at, made.zone)) ". Times are those of " (made.zone.iana_name().unwrap_or("this machine")) "." }
+                        p { "Made on " (moment(report.window.until, made.zone)) ". Times are those of " (made.zone.iana_name().unwrap_or("this machine")) "." }
                     }
                     @if report.made_up { p class="made-up" { strong { "Nothing of this has happened." } " It shows what a report looks like." } }
                     nav aria-label="Sections" {

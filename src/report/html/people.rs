@@ -163,7 +163,7 @@ pub fn who(handle: &str, person: &crate::domain::PersonId) -> String {
 
 fn core(people: &PeopleSummary, made: &Made) -> Markup {
     let head = [
-        ("Who", Column::Text),
+        ("Who", Column::Short),
         ("Platform", Column::Short),
         ("Interactions", Column::Number),
         ("Weeks", Column::Number),

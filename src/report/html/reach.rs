@@ -22,7 +22,7 @@ pub fn section(report: &Report) -> Section {
 
 fn accounts(report: &Report) -> Markup {
     let head = [
-        ("Account", Column::Text),
+        ("Account", Column::Short),
         ("Views", Column::Number),
         ("Clicks", Column::Number),
         ("Known for", Column::Number),

@@ -71,21 +71,30 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
-/// An amount with its currency behind it; as many decimals as it needs, and two where it needs any.
+/// An amount with its currency behind it.
 pub fn money(amount: &Money) -> String {
+    format!("{} {}", bare_money(amount), amount.currency)
+}
+
+/// An amount whose currency is told beside it: as many decimals as it needs, and two where it needs any.
+pub fn bare_money(amount: &Money) -> String {
     let micros = amount.micros.unsigned_abs();
     let (whole, part) = (micros / 1_000_000, format!("{:06}", micros % 1_000_000));
     let decimals = part.trim_end_matches('0').len();
     let part = if decimals == 0 { String::new() } else { format!(".{}", &part[..decimals.max(2)]) };
     let sign = if amount.micros < 0 { "−" } else { "" };
-    format!("{sign}{}{part} {}", count(whole), amount.currency)
+    format!("{sign}{}{part}", count(whole))
 }
 
-/// An amount as a figure that stands by itself.
-pub fn large_money(amount: &Money) -> Markup {
-    let shown = money(amount);
-    let (number, currency) = shown.rsplit_once(' ').unwrap_or((&shown, ""));
-    html! { (number) " " small { (currency) } }
+/// The same where it stands large: units are small beside their figures.
+pub fn large_span(seconds: u64) -> Markup {
+    let shown = span(seconds);
+    html! {
+        @for (nth, piece) in shown.split(' ').enumerate() {
+            @if nth > 0 { " " }
+            @if nth % 2 == 0 { (piece) } @else { small { (piece) } }
+        }
+    }
 }
 
 /// One sum for each currency, side by side; a dash where there is none.
@@ -171,5 +180,25 @@ impl Across {
 impl Render for Across {
     fn render_to(&self, to: &mut String) {
         to.push_str(&format!("{}.{:02}%", self.0 / 100, self.0 % 100));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_read_at_a_glance() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([59, 60, 3_600, 5_400, 90_000].map(span), ["59 s", "1 min", "1 h", "1 h 30 min", "1 d 1 h"]);
+        assert_eq!([percent(199, 200), percent(0, 0)], [Some(99), None]);
+    }
+
+    #[test]
+    fn amounts_have_as_many_decimals_as_they_need() {
+        let euros = |micros| money(&Money { micros, currency: "EUR".parse().unwrap() });
+        assert_eq!([99_000_000, 1_234_500_000].map(euros), ["99 EUR", "1,234.50 EUR"]);
+        assert_eq!([-2_500_000, 1_000_001].map(euros), ["−2.50 EUR", "1.000001 EUR"]);
+        assert_eq!(euros(i64::MIN), "−9,223,372,036,854.775808 EUR");
     }
 }

@@ -45,7 +45,8 @@ fn scatter(report: &Report, numbered: &[&PostLine]) -> Markup {
     let posts = &report.comparison.posts;
     let placed: Vec<_> = posts.iter().filter_map(|post| Some((post, post.reach?, post.people?))).collect();
     let most = |pick: fn(&(&PostLine, u64, u64)) -> u64| placed.iter().map(pick).max().unwrap_or(0);
-    let across = Scale::to(most(|(_, reach, _)| *reach));
+    // A phone has room for three figures.
+    let across = Scale::to(most(|(_, reach, _)| *reach), 2);
     let plot = Plot::new(HEIGHT, most(|(_, _, people)| *people));
     let x = |reach| Across::of(reach, across.top(), PLOT);
     let drawing = html! {
@@ -107,7 +108,7 @@ fn verdict(title: &'static str, posts: &[&PostLine], numbered: &[&PostLine], kno
 
 fn table<'a>(caption: &str, posts: impl Iterator<Item = &'a PostLine>, numbered: &[&PostLine], known: bool) -> Table {
     let head = [
-        ("Post", Column::Text),
+        ("Post", Column::Short),
         ("Out on", Column::Short),
         ("For", Column::Text),
         ("Views", Column::Number),
