@@ -10,7 +10,7 @@ use cadenced::ledger::store::{Ledger as _, Room};
 use cadenced::ledger::{Fact, Record, View};
 use serde_json::json;
 
-use super::support::{at, copy_folder, fold, intent, record, story};
+use super::support::{at, copy_folder, fold, intent, record, story, story_with_outcomes};
 
 /// Small segments, a view that always comes from the index, and no machine.
 fn options() -> Options {
@@ -66,7 +66,7 @@ fn broken(dir: &Path) -> Vec<String> {
 #[test]
 fn a_restored_view_is_the_fold_of_the_journal() {
     let dir = tempfile::tempdir().unwrap();
-    let records = story(3000);
+    let records = story_with_outcomes(3000);
     let (first, second) = records.split_at(2000);
     filled(dir.path(), first);
     let (store, view, opened) = open(dir.path());
@@ -90,11 +90,16 @@ fn a_restored_view_is_the_fold_of_the_journal() {
     let (_store, view, opened) = open(dir.path());
     assert_eq!(opened.rebuilt, None);
     assert!(view == fold(&records));
-    let mut keys = records.iter().filter_map(|record| match &record.fact {
-        Fact::Gained(gain) => Some(gain.key_hash()),
-        _ => None,
-    });
-    assert!(keys.clone().count() > 100 && keys.all(|key| view.knows_gain(key)), "some of them were told twice");
+    let keys: Vec<_> = records
+        .iter()
+        .filter_map(|record| match &record.fact {
+            Fact::Gained(gain) => Some(gain.key_hash()),
+            _ => None,
+        })
+        .collect();
+    let different: std::collections::BTreeSet<_> = keys.iter().collect();
+    assert!(different.len() < keys.len() && different.len() > 50, "some of them were told twice");
+    assert!(keys.iter().all(|key| view.knows_gain(*key)));
 }
 
 fn view_of(records: &[Record]) -> View {

@@ -155,18 +155,7 @@ pub fn story(n: usize) -> Vec<Record> {
                 run: None,
             }],
             2 => vec![Fact::AccountStopped { account: delivery.account.clone(), why: "401".into() }],
-            3 => vec![
-                Fact::Pinned { account: delivery.account, identity: second.to_string() },
-                Fact::Gained(Box::new(Gain {
-                    key: format!("order-{}", second % 200),
-                    at: at(second),
-                    kind: GainKind::Lead,
-                    post: Some(delivery.post),
-                    account: None,
-                    money: None,
-                    note: String::new(),
-                })),
-            ],
+            3 => vec![Fact::Pinned { account: delivery.account, identity: second.to_string() }],
             4 => vec![intent(&name, 1, second), outcome(Outcome::Ambiguous { why: "lost".into(), settle: at(second) })],
             5 => vec![intent(&name, 1, second), step(false), outcome(Outcome::Refused { why: "no".into() })],
             6 => vec![Fact::Withdrawn { delivery, by: None }],
@@ -181,6 +170,23 @@ pub fn story(n: usize) -> Vec<Record> {
         for fact in facts {
             records.push(Record::new(at(second), fact));
             second += 1;
+        }
+    }
+    records.truncate(n);
+    records
+}
+
+/// A story in which outcomes come in between, some of them twice.
+pub fn story_with_outcomes(n: usize) -> Vec<Record> {
+    let mut records = Vec::new();
+    for (number, record) in story(n).into_iter().enumerate() {
+        let at = record.at;
+        records.push(record);
+        if number % 10 == 9 {
+            let key = format!("order-{}", number % 700);
+            let (post, account, money, note) = (None, None, None, String::new());
+            let gain = Gain { key, at, kind: GainKind::Lead, post, account, money, note };
+            records.push(Record::new(at, Fact::Gained(Box::new(gain))));
         }
     }
     records.truncate(n);
