@@ -243,6 +243,7 @@ fn life(n: usize) -> Vec<Record> {
         promotion: false,
         counts: true,
         body: String::new(),
+        link: None,
         frozen: serde_json::Value::Null,
         started: at(n),
     };

@@ -94,6 +94,7 @@ impl House {
             schedule: Schedule { zone: jiff::tz::TimeZone::UTC, slots },
             policy: Policy { budget: self.budget.map(Dollars), min_gap: Duration::ZERO, ..default_policy() },
             rules: default_rules(),
+            links: cadenced::domain::Links::default(),
             paused: false,
             identity: None,
             token_expires: None,

@@ -229,6 +229,7 @@ fn setup(name: &str, slots: &[&str]) -> AccountSetup {
             runway_warn: Duration::from_hours(7 * 24),
             budget: None,
         },
+        links: cadenced::domain::Links::default(),
         rules: DeliveryRules {
             timeout: Duration::from_secs(60),
             settle: None,

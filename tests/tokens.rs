@@ -350,6 +350,7 @@ fn setup(host: &'static str, first: &str, sealed_with: Option<&str>) -> AccountS
             runway_warn: Duration::from_hours(1),
             budget: None,
         },
+        links: cadenced::domain::Links::default(),
         rules: DeliveryRules {
             timeout: Duration::from_secs(60),
             settle: None,

@@ -33,6 +33,7 @@ pub fn life(n: usize, account: &str, at: Timestamp) -> Vec<Record> {
         promotion: false,
         counts: true,
         body: body(n, account),
+        link: None,
         frozen: null.clone(),
         started: at,
     };

@@ -99,6 +99,7 @@ pub fn setups(config: &str) -> Vec<AccountSetup> {
             schedule: account.schedule.clone(),
             policy: account.policy.clone(),
             rules: account.rules,
+            links: account.links.clone(),
             paused: account.paused,
             identity: None,
             token_expires: None,

@@ -187,6 +187,7 @@ pub fn unarmed(loaded: &Loaded) -> Vec<AccountSetup> {
                 schedule: account.schedule.clone(),
                 policy: account.policy.clone(),
                 rules: account.rules,
+                links: account.links.clone(),
                 paused: account.paused,
                 identity: account.identity.clone(),
                 token_expires: account.token_expires,

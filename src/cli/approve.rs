@@ -271,6 +271,15 @@ impl Command<'_> {
             writeln!(out, "  as {account}:")?;
             self.show_content(out, file, &body.content(account))?;
         }
+        for account in post.to.iter() {
+            let Some(settings) = self.ask.settings.accounts.get(account) else { continue };
+            if let Some(link) = body.tagged_link(account, &settings.links, &settings.platform) {
+                line(out, "link on", &format!("{account}: {link}"))?;
+            }
+        }
+        if body.track == Some(false) {
+            line(out, "track", "its links are never tagged")?;
+        }
         if post.approval == Approval::Stale {
             line(out, "note", "it was approved before, with other content")?;
         }

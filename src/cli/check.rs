@@ -375,7 +375,10 @@ impl Sweep<'_> {
             if post.rare.trouble.is_none()
                 && let Some(adapter) = self.adapters.get(account)
             {
-                remarks.extend(adapter.check(&content, &Session::default()).into_iter().map(|complaint| Remark {
+                let link = body.tagged_link(account, &settings.links, adapter.platform());
+                let tagged = link.map(|link| Content { link: Some(link), ..content.clone() });
+                let complaints = adapter.check(tagged.as_ref().unwrap_or(&content), &Session::default());
+                remarks.extend(complaints.into_iter().map(|complaint| Remark {
                     order: post.order.clone(),
                     key: complaint.key,
                     account: Some(account.clone()),

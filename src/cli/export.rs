@@ -262,6 +262,7 @@ mod tests {
             promotion: false,
             counts: true,
             body: String::new(),
+            link: None,
             frozen: Value::Null,
             started: at("2026-12-01T08:00:00Z"),
         };

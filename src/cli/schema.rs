@@ -83,6 +83,7 @@ pub fn queue() -> Value {
         "expires": moment("It does not go out from then on."),
         "visibility": visibility,
         "warning": text("Content warning, where the platform knows it."),
+        "track": { "type": "boolean", "description": "Whether its links may be tagged, where the configuration tags links. Default: true." },
         "approval": approval,
     });
     let post = json!({

@@ -57,6 +57,7 @@ keys! {
         "delivery" = Holds::Table(DELIVERY), "How one delivery is carried out.";
         "people" = Holds::Table(PEOPLE), "What is recorded about people who do something with our posts.";
         "digest" = Holds::Table(DIGEST), "The look back on the week.";
+        "links" = Holds::Table(LINKS), "Tags in the links of posts, by which their server sees where somebody came from.";
         "chores" = Holds::Table(CHORES), "When recurring chores run.";
         "accounts" = Holds::Accounts, "The places to publish, each by an id of your own.";
     QUEUE:
@@ -106,6 +107,12 @@ keys! {
         "file" = Holds::Path, "File that the digest is written to: .html, .json, or text. Default: none.";
         "url" = Holds::Text, "Address that the digest is handed over to as JSON, by POST. Default: none.";
         "token" = Holds::Secret, "Secret that is sent with it as a bearer token.";
+    /// `[links]` of the file, and `links` of an account.
+    LINKS:
+        "tag" = Holds::Flag, "Whether links are tagged: utm_source, utm_medium, utm_campaign, and utm_content with the post's id. Default: false.";
+        "source" = Holds::Text, "What utm_source says. Default: the platform's name.";
+        "medium" = Holds::Text, "What utm_medium says. Default: social.";
+        "campaign" = Holds::Text, "What utm_campaign says. Default: the post's series, else its audience.";
     CHORES:
         "runway" = Holds::Cron, "When every account's runway is looked at: six fields with seconds first, in UTC. Default: 0 0 6 * * *.";
         "upkeep" = Holds::Cron, "When the store is looked after: six fields, in UTC. Default: 0 17 * * * *.";
@@ -123,6 +130,7 @@ keys! {
         "budget" = Holds::Amount, "Most US dollars that may be spent in a calendar month of UTC, where the platform bills requests. Default: no limit.";
         "token_expires" = Holds::Moment, "When the account's token ends, such as 2027-01-30, for platforms that do not tell. It is announced ahead.";
         "delivery" = Holds::Table(ACCOUNT_DELIVERY), "As [delivery], for this account.";
+        "links" = Holds::Table(LINKS), "As [links], for this account.";
     ACCOUNT_DELIVERY:
         "timeout" = Holds::Span, "For one request in total.";
         "settle" = Holds::Span, "How long after an ambiguous attempt a read-back's \"not there\" may count.";

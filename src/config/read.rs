@@ -18,8 +18,9 @@ use crate::domain::policy::{
     ApprovalMode, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
 };
 use crate::domain::secret::secret_ref;
+use crate::domain::tagging::TAG_CHARS;
 use crate::domain::time::parse_span;
-use crate::domain::{AccountId, Dollars, Fault, SecretRef, Timestamp};
+use crate::domain::{AccountId, Dollars, Fault, Links, SecretRef, Timestamp};
 
 use super::keys::{self, Key, names};
 use super::settings::{
@@ -124,6 +125,14 @@ pub fn draft(file: &Path, bytes: &[u8], env: &ConfigEnv<'_>) -> Draft {
     Draft { settings: Some(settings), faults: reader.faults.finish(), usable }
 }
 
+/// What holds for an account that says nothing else.
+struct Common<'c> {
+    zone: &'c TimeZone,
+    policy: &'c Policy,
+    rules: &'c DeliveryRules,
+    links: &'c Links,
+}
+
 struct Reader<'r, 't> {
     faults: Faults<'t>,
     base: PathBuf,
@@ -140,6 +149,7 @@ impl<'t> Reader<'_, 't> {
         };
         let delivery = self.section(root, "delivery", keys::DELIVERY);
         let rules = delivery.map_or_else(default_rules, |table| self.rules(table, &default_rules()));
+        let links = self.links(root, &Links::default());
         let stop_timeout = delivery.and_then(|table| self.span(table, "stop_timeout")).unwrap_or(STOP_TIMEOUT);
         Settings {
             file: file.to_owned(),
@@ -152,7 +162,7 @@ impl<'t> Reader<'_, 't> {
             people: self.people(root),
             digest: self.digest(root),
             chores: self.chores(root),
-            accounts: self.accounts(root, &zone, &policy, &rules),
+            accounts: self.accounts(root, &Common { zone: &zone, policy: &policy, rules: &rules, links: &links }),
             zone,
         }
     }
@@ -441,13 +451,32 @@ impl<'t> Reader<'_, 't> {
         rules
     }
 
-    fn accounts(
-        &mut self,
-        root: &DeTable<'t>,
-        zone: &TimeZone,
-        policy: &Policy,
-        rules: &DeliveryRules,
-    ) -> BTreeMap<AccountId, AccountSettings> {
+    fn links(&mut self, table: &DeTable<'t>, base: &Links) -> Links {
+        let mut links = base.clone();
+        let Some(inner) = self.section(table, "links", keys::LINKS) else { return links };
+        if let Some(tag) = inner.get("tag").and_then(|value| self.faults.flag("tag", value)) {
+            links.tag = tag;
+        }
+        links.source = self.tag_value(inner, "source").or(links.source);
+        links.medium = self.tag_value(inner, "medium").unwrap_or(links.medium);
+        links.campaign = self.tag_value(inner, "campaign").or(links.campaign);
+        links
+    }
+
+    /// What a tag is to say.
+    fn tag_value(&mut self, table: &DeTable<'t>, key: &str) -> Option<String> {
+        let value = table.get(key)?;
+        let text = self.faults.text(key, value)?;
+        if text.trim().is_empty() || text.chars().count() > TAG_CHARS || text.chars().any(char::is_control) {
+            let hint =
+                format!("write a word or a few, at most {TAG_CHARS} characters; without the key the default holds");
+            self.faults.error(value.span(), format!("{key:?} cannot be {}", quoted(text)), hint);
+            return None;
+        }
+        Some(text.to_string())
+    }
+
+    fn accounts(&mut self, root: &DeTable<'t>, common: &Common<'_>) -> BTreeMap<AccountId, AccountSettings> {
         let mut accounts = BTreeMap::new();
         let Some(value) = root.get("accounts") else { return accounts };
         let Some(table) = self.faults.table("accounts", value) else { return accounts };
@@ -461,7 +490,7 @@ impl<'t> Reader<'_, 't> {
                 }
             };
             let Some(table) = self.faults.table(key.get_ref(), value) else { continue };
-            let account = self.account(id, table, value, (zone, policy, rules));
+            let account = self.account(id, table, value, common);
             accounts.extend(account.map(|account| (account.id.clone(), account)));
         }
         accounts
@@ -472,15 +501,16 @@ impl<'t> Reader<'_, 't> {
         id: Option<AccountId>,
         table: &DeTable<'t>,
         whole: &Value<'t>,
-        (zone, policy, rules): (&TimeZone, &Policy, &DeliveryRules),
+        common: &Common<'_>,
     ) -> Option<AccountSettings> {
         let platform = self.platform(table, whole);
-        let policy = Policy { budget: self.budget(table), ..self.policy(table, policy) };
+        let policy = Policy { budget: self.budget(table), ..self.policy(table, common.policy) };
         let rules = match self.section(table, "delivery", keys::ACCOUNT_DELIVERY) {
-            Some(inner) => self.rules(inner, rules),
-            None => *rules,
+            Some(inner) => self.rules(inner, common.rules),
+            None => *common.rules,
         };
-        let zone = table.get("timezone").and_then(|value| self.zone(value)).unwrap_or_else(|| zone.clone());
+        let links = self.links(table, common.links);
+        let zone = table.get("timezone").and_then(|value| self.zone(value)).unwrap_or_else(|| common.zone.clone());
         let slots = self.slots(table, whole);
         let paused = table.get("paused").and_then(|value| self.faults.flag("paused", value)).unwrap_or(false);
         let identity = self.identity(table);
@@ -500,6 +530,7 @@ impl<'t> Reader<'_, 't> {
             schedule: Schedule { zone, slots },
             policy,
             rules,
+            links,
             paused,
             identity,
             token_expires,
@@ -695,6 +726,7 @@ pub fn may_show(line: &str) -> bool {
         keys::DIGEST,
         keys::DELIVERY,
         keys::RETRY,
+        keys::LINKS,
         keys::CHORES,
     ];
     let line = line.trim_start_matches('\u{feff}').trim();
@@ -709,6 +741,7 @@ pub fn may_show(line: &str) -> bool {
             "platform",
             "slots",
             "paused",
+            "links",
             "identity",
             "budget",
             "token_expires",
@@ -717,5 +750,5 @@ pub fn may_show(line: &str) -> bool {
             "allow_remote",
         ]
         .contains(&key);
-    known && (!value.contains('{') || ["promotion", "unanswered", "retry"].contains(&key))
+    known && (!value.contains('{') || ["promotion", "unanswered", "retry", "links"].contains(&key))
 }

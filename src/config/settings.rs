@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use url::Url;
 
 use crate::domain::policy::{ApprovalMode, DeliveryRules, Policy, Schedule};
-use crate::domain::{AccountId, Place, SecretRef, Timestamp};
+use crate::domain::{AccountId, Links, Place, SecretRef, Timestamp};
 
 /// Everything the file says, with defaults filled in and paths made absolute.
 #[derive(Debug, Clone)]
@@ -122,6 +122,7 @@ pub struct AccountSettings {
     pub schedule: Schedule,
     pub policy: Policy,
     pub rules: DeliveryRules,
+    pub links: Links,
     pub paused: bool,
     /// The remote account's stable id, when the file pins it.
     pub identity: Option<String>,

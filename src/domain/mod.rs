@@ -21,6 +21,7 @@ pub mod secret;
 pub mod sorted;
 pub mod spending;
 pub mod state;
+pub mod tagging;
 pub mod time;
 
 pub use cause::Cause;
@@ -34,4 +35,5 @@ pub use secret::{Secret, SecretRef};
 pub use sorted::Sorted;
 pub use spending::{Dollars, Month, Spend};
 pub use state::{Checkpoint, Held, JsonText, Remote, State};
+pub use tagging::Links;
 pub use time::Timestamp;

@@ -1,5 +1,6 @@
 //! Begins attempts and carries them on.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -314,7 +315,8 @@ impl Engine {
         }
         let Some(desk) = self.desks.get(account) else { return };
         // The session may have told limits since the post was put into its lane.
-        if let Some(complaint) = desk.setup.adapter.check(&content, &desk.session).into_iter().next() {
+        let tagged = with_link(&content, desk.tagged_link(&body));
+        if let Some(complaint) = desk.setup.adapter.check(&tagged, &desk.session).into_iter().next() {
             self.object(&post, account, Held::Invalid, complaint.reason);
             return self.advance(account, now);
         }
@@ -403,6 +405,7 @@ impl Engine {
             return self.advance(account, now);
         }
         let Some(intent) = self.intent(&delivery, &mut beginning, now) else { return };
+        beginning.content = with_link(&beginning.content, intent.link.clone()).into_owned();
         let aside = self.set_aside(account, &beginning.content, now);
         let job = self.job(&intent, beginning.content, media);
         let (done, published) = beginning.prior.map_or((Vec::new(), 0), |open| (open.done, open.published));
@@ -473,6 +476,8 @@ impl Engine {
         let post = beginning.post.as_ref()?;
         let desk = self.desks.get(&delivery.account)?;
         let number = draw(self.seed, &delivery.to_string(), "freeze");
+        let link = desk.tagged_link(&beginning.body);
+        let frozen = desk.setup.adapter.freeze(&with_link(&beginning.content, link.clone()), now, number);
         Some(Intent {
             delivery: delivery.clone(),
             platform: desk.setup.adapter.platform().into(),
@@ -487,7 +492,8 @@ impl Engine {
             promotion: post.goal == crate::domain::Goal::Promotion,
             counts: post.kind == Kind::Post,
             body: std::mem::take(&mut beginning.body),
-            frozen: desk.setup.adapter.freeze(&beginning.content, now, number),
+            link,
+            frozen,
             started: now,
         })
     }
@@ -791,7 +797,15 @@ fn key(account: &AccountId, digest: &Digest) -> String {
     Digest(bytes).hex()[..32].to_owned()
 }
 
-/// A hash of what people will see, whatever the post is called.
+/// The content as it goes out: with the link that tags have been put into, if there is one.
+pub(super) fn with_link(content: &Content, link: Option<String>) -> Cow<'_, Content> {
+    match link {
+        Some(link) => Cow::Owned(Content { link: Some(link), ..content.clone() }),
+        None => Cow::Borrowed(content),
+    }
+}
+
+/// A hash of what people will see, whatever the post is called and its link is tagged with.
 fn fingerprint(content: &Content) -> u64 {
     let mut hash = Sha256::new();
     let mut add = |part: &str| {

@@ -11,6 +11,7 @@ use crate::ledger::view::{Head, Open};
 use crate::plan::Lane;
 use crate::platform::contract::Session;
 use crate::queue::Post;
+use crate::queue::digest::Body;
 
 use super::empties::Empties;
 use super::ends::Said;
@@ -122,7 +123,7 @@ pub(super) struct Meanwhile {
 pub(super) struct Beginning {
     /// `None` when the post is not in the queue (any more): then it is only looked for.
     pub post: Option<Arc<Post>>,
-    /// The canonical JSON that is intended, and what the account would publish of it.
+    /// The canonical JSON that is intended, and what the account would publish of it, but for the tags of its link.
     pub body: String,
     pub content: Content,
     pub slot: Option<Timestamp>,
@@ -196,6 +197,12 @@ impl Desk {
         // Limits and tokens may be those of another server or secret now.
         self.session = Session::default();
         self.take_tokens(head);
+    }
+
+    /// The link of a post as this account publishes it, with tags, by the post's body; `None` where it goes out as it is.
+    pub fn tagged_link(&self, body: &str) -> Option<String> {
+        let AccountSetup { id, adapter, links, .. } = &self.setup;
+        links.tag.then(|| Body::read(body).tagged_link(id, links, adapter.platform())).flatten()
     }
 
     /// Whether something is under way that a stop should wait for.

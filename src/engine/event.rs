@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::policy::{DeliveryRules, Policy, Schedule};
-use crate::domain::{AccountId, Timestamp};
+use crate::domain::{AccountId, Links, Timestamp};
 use crate::engage::retention::Retention;
 use crate::ledger::store::CommitError;
 use crate::parts::{Inbox, ShelfError};
@@ -77,6 +77,7 @@ pub struct AccountSetup {
     pub schedule: Schedule,
     pub policy: Policy,
     pub rules: DeliveryRules,
+    pub links: Links,
     pub paused: bool,
     /// The remote account's stable id, when the configuration pins it.
     pub identity: Option<String>,

@@ -12,7 +12,7 @@ use crate::queue::{Approval, Change, Post};
 use crate::telemetry::events::{Event as LogEvent, quote};
 
 use super::Engine;
-use super::attempts::UNWANTED;
+use super::attempts::{UNWANTED, with_link};
 use super::desk::{Desk, Work};
 use super::engine::{Folder, Mode, Then};
 use super::event::runway_horizon;
@@ -248,7 +248,8 @@ impl Engine {
         let content = post.content(account);
         let (said_before, absent) = (self.said_before(post, account, &content), self.absence(post, account));
         let Some(desk) = self.desks.get_mut(account) else { return };
-        let objection = desk.setup.adapter.check(&content, &desk.session).into_iter().next();
+        let link = content.link.as_ref().and_then(|_| desk.tagged_link(&post.body.read()));
+        let objection = desk.setup.adapter.check(&with_link(&content, link), &desk.session).into_iter().next();
         let objection = objection.map(|complaint| (Held::Invalid, complaint.reason)).or(absent).or(said_before);
         let cost = self.cost(account, &content);
         let Some(desk) = self.desks.get_mut(account) else { return };

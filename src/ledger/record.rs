@@ -259,6 +259,10 @@ pub struct Intent {
     /// its post has left the queue.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub body: String,
+    /// The link of the content with its tags, where it got some: a repeat sends the same one, whatever the configuration
+    /// says by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
     /// What the adapter froze before the first attempt: all that a repeat must send unchanged.
     pub frozen: Value,
     /// When the first attempt on this content began.

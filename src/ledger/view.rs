@@ -1075,6 +1075,7 @@ mod tests {
             promotion: false,
             counts: true,
             body: String::new(),
+            link: None,
             frozen: json!(null),
             started: at(0),
         }

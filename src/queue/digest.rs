@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccountId, Content, Digest, Goal, MediaItem, PostId, ReplyTo, Timestamp, Visibility};
+use crate::domain::{
+    AccountId, Content, Digest, Goal, Links, MediaItem, PostId, ReplyTo, Timestamp, Visibility, tagging,
+};
 
 /// A text that is borrowed where it can be.
 pub type Words<'a> = Cow<'a, str>;
@@ -58,6 +60,9 @@ pub struct Body<'a> {
     pub thread: Option<Vec<Words<'a>>>,
     #[serde(borrow, default)]
     pub to: Vec<Words<'a>>,
+    /// `false`: its links are never tagged. Left out while they may be, so that digests of before stay what they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<bool>,
     #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<Words<'a>, VariantBody<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,6 +129,24 @@ impl<'a> Body<'a> {
             visibility: self.visibility.unwrap_or_default(),
             warning: self.warning.as_ref().map(owned),
         }
+    }
+}
+
+impl Body<'_> {
+    /// The link that `account` publishes, with tags; `None` where it goes out as it is.
+    pub fn tagged_link(&self, account: &AccountId, links: &Links, platform: &str) -> Option<String> {
+        if !links.tag || self.track == Some(false) {
+            return None;
+        }
+        let own = self.variant.get(account.as_str()).and_then(|variant| variant.link.as_ref());
+        let campaign = links.campaign.as_deref().or(self.series.as_deref()).or(self.audience.as_deref());
+        let origin = tagging::Origin {
+            source: links.source.as_deref().unwrap_or(platform),
+            medium: &links.medium,
+            campaign,
+            post: &self.id,
+        };
+        tagging::tagged(own.or(self.link.as_ref())?, &origin)
     }
 }
 
@@ -196,7 +219,7 @@ mod tests {
                 at: at.map(|at| Timestamp::from_millisecond(at).unwrap()),
                 audience: next(), conversation: next(), expires: None, goal: Some(Goal::Change), id, lang: next(),
                 link: next(), media, not_before: None, priority, reply_to: next(), series: next(), tags, text: next(),
-                thread, to, variant, visibility: Some(Visibility::Unlisted), warning: next(),
+                thread, to, track: priority.map(|number| number > 0), variant, visibility: Some(Visibility::Unlisted), warning: next(),
             }
         }
     }
@@ -225,6 +248,30 @@ mod tests {
             (other.text.as_str(), other.tags.len(), other.link.as_deref()),
             ("all", 1, Some("https://a.example"))
         );
+    }
+
+    #[test]
+    fn a_link_is_tagged_with_where_it_is_published() {
+        let links = Links { tag: true, ..Links::default() };
+        let of = |body: &str, links: &Links| {
+            Body::read(body).tagged_link(&AccountId::new("a").unwrap(), links, "mastodon").unwrap_or_default()
+        };
+        let plain = r#"{"audience":"founders","id":"p","link":"https://a.example/"}"#;
+        let tags = "utm_source=mastodon&utm_medium=social&utm_campaign=founders&utm_content=p";
+        assert_eq!(of(plain, &links), format!("https://a.example/?{tags}"));
+        let own = r#"{"audience":"founders","id":"p","link":"https://a.example/","series":"desk","variant":{"a":{"link":"https://b.example/?x=1"}}}"#;
+        let said = Links { source: Some("us".into()), medium: "post".into(), ..links.clone() };
+        let tags = "utm_source=us&utm_medium=post&utm_campaign=desk&utm_content=p";
+        assert_eq!(of(own, &said), format!("https://b.example/?x=1&{tags}"));
+        let said = Links { campaign: Some("spring".into()), ..links.clone() };
+        assert!(of(own, &said).contains("utm_campaign=spring&"));
+        for (body, links) in [
+            (plain, &Links::default()),
+            (r#"{"audience":"founders","id":"p","link":"https://a.example/","track":false}"#, &links),
+            (r#"{"audience":"founders","id":"p"}"#, &links),
+        ] {
+            assert_eq!(of(body, links), "", "{body}");
+        }
     }
 
     #[test]

@@ -62,6 +62,7 @@ pub const POST_KEYS: &[&str] = &[
     "reply_to",
     "visibility",
     "warning",
+    "track",
     "variant",
     "approval",
 ];
@@ -82,6 +83,7 @@ pub const REPLY_KEYS: &[&str] = &[
     "thread",
     "visibility",
     "warning",
+    "track",
     "approval",
 ];
 /// Keys of `[post.variant.ACCOUNT]`.
@@ -363,6 +365,8 @@ impl<'r, 'a, 't> Reader<'r, 'a, 't> {
             tags: self.tags(table),
             text: table.get("text").and_then(|value| self.words("text", value, Shape::Prose)),
             thread: self.thread(table),
+            // `true` is what holds without the key, and the same content.
+            track: table.get("track").and_then(|value| self.faults.flag("track", value)).filter(|track| !track),
             visibility: self.visibility(table),
             warning: table.get("warning").and_then(|value| self.words("warning", value, Shape::Prose)),
             ..Body::default()

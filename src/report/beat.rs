@@ -261,6 +261,7 @@ mod tests {
             promotion: false,
             counts: slot.is_some(),
             body: String::new(),
+            link: None,
             frozen: serde_json::Value::Null,
             started: at("2026-06-01T00:00:00Z"),
         }))

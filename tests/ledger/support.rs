@@ -122,6 +122,7 @@ pub fn intent(delivery: &str, attempt: u32, second: i64) -> Fact {
         promotion: attempt == 2,
         counts: true,
         body: String::new(),
+        link: None,
         frozen: json!({"created": "2027-01-15T08:00:00Z"}),
         started: at(second),
     }))

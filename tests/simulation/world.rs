@@ -552,6 +552,7 @@ impl World {
                     schedule: seat.schedule.clone(),
                     policy,
                     rules,
+                    links: cadenced::domain::Links::default(),
                     paused: seat.paused,
                     identity: seat.identity.clone(),
                     seal: Some(seal(pairs::KEY)),

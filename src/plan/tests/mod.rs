@@ -228,6 +228,7 @@ impl World {
             promotion: super::index::is_promotion(post),
             counts: post.kind == Kind::Post,
             body: String::new(),
+            link: None,
             frozen: Value::Null,
             started: now,
         };

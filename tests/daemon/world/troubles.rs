@@ -104,6 +104,7 @@ impl World {
             schedule: plan.schedule.clone(),
             policy: plan.policy.clone(),
             rules: plan.rules,
+            links: cadenced::domain::Links::default(),
             paused: *paused,
             identity: None,
             seal: Some(seal(pairs::KEY)),
