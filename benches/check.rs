@@ -61,6 +61,7 @@ fn main() {
             now: wall(),
             format: Format::Text(Look::Plain),
             over: &|_| false,
+            sent: &|_| None,
         };
         let mut out = Vec::new();
         let began = ticks();

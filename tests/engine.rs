@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cadenced::control::protocol::DaemonReport;
 use cadenced::domain::policy::{
-    ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
+    ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Spray, Unanswered,
 };
 use cadenced::domain::{
     AccountId, Checkpoint, Content, DeliveryId, Digest, JsonText, MediaItem, Remote, SecretRef, State, Timestamp, time,
@@ -228,6 +228,7 @@ fn setup(name: &str, slots: &[&str]) -> AccountSetup {
             quiet: Vec::new(),
             runway_warn: Duration::from_hours(7 * 24),
             budget: None,
+            spray: Spray::default(),
         },
         links: cadenced::domain::Links::default(),
         rules: DeliveryRules {
@@ -761,6 +762,45 @@ fn a_token_that_is_refused_is_tried_no_more_while_that_is_being_recorded() {
     bench.settle();
     assert_eq!(bench.recorded(), ["intent", "auth", "account-stopped"]);
     assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "retrying"));
+}
+
+#[test]
+fn nearly_the_same_to_the_same_people_is_held_where_the_policy_says_so() {
+    let words =
+        |last: &str| format!("The desk I built the first version on, with two screens and a lamp, stands in a {last}");
+    let to_b = |post: String| post.replace("to = [\"a\"]", "to = [\"b\"]");
+    let toml = [post("p", &words("cellar"), ""), to_b(post("q", &words("garage"), ""))].concat();
+    let others = to_b(post("r", &words("garage"), "")).replace("audience = \"all\"", "audience = \"some\"");
+    let setups = |spray| {
+        let setup = |name| setup(name, &["0 9 * * *"]);
+        vec![setup("a"), AccountSetup { policy: Policy { spray, ..setup("b").policy }, ..setup("b") }]
+    };
+    let run = |spray, toml: &str| {
+        let mut bench = Bench::new(View::default(), Mode::Publish, "2026-06-01T08:30:00Z");
+        bench.configure(setups(spray));
+        bench.file("q.toml", toml);
+        bench.tell(Event::Inbox(Inbox::Complete));
+        bench.settle();
+        // Both have their slot at once.
+        bench.until("2026-06-01T09:00:00Z");
+        bench
+    };
+    let mut bench = run(Spray::Hold, &toml);
+    let why = "duplicate: p@a said nearly the same to the same people; change the text, or wait 90 days";
+    assert_eq!((bench.calls.len(), bench.held("q@b").as_str()), (1, why));
+    bench.replied("posted");
+    bench.settle();
+    let mut bench = bench.restarted();
+    assert_eq!(bench.held("q@b"), why, "what was said is known after a restart");
+    bench.now = at("2026-08-30T10:00:00Z");
+    bench.tell(Event::Chore(Chore::Runway));
+    bench.settle();
+    assert_eq!(bench.state("q@b"), "scheduled");
+    for (spray, toml) in
+        [(Spray::Warn, toml.clone()), (Spray::Hold, [post("p", &words("cellar"), ""), others].concat())]
+    {
+        assert_eq!(run(spray, &toml).calls.len(), 2);
+    }
 }
 
 #[test]

@@ -349,6 +349,7 @@ fn setup(host: &'static str, first: &str, sealed_with: Option<&str>) -> AccountS
             quiet: Vec::new(),
             runway_warn: Duration::from_hours(1),
             budget: None,
+            spray: cadenced::domain::policy::Spray::default(),
         },
         links: cadenced::domain::Links::default(),
         rules: DeliveryRules {

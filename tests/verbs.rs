@@ -69,7 +69,9 @@ impl Adapter for Wall {
         let film = |item: &MediaItem| item.facts.as_ref().is_some_and(|facts| facts.mime == "video/mp4");
         let films = content.media.iter().any(film).then(|| Complaint::new("media", "a wall takes no films"));
         let long = long.then(|| Complaint::new("text", "longer than ten letters").with_hint("shorten it"));
-        long.into_iter().chain(films).collect()
+        let far = content.link.as_ref().is_some_and(|link| link.len() > 60);
+        let far = far.then(|| Complaint::new("link", "the link is longer than sixty letters"));
+        long.into_iter().chain(films).chain(far).collect()
     }
     fn freeze(&self, _: &Content, _: Timestamp, _: u64) -> serde_json::Value {
         serde_json::Value::Null
@@ -152,6 +154,17 @@ impl QueueDesk for Folder {
 }
 
 fn run(config: &str, folder: &Folder, format: Format, over: &dyn Fn(&DeliveryId) -> bool) -> (u8, String) {
+    run_after(config, folder, format, over, &|_| None)
+}
+
+/// The same, when deliveries were sent.
+fn run_after(
+    config: &str,
+    folder: &Folder,
+    format: Format,
+    over: &dyn Fn(&DeliveryId) -> bool,
+    sent: &dyn Fn(&DeliveryId) -> Option<Timestamp>,
+) -> (u8, String) {
     let ask = Check {
         config_file: Path::new("/c/cadenced.toml"),
         config: Ok(config.as_bytes().to_vec()),
@@ -161,6 +174,7 @@ fn run(config: &str, folder: &Folder, format: Format, over: &dyn Fn(&DeliveryId)
         now: "2026-11-20T10:00:00Z".parse().expect("a moment"),
         format,
         over,
+        sent,
     };
     let mut out = Vec::new();
     let code = check(&ask, folder, &mut out).expect("memory takes it");
@@ -345,4 +359,67 @@ fn what_cannot_be_approved_is_told() {
     snapshot("approve-refused", &said);
     assert_eq!(folder.text("a.toml"), before);
     assert!(!folder.text("d.toml").contains("approval"), "all or nothing");
+}
+
+#[test]
+fn the_same_words_to_the_same_people_are_a_finding() {
+    let sprays = |config: &str, first: &str, second: &str, sent: &dyn Fn(&DeliveryId) -> Option<Timestamp>| {
+        let folder = Folder::new(&[("1.toml", first), ("2.toml", second)]);
+        let (_, out) = run_after(config, &folder, Format::Json, &|delivery| sent(delivery).is_some(), sent);
+        let found: Vec<String> = out
+            .lines()
+            .filter(|line| line.contains("nearly the same"))
+            .map(|line| {
+                let fault: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                format!("{}:{} {}", fault["file"].as_str().expect("a file"), fault["line"], fault["reason"])
+            })
+            .collect();
+        found
+    };
+    let first = post("p", "one", "a b c d e", "");
+    let second = post("q", "two", "A b! c d E", "");
+    let never = |_: &DeliveryId| None;
+    let said = "/c/q/2.toml:6 \"p says nearly the same to the same people (1.toml:6:8)\"";
+    assert_eq!(sprays(CONFIG, &first, &second, &never), [said]);
+    let others = second.replace("audience = \"a\"", "audience = \"b\"");
+    assert!(sprays(CONFIG, &first, &others, &never).is_empty(), "it is for other people");
+    assert!(sprays(CONFIG, &first, &post("q", "two", "f g h i j", ""), &never).is_empty(), "it says something else");
+    let off = CONFIG.replace("[policy]", "[policy]\nspray = \"off\"");
+    assert!(sprays(&off, &first, &second, &never).is_empty());
+    // What was sent counts for ninety days.
+    let sent = |day: &str| {
+        let at: Timestamp = format!("{day}T09:00:00Z").parse().expect("a moment");
+        move |delivery: &DeliveryId| (delivery.post.as_str() == "p").then_some(at)
+    };
+    assert_eq!(sprays(CONFIG, &first, &second, &sent("2026-09-01")), [said]);
+    assert!(sprays(CONFIG, &first, &second, &sent("2026-08-01")).is_empty());
+    let expired = |delivery: &DeliveryId| delivery.post.as_str() == "p";
+    let folder = Folder::new(&[("1.toml", &first), ("2.toml", &second)]);
+    let (_, out) = run_after(CONFIG, &folder, Format::Json, &expired, &never);
+    assert!(!out.contains("nearly the same"), "what never went out has not been said: {out}");
+}
+
+#[test]
+fn one_post_for_two_accounts_of_a_platform_needs_two_texts() {
+    let both = post("p", "one", "a b c d e", "").replace("[\"one\"]", "[\"one\", \"two\"]");
+    let (_, out) = plain(CONFIG, &Folder::new(&[("1.toml", &both)]));
+    assert!(out.contains("one and two are both on wall, and say nearly the same"), "{out}");
+    assert!(out.contains("[post.variant.two]"), "{out}");
+    let own = format!("{both}[post.variant.two]\ntext = \"f g h i j\"\n");
+    let (_, out) = plain(CONFIG, &Folder::new(&[("1.toml", &own)]));
+    assert!(!out.contains("nearly the same"), "{out}");
+}
+
+#[test]
+fn a_link_is_as_long_as_it_goes_out() {
+    let tagging = format!("{CONFIG}[links]\ntag = true\n");
+    let check = |config: &str, more: &str| {
+        let link = format!("link = \"https://a.example/\"\n{more}");
+        plain(config, &Folder::new(&[("1.toml", &post("p", "one", "short", &link))])).1
+    };
+    assert!(check(&tagging, "").contains("one: the link is longer than sixty letters"), "{}", check(&tagging, ""));
+    let not_here = tagging.replace("place = \"1\"", "place = \"1\"\nlinks = { tag = false }");
+    for out in [check(CONFIG, ""), check(&tagging, "track = false"), check(&not_here, "")] {
+        assert!(!out.contains("the link is longer"), "{out}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Answers commands: the daemon is asked when one runs; else the same engine answers from the store's files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -216,15 +216,17 @@ pub fn into(
     }
 }
 
-/// What is over as far as the store's files tell; nothing when there is no store, or none that can be read.
-pub fn finished(config: &Path) -> BTreeSet<DeliveryId> {
-    let Ok(loaded) = load::read(config) else { return BTreeSet::new() };
-    let Ok(view) = fold(&loaded) else { return BTreeSet::new() };
-    let mut over = BTreeSet::new();
+/// What is over as far as the store's files tell, and when it was sent if it was; nothing when there is no store, or none that
+/// can be read.
+pub fn finished(config: &Path) -> BTreeMap<DeliveryId, Option<Timestamp>> {
+    let Ok(loaded) = load::read(config) else { return BTreeMap::new() };
+    let Ok(view) = fold(&loaded) else { return BTreeMap::new() };
+    let mut over = BTreeMap::new();
     for (account, held) in view.accounts() {
         for (post, entry) in held.deliveries() {
             if Stage::from(&entry.state).is_over() {
-                over.insert(DeliveryId::new(post.clone(), account.clone()));
+                let sent = entry.sent.as_ref().map(|sent| sent.from);
+                over.insert(DeliveryId::new(post.clone(), account.clone()), sent);
             }
         }
     }

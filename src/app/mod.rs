@@ -112,7 +112,8 @@ fn checked(cli: &Cli, args: &CheckArgs, out: &mut dyn std::io::Write) -> Result<
             CheckFormat::Text => check::Format::Text(look(Page::stdout())),
             CheckFormat::Json => check::Format::Json,
         },
-        over: &|delivery| over.contains(delivery),
+        over: &|delivery| over.contains_key(delivery),
+        sent: &|delivery| over.get(delivery).copied().flatten(),
     };
     let folder = folder::Folder::only(&args.files);
     let code = check::check(&ask, &folder, out);

@@ -25,6 +25,7 @@ use crate::queue::parse::{self, Surroundings};
 use crate::queue::{Kind, Order, Post};
 
 use super::faults::{self, Look, Source};
+use super::sprays::{self, Sprays};
 
 /// Everything is as it should be.
 pub const CLEAN: u8 = 0;
@@ -86,6 +87,8 @@ pub struct Check<'a> {
     pub format: Format,
     /// Whether a delivery is over, as far as the store can tell: then its times may be in the past.
     pub over: &'a dyn Fn(&DeliveryId) -> bool,
+    /// When a delivery was sent, as far as the store can tell.
+    pub sent: &'a dyn Fn(&DeliveryId) -> Option<Timestamp>,
 }
 
 /// Checks everything and writes what is found. The exit code: [`CLEAN`], [`FINDINGS`] or [`UNUSABLE`]. Warnings about
@@ -137,6 +140,7 @@ pub fn check(ask: &Check<'_>, folder: &dyn QueueFolder, out: &mut dyn Write) -> 
         ids: BTreeMap::new(),
         fixed: BTreeMap::new(),
         said: BTreeMap::new(),
+        sprays: Sprays::default(),
         answers: Vec::new(),
         late: BTreeMap::new(),
         files: 0,
@@ -263,17 +267,17 @@ impl Report<'_> {
 }
 
 /// Something to say about a key of a post.
-struct Remark {
-    order: Order,
-    key: String,
-    account: Option<AccountId>,
-    severity: Severity,
-    reason: String,
-    hint: Option<String>,
+pub(super) struct Remark {
+    pub order: Order,
+    pub key: String,
+    pub account: Option<AccountId>,
+    pub severity: Severity,
+    pub reason: String,
+    pub hint: Option<String>,
 }
 
 impl Remark {
-    fn warning(post: &Post, key: &str, reason: String) -> Self {
+    pub fn warning(post: &Post, key: &str, reason: String) -> Self {
         let (order, key) = (post.order.clone(), key.to_owned());
         Self { order, key, account: None, severity: Severity::Warning, reason, hint: None }
     }
@@ -291,6 +295,7 @@ struct Sweep<'s> {
     fixed: BTreeMap<AccountId, Vec<(Timestamp, PostId, Order)>>,
     /// What people will see, by a hash of it.
     said: BTreeMap<(AccountId, u64), PostId>,
+    sprays: Sprays,
     /// Posts that answer one of ours, with its id.
     answers: Vec<(Order, PostId, Arc<[AccountId]>)>,
     /// Remarks that only all files together give, by file.
@@ -365,6 +370,7 @@ impl Sweep<'_> {
             self.answers.push((post.order.clone(), answered, post.to.clone()));
         }
         let mut past = false;
+        let (mut texts, mut said_before) = (Vec::new(), false);
         for account in post.to.iter() {
             let Some(settings) = self.settings.accounts.get(account) else { continue };
             if settings.paused {
@@ -387,10 +393,19 @@ impl Sweep<'_> {
                     hint: complaint.hint,
                 }));
             }
-            self.note_words(post, account, &content, remarks);
+            said_before |= self.note_words(post, account, &content, remarks);
             self.note_cost(post, account, settings, &content, remarks);
             past |= self.note_times(post, account, settings, remarks);
+            let delivery = DeliveryId::new(post.id.clone(), account.clone());
+            let at = match (self.ask.sent)(&delivery) {
+                Some(sent) => Some(sent),
+                None if (self.ask.over)(&delivery) => continue,
+                None => post.rare.at.or(post.rare.not_before),
+            };
+            texts.push(sprays::Said::new(account, settings, content, at));
         }
+        let audience = body.audience.as_deref().unwrap_or_default();
+        self.sprays.look(post, audience, texts, said_before, self.ask.now, remarks);
         if past {
             let (key, reason) = match post.rare.at {
                 Some(at) => ("at", format!("{at} has passed")),
@@ -433,10 +448,10 @@ impl Sweep<'_> {
         remarks.push(remark);
     }
 
-    /// The same thing said twice on one account.
-    fn note_words(&mut self, post: &Post, account: &AccountId, content: &Content, remarks: &mut Vec<Remark>) {
+    /// The same thing said twice on one account; whether it is.
+    fn note_words(&mut self, post: &Post, account: &AccountId, content: &Content, remarks: &mut Vec<Remark>) -> bool {
         if post.kind == Kind::Reply || content.text.trim().is_empty() {
-            return;
+            return false;
         }
         let mut hash = DefaultHasher::new();
         (content.text.trim(), &content.link).hash(&mut hash);
@@ -446,7 +461,9 @@ impl Sweep<'_> {
             let mut remark = Remark::warning(post, "text", format!("{first} says the same on {account}"));
             remark.account = Some(account.clone());
             remarks.push(remark);
+            return true;
         }
+        false
     }
 
     /// Notes fixed times; whether the post's time is over although the delivery is not.
@@ -510,6 +527,10 @@ impl Sweep<'_> {
                 reason: format!("there is no post {answered} in the queue to be answered"),
                 hint: near.map(|near| format!("did you mean {near:?}?")),
             });
+        }
+        for remark in self.sprays.remarks(&|file| self.folder.read(&self.settings.queue.path, file).unwrap_or_default())
+        {
+            self.late.entry(remark.order.file.clone()).or_default().push(remark);
         }
         for (file, remarks) in std::mem::take(&mut self.late) {
             let bytes = self.folder.read(&self.settings.queue.path, &file).unwrap_or_default();

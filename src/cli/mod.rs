@@ -23,6 +23,7 @@ pub mod plan;
 pub mod report;
 pub mod resolve;
 pub mod schema;
+mod sprays;
 pub mod status;
 
 pub use args::{Cli, Command};

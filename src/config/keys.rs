@@ -83,6 +83,7 @@ keys! {
         "promotion" = Holds::Table(PROMOTION), "Most promotion among consecutive posts.";
         "unanswered" = Holds::Table(UNANSWERED), "Holds posts with the goals change and promotion while people wait for an answer.";
         "quiet" = Holds::Quiet, "Local hours in which nothing is published, such as [\"22:00-07:00\"]. Default: none.";
+        "spray" = Holds::OneOf(&["off", "warn", "hold"]), "What becomes of the same text, or nearly, to several accounts of one audience or again within 90 days: a finding of check (warn), or a hold as well. Default: warn.";
         "runway_warn" = Holds::Span, "Warn when approved posts for less than that are left. Default: 7d.";
     PROMOTION:
         "share" = Holds::Share, "From 0 to 1. Default: 0.2.";

@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::domain::document::{DeTable, DeValue, Faults, Text, Value, nearest, quoted};
 use crate::domain::policy::{
-    ApprovalMode, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Unanswered,
+    ApprovalMode, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Spray, Unanswered,
 };
 use crate::domain::secret::secret_ref;
 use crate::domain::tagging::TAG_CHARS;
@@ -55,6 +55,7 @@ pub fn default_policy() -> Policy {
         quiet: Vec::new(),
         runway_warn: Duration::from_secs(7 * 86_400),
         budget: None,
+        spray: Spray::default(),
     }
 }
 
@@ -387,6 +388,10 @@ impl<'t> Reader<'_, 't> {
         }
         if let Some(value) = table.get("quiet") {
             policy.quiet = self.quiet(value).unwrap_or_default();
+        }
+        if let Some(value) = table.get("spray") {
+            let names = [("off", Spray::Off), ("warn", Spray::Warn), ("hold", Spray::Hold)];
+            policy.spray = self.faults.one_of("spray", value, &names).unwrap_or(base.spray);
         }
         if let Some(span) = self.span(table, "runway_warn") {
             policy.runway_warn = span;

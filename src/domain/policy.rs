@@ -40,6 +40,20 @@ pub struct Policy {
     pub runway_warn: Duration,
     /// Most that may be spent in a calendar month of UTC, where the platform bills requests.
     pub budget: Option<Dollars>,
+    /// What becomes of a post that says what another one has said to the same people.
+    pub spray: Spray,
+}
+
+/// What becomes of the same text to several accounts of one audience, or again too soon.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Spray {
+    /// It goes out, and nothing is said.
+    Off,
+    /// `cadenced check` says so.
+    #[default]
+    Warn,
+    /// It is held as well.
+    Hold,
 }
 
 /// What becomes of a slot that passed while the daemon was away.

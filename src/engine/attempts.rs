@@ -24,6 +24,7 @@ use super::desk::{Beginning, Work};
 use super::engine::{Folder, Mode, Then};
 use super::patience::Patience;
 use super::spending::TOO_DEAR;
+use super::spray::spray_of;
 use super::{Command, Engine, Ticket};
 
 /// Why an attempt is given up whose post is not what it was any more.
@@ -308,6 +309,10 @@ impl Engine {
             self.object(&post, account, Held::Duplicate, detail);
             return self.advance(account, now);
         }
+        if let Some(other) = self.sprayed(account, &post, &content, now) {
+            self.object(&post, account, Held::Duplicate, spray_of(&other));
+            return self.advance(account, now);
+        }
         if !self.can_afford(account, &content, now) {
             // The account's rules have changed since the post was put into its lane.
             self.refresh_on(&post, account);
@@ -330,6 +335,7 @@ impl Engine {
             self.object(&post, account, Held::Duplicate, "a dry run sends nothing".into());
             return self.advance(account, now);
         }
+        self.spoke(account, &post, &content, now);
         let prior = None;
         self.begin(
             account,

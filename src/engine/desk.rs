@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::deliver::{Delivery, Probe};
-use crate::domain::{Content, Origin, Timestamp};
+use crate::domain::{Content, Origin, PostId, Timestamp};
 use crate::ledger::view::{Head, Open};
 use crate::plan::Lane;
 use crate::platform::contract::Session;
@@ -197,6 +197,17 @@ impl Desk {
         // Limits and tokens may be those of another server or secret now.
         self.session = Session::default();
         self.take_tokens(head);
+    }
+
+    /// Whether an attempt at this post is about to be made, and not on record yet.
+    pub fn begins(&self, post: &PostId) -> bool {
+        let chosen = |beginning: &Beginning| beginning.post.as_ref().is_some_and(|chosen| chosen.id == *post);
+        match &self.work {
+            Work::Gathering { beginning, .. } => chosen(beginning),
+            Work::Looking { looking, .. } => chosen(&looking.beginning),
+            Work::Intending { delivery, .. } => delivery.id().post == *post,
+            Work::Idle | Work::Delivering { .. } | Work::Parked { .. } => false,
+        }
     }
 
     /// The link of a post as this account publishes it, with tags, by the post's body; `None` where it goes out as it is.

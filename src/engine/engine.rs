@@ -16,6 +16,7 @@ use crate::telemetry::events::Event as LogEvent;
 use super::desk::{Desk, Work};
 use super::empties::HOLD;
 use super::gains::Gains;
+use super::spray::Spoken;
 use super::tokens::is_stopped;
 use super::{AccountSetup, Chore, Command, Event, Ticket};
 
@@ -90,6 +91,8 @@ pub struct Engine {
     pub(super) sweep_ended: bool,
     pub(super) resolved: Vec<(Ticket, Result<(), CommitError>)>,
     pub(super) gains: Gains,
+    /// What was said lately; looked up when it is first asked for.
+    pub(super) spoken: Option<Spoken>,
     /// Whose call a ticket is.
     pub(super) callers: BTreeMap<Ticket, AccountId>,
     pub(super) next_ticket: u64,
@@ -175,6 +178,7 @@ impl Engine {
             sweep_ended: false,
             resolved: Vec::new(),
             gains: Gains::default(),
+            spoken: None,
             callers: BTreeMap::new(),
             next_ticket: 0,
         }

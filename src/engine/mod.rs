@@ -34,6 +34,7 @@ mod private;
 mod probes;
 mod public;
 mod spending;
+mod spray;
 mod sweeps;
 mod tokens;
 

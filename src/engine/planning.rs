@@ -16,6 +16,7 @@ use super::attempts::{UNWANTED, with_link};
 use super::desk::{Desk, Work};
 use super::engine::{Folder, Mode, Then};
 use super::event::runway_horizon;
+use super::spray::spray_of;
 use super::tokens::is_stopped;
 
 impl Engine {
@@ -260,12 +261,16 @@ impl Engine {
     }
 
     /// What was held as a double stays so as long as it is one; whether a post is one shows when its turn comes.
-    fn said_before(&self, post: &Arc<Post>, account: &AccountId, content: &Content) -> Option<(Held, String)> {
+    fn said_before(&mut self, post: &Arc<Post>, account: &AccountId, content: &Content) -> Option<(Held, String)> {
         let entry = self.entry(&DeliveryId::new(post.id.clone(), account.clone()))?;
         let held = matches!(entry.state, State::Held { reason: Held::Duplicate, .. });
         let same = held && entry.digest == Some(post.digest);
-        let other = if same { self.double(account, post, content, self.now) } else { None };
-        other.map(|other| (Held::Duplicate, double_of(&other)))
+        if !same {
+            return None;
+        }
+        let double = self.double(account, post, content, self.now).map(|other| double_of(&other));
+        let detail = double.or_else(|| self.sprayed(account, post, content, self.now).map(|other| spray_of(&other)))?;
+        Some((Held::Duplicate, detail))
     }
 
     /// Looks again at posts that were held when their turn came: time may have mended it, or somebody.

@@ -239,7 +239,7 @@ impl Engine {
 /// A post that is begun when its files are found.
 #[derive(Debug)]
 pub(super) struct Looking {
-    beginning: Beginning,
+    pub(super) beginning: Beginning,
     media: Vec<Media>,
     look: Look,
 }

@@ -152,6 +152,7 @@ mod tests {
             quiet: Vec::new(),
             runway_warn: Duration::from_hours(7 * 24),
             budget: None,
+            spray: crate::domain::policy::Spray::default(),
         }
     }
 

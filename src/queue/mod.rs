@@ -3,6 +3,7 @@
 //! `parse` reads one file, `digest` says what approval is bound to, `approval` reads and writes it, [`Queue`] folds
 //! the files into one set of posts in which each id stands once.
 
+pub mod alike;
 pub mod approval;
 pub mod digest;
 pub mod packed;

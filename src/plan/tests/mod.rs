@@ -48,6 +48,7 @@ fn free() -> Policy {
         quiet: Vec::new(),
         runway_warn: Duration::from_hours(7 * 24),
         budget: None,
+        spray: crate::domain::policy::Spray::default(),
     }
 }
 

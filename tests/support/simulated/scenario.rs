@@ -379,6 +379,7 @@ fn account(chance: &mut Chance, family: Family, n: usize, twins: u64) -> Account
         quiet,
         runway_warn: Duration::from_secs(7 * 86_400),
         budget: None,
+        spray: cadenced::domain::policy::Spray::default(),
     };
     if !may_be_kept(family, &slots, &policy) {
         policy.quiet.clear();
