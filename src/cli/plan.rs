@@ -143,6 +143,7 @@ mod tests {
             account: None,
             state,
             reason: reason.map(ToOwned::to_owned),
+            allowed_from: None,
         }
     }
 
@@ -155,6 +156,7 @@ mod tests {
                 account: Some("fedi".parse().unwrap()),
                 state: PlanState::Empty,
                 reason: Some("no approved post".into()),
+                allowed_from: None,
             },
             line(
                 Some("2026-12-03T09:00:00Z"),

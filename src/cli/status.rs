@@ -284,6 +284,7 @@ mod tests {
             remote_id: delivered.then(|| "115".into()),
             url: delivered.then(|| "https://mastodon.example/@me/115".into()),
             digest: Some(Digest::of(b"desk")),
+            allowed_from: None,
             history: None,
         }
     }

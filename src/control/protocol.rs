@@ -368,6 +368,9 @@ pub struct DeliveryReport {
     pub url: Option<String>,
     /// Digest of what was planned last, or sent.
     pub digest: Option<Digest>,
+    /// From when the promotion share lets a held post go, as the plan ahead has it; there only when that can be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_from: Option<Timestamp>,
     /// Oldest first; there only when one post or delivery was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<HistoryLine>>,
@@ -598,6 +601,9 @@ pub struct PlanLine {
     pub state: PlanState,
     /// Why it is held, or why the slot is empty.
     pub reason: Option<String>,
+    /// It is held now for the promotion share, and goes out then, as the plan ahead has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_from: Option<Timestamp>,
 }
 
 impl PlanLine {
@@ -668,6 +674,7 @@ mod tests {
             remote_id: None,
             url: None,
             digest: None,
+            allowed_from: None,
             history: None,
         }
     }
@@ -780,6 +787,7 @@ mod tests {
             account: Some("fedi".parse().unwrap()),
             state: PlanState::Empty,
             reason: Some("nothing approved".into()),
+            allowed_from: None,
         };
         assert_eq!(
             serde_json::to_value(&empty).unwrap(),

@@ -1,5 +1,6 @@
 //! What the engine knows, as the reports that people and programs ask for.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::control::protocol::{
@@ -33,16 +34,28 @@ impl Engine {
             let plan = self.as_held(id, desk, plan);
             accounts.push(self.account_report(id, desk, &plan, now));
             let platform = desk.setup.adapter.platform();
-            let slots: std::collections::BTreeMap<_, _> = plan
+            let slots: BTreeMap<_, _> = plan
                 .iter()
                 .filter(|line| line.held.is_none())
                 .filter_map(|line| Some((line.post.clone()?, line.at?)))
+                .collect();
+            let shares: BTreeMap<_, _> = plan
+                .iter()
+                .filter(|line| line.share.is_some())
+                .filter_map(|line| Some((line.post.clone()?, line)))
                 .collect();
             for (post, entry) in held.into_iter().flat_map(Account::deliveries) {
                 let delivery = DeliveryId::new(post.clone(), id.clone());
                 if which.is_none_or(|which| which.covers(&delivery)) {
                     let slot = slots.get(post).copied();
-                    deliveries.push(self.delivery_report(delivery, platform, entry, slot, Some(desk)));
+                    let mut report = self.delivery_report(delivery, platform, entry, slot, Some(desk));
+                    if let (Some(line), State::Held { reason: Held::PromotionShare, .. }) =
+                        (shares.get(post), &entry.state)
+                    {
+                        report.reason = Some(share_text(line));
+                        report.allowed_from = line.at;
+                    }
+                    deliveries.push(report);
                 }
             }
         }
@@ -81,7 +94,7 @@ impl Engine {
                     State::Uncertain { why, .. } => (None, PlanState::Uncertain, Some(why.to_string())),
                     _ => continue,
                 };
-                lines.push(PlanLine { at, delivery: Some(delivery), account: None, state, reason });
+                lines.push(PlanLine { at, delivery: Some(delivery), account: None, state, reason, allowed_from: None });
             }
             let plan = desk.lane.project(self.view.account(id), self.brakes_ahead(id, now), now, until);
             lines.extend(self.as_held(id, desk, plan).into_iter().map(|line| plan_line(id, line)));
@@ -103,7 +116,7 @@ impl Engine {
         let Some(reason) = self.held_as_a_whole(id, desk) else {
             return lines.into_iter().map(|line| self.with_who_waits(id, line)).collect();
         };
-        let posts = lines.into_iter().filter(|line| line.post.is_some());
+        let posts = lines.into_iter().filter(|line| line.post.is_some()).map(|line| Projected { share: None, ..line });
         posts
             .map(|line| Projected { at: None, held: line.held.or(Some((reason, None))), empty: None, ..line })
             .collect()
@@ -228,6 +241,7 @@ impl Engine {
             remote_id: remote.map(|remote| remote.id.clone()),
             url: remote.and_then(|remote| remote.url.clone()),
             digest: entry.digest,
+            allowed_from: None,
             history: None,
         }
     }
@@ -309,16 +323,36 @@ fn gone_report(id: &AccountId) -> AccountReport {
     }
 }
 
+/// Why the promotion share holds a post, and what ends that.
+fn share_text(line: &Projected) -> String {
+    let Some(share) = &line.share else { return Held::PromotionShare.to_string() };
+    let since = share.since.map(|since| format!("since {since}, ")).unwrap_or_default();
+    let ending = match (line.at, share.posts) {
+        (Some(at), Some(0)) => format!("allowed from {at}"),
+        (Some(at), Some(1)) => format!("allowed from {at} if the post before it goes out"),
+        (Some(at), Some(posts)) => format!("allowed from {at} if the {posts} posts before it go out"),
+        (None, Some(1)) => "allowed at the earliest after one more post that is no promotion".into(),
+        (None, Some(posts)) if posts > 1 => format!("allowed at the earliest after {posts} more that are no promotion"),
+        (_, None) => "the share is less than one post of the window: it is never allowed".into(),
+        _ => "allowed when its turn comes".into(),
+    };
+    format!("{}: {since}{ending}", Held::PromotionShare)
+}
+
 fn plan_line(account: &AccountId, line: Projected) -> PlanLine {
+    let (share, allowed_from) =
+        (line.share.is_some().then(|| share_text(&line)), line.at.filter(|_| line.share.is_some()));
     let delivery = line.post.map(|post| DeliveryId::new(post, account.clone()));
     let account = delivery.is_none().then(|| account.clone());
     let (state, reason) = match (&delivery, line.held) {
         (None, _) => (PlanState::Empty, line.empty),
-        (Some(_), None) => (PlanState::Scheduled, None),
+        // Where it goes out all the same, it says what that depends on.
+        (Some(_), None) => (PlanState::Scheduled, share),
+        (Some(_), Some((Held::PromotionShare, _))) if share.is_some() => (PlanState::Held, share),
         (Some(_), Some((held, Some(detail)))) => (PlanState::Held, Some(format!("{held}: {detail}"))),
         (Some(_), Some((held, None))) => (PlanState::Held, Some(held.to_string())),
     };
-    PlanLine { at: line.at, delivery, account, state, reason }
+    PlanLine { at: line.at, delivery, account, state, reason, allowed_from }
 }
 
 /// The records of one delivery, in words.

@@ -1,15 +1,16 @@
 //! The plan ahead: the same turns, taken on a copy of the lane, with every send delivered at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::time::since;
-use crate::domain::{Held, Month, PostId, Timestamp};
-use crate::ledger::view::Account;
+use crate::domain::{Held, Month, PostId, State, Timestamp};
+use crate::ledger::view::{Account, Entry};
 use crate::queue::{Approval, Kind, Post};
 
+use super::gates;
 use super::index::is_promotion;
-use super::lane::{Brakes, Choice, Lane, Projected};
+use super::lane::{Brakes, Choice, Lane, Projected, Share};
 use super::past::{Counted, Imagined, Past};
 use super::slots;
 use super::turn::Passed;
@@ -84,24 +85,33 @@ impl Lane {
         let mut lane = self.clone();
         let mut lines = Vec::new();
         let mut held = BTreeMap::new();
+        let mut sent = 0;
+        // Whom the share holds now. Whom it holds at the end only, it holds for what has not been sent yet.
+        let by_share = |entry: &Entry| matches!(entry.state, State::Held { reason: Held::PromotionShare, .. });
+        let recorded = account.into_iter().flat_map(Account::deliveries);
+        let mut shared: BTreeSet<PostId> =
+            recorded.filter(|(_, entry)| by_share(entry)).map(|(id, _)| id.clone()).collect();
+        let filled = gates::promotion_filled(&self.policy.promotion, &Past::of(account));
         lane.index.settle_begun(account);
         lane.run_ahead(account, brakes, now, until, empty_slots, |lane, event| match event {
-            None => held = lane.holds(),
+            None => {
+                held = lane.holds();
+                let by_share = held.iter().filter(|(_, (reason, _))| *reason == Held::PromotionShare);
+                shared.extend(by_share.map(|(id, _)| id.clone()));
+            }
             Some(Ahead::Sent { at, choice }) => {
                 held.remove(&choice.post.id);
-                lines.push(Projected { at: Some(at), post: Some(choice.post.id.clone()), held: None, empty: None });
+                let share =
+                    shared.contains(&choice.post.id).then_some(Share { since: filled.since, posts: Some(sent) });
+                sent += u32::from(choice.post.kind == Kind::Post);
+                lines.push(Projected { at: Some(at), share, ..Projected::of(choice.post.id.clone()) });
             }
             Some(Ahead::Empty { slot, reason }) if slot >= now => {
-                lines.push(Projected { at: Some(slot), post: None, held: None, empty: Some(reason) });
+                lines.push(Projected { at: Some(slot), post: None, held: None, empty: Some(reason), share: None });
             }
             Some(Ahead::Empty { .. }) => {}
             Some(Ahead::Ended { at, post, word }) if !held.contains_key(&post.id) => {
-                lines.push(Projected {
-                    at: Some(at),
-                    post: Some(post.id.clone()),
-                    held: None,
-                    empty: Some(word.into()),
-                });
+                lines.push(Projected { at: Some(at), empty: Some(word.into()), ..Projected::of(post.id.clone()) });
             }
             Some(Ahead::Ended { .. }) => {}
         });
@@ -111,7 +121,11 @@ impl Lane {
         held.extend(at_last);
         lines.sort_by_key(|line| line.at);
         let held = held.into_iter();
-        lines.extend(held.map(|(id, hold)| Projected { at: None, post: Some(id), held: Some(hold), empty: None }));
+        lines.extend(held.map(|(id, hold)| {
+            let by_share = hold.0 == Held::PromotionShare && shared.contains(&id);
+            let share = by_share.then_some(Share { since: filled.since, posts: filled.others });
+            Projected { held: Some(hold), share, ..Projected::of(id) }
+        }));
         lines
     }
 

@@ -128,11 +128,37 @@ pub fn day(policy: &Policy, zone: &TimeZone, past: &Past<'_>, now: Timestamp) ->
 /// `window` consecutive posts.
 pub fn promotion_open(rule: &Promotion, past: &Past<'_>) -> bool {
     let window = rule.window.max(1);
-    // A share that is written 0.3 is a little less in binary; 0.3 of 10 are 3 all the same.
-    let most = (rule.share * f64::from(window) + 1e-9).floor();
+    let most = most_promotion(rule);
     let others = usize::try_from(window - 1).unwrap_or(usize::MAX);
     let sent = past.counted().take(others).filter(|sent| sent.promotion).count();
     sent as f64 + 1.0 <= most
+}
+
+/// A share that is written 0.3 is a little less in binary; 0.3 of 10 are 3 all the same.
+fn most_promotion(rule: &Promotion) -> f64 {
+    (rule.share * f64::from(rule.window.max(1)) + 1e-9).floor()
+}
+
+/// What the promotion share waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filled {
+    /// When the latest promotion that counts was sent.
+    pub since: Option<Timestamp>,
+    /// How many posts that are no promotion make room for one; `None` when no number does.
+    pub others: Option<u32>,
+}
+
+/// How long the share stays closed: what was sent before moves out of the window with every post that follows.
+pub fn promotion_filled(rule: &Promotion, past: &Past<'_>) -> Filled {
+    let window = rule.window.max(1);
+    let most = most_promotion(rule);
+    let counted = past.counted().take(usize::try_from(window - 1).unwrap_or(usize::MAX));
+    let places: Vec<(u32, Timestamp)> =
+        (0u32..).zip(counted).filter(|(_, sent)| sent.promotion).map(|(place, sent)| (place, sent.from)).collect();
+    // With so many others before it, only those are within the window that were sent last.
+    let within = |others: u32| places.iter().filter(|(place, _)| place + others < window - 1).count();
+    let others = (most >= 1.0).then(|| (0..window).find(|others| within(*others) as f64 + 1.0 <= most)).flatten();
+    Filled { since: places.first().map(|(_, from)| *from), others }
 }
 
 #[cfg(test)]
@@ -175,6 +201,34 @@ mod tests {
 
     fn berlin() -> TimeZone {
         TimeZone::get("Europe/Berlin").unwrap()
+    }
+
+    #[test]
+    fn the_share_opens_after_so_many_others_as_move_promotion_out_of_the_window() {
+        // Latest first: was it promotion?
+        let filled = |share: f64, window: u32, sent: &[bool]| {
+            let moment = |place: usize| Timestamp::from_second(1_800_000_000 - 86_400 * place as i64).unwrap();
+            let counted = |(place, promotion): (usize, &bool)| Counted {
+                from: moment(place),
+                to: Some(moment(place)),
+                promotion: *promotion,
+            };
+            // The past is imagined in the order in which it came.
+            let imagined = past(&sent.iter().enumerate().map(counted).rev().collect::<Vec<_>>());
+            let rule = Promotion { share, window };
+            let Filled { since, others } = promotion_filled(&rule, &Past::with(None, &imagined));
+            if others == Some(0) {
+                assert!(promotion_open(&rule, &Past::with(None, &imagined)));
+            }
+            (since.map(|since| (0..).find(|place| moment(*place) == since).unwrap()), others)
+        };
+        let (yes, no) = (true, false);
+        assert_eq!(filled(0.2, 10, &[no, no]), (None, Some(0)));
+        assert_eq!(filled(0.2, 10, &[yes, no]), (Some(0), Some(0)));
+        assert_eq!(filled(0.2, 10, &[no, yes, no, yes]), (Some(1), Some(6)));
+        assert_eq!(filled(0.25, 4, &[no, yes]), (Some(1), Some(2)));
+        assert_eq!(filled(0.05, 10, &[no]), (None, None), "none is ever allowed");
+        assert_eq!(filled(1.0, 1, &[yes]), (None, Some(0)));
     }
 
     #[test]

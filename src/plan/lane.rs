@@ -150,6 +150,24 @@ pub struct Projected {
     pub held: Option<(Held, Option<String>)>,
     /// Why a slot stays empty.
     pub empty: Option<String>,
+    /// It is held now for the promotion share, and this is what ends that. With `at`, it goes out then.
+    pub share: Option<Share>,
+}
+
+/// What is known of a post that the promotion share holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// The promotion that filled the share, and when it was sent.
+    pub since: Option<Timestamp>,
+    /// How many posts go out before it. Without `Projected::at`: how many that are no promotion are needed; `None` when no
+    /// number would do.
+    pub posts: Option<u32>,
+}
+
+impl Projected {
+    pub(super) fn of(post: PostId) -> Self {
+        Self { at: None, post: Some(post), held: None, empty: None, share: None }
+    }
 }
 
 impl Lane {

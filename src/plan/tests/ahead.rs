@@ -64,6 +64,28 @@ fn the_plan_ahead_is_what_then_happens() {
 }
 
 #[test]
+fn a_post_that_the_share_holds_says_since_when_and_until_when() {
+    let told = |share: f64, others: &[&str], name: &str| {
+        let policy = Policy { promotion: Promotion { share, window: 4 }, ..free() };
+        let first = |name: &str| Post { priority: 1, ..promotion(name) };
+        let others = others.iter().map(|name| post(name));
+        let mut world = World::hourly(policy).with([first("p"), first("q"), first("r")].into_iter().chain(others));
+        // It was its turn once, and another post went.
+        world.live("2026-06-01T08:30:00Z", "2026-06-01T10:30:00Z");
+        assert_eq!(world.shown(name), "held: promotion-share");
+        let until = at("2026-06-03T00:00:00Z");
+        let lines = world.lane.project(world.account(), world.brakes, at("2026-06-01T10:30:00Z"), until);
+        let line = lines.iter().find(|line| line.post == Some(id(name))).unwrap();
+        let share = line.share.clone().unwrap();
+        (line.at.map(short), share.since.map(short), share.posts)
+    };
+    let nine = || Some("09:00".to_owned());
+    assert_eq!(told(0.25, &["a", "b", "c"], "q"), (Some("13:00".into()), nine(), Some(2)));
+    assert_eq!(told(0.25, &["a", "b"], "q"), (None, nine(), Some(2)), "one is not enough");
+    assert_eq!(told(0.1, &["a", "b"], "p"), (None, None, None), "less than one of four");
+}
+
+#[test]
 fn what_is_being_sent_is_not_in_the_plan_any_more() {
     let policy = Policy { promotion: Promotion { share: 0.25, window: 4 }, ..free() };
     let fixed_promotion = Post { goal: Goal::Promotion, ..fixed("p", "2026-06-01T10:00:00Z") };
