@@ -15,15 +15,17 @@ use cadenced::domain::time::after;
 use cadenced::domain::{AccountId, Content, DeliveryId, Digest, Interaction, PostId, Remote, Timestamp};
 use cadenced::platform::contract::crowd::{By, CrowdAct};
 use cadenced::platform::contract::sweep::{Found, Heard, Hindrance, Sweep, Watched};
-use cadenced::platform::contract::{Adapter, Entry, HttpReply, Job, Session, Table, Twin};
+use cadenced::platform::contract::{Abilities, Adapter, Entry, HttpReply, Job, Session, Table, Twin};
 use cadenced::platform::mastodon::twin::MastodonTwin;
 use cadenced::platform::{REGISTRY, find};
 use support::drive::Drive;
+use support::graph::{film, picture};
 use support::sweep::{Swept, agrees, answer, recorded, sweep_in, sweep_with};
 
 /// A platform with posts of ours on it.
 struct World {
     name: String,
+    can: Abilities,
     adapter: Arc<dyn Adapter>,
     twin: Box<dyn Twin>,
     session: Session,
@@ -32,24 +34,33 @@ struct World {
 }
 
 impl World {
-    fn new(entry: &Entry, name: &str, mut twin: Box<dyn Twin>) -> Self {
+    fn new(entry: &Entry, name: &str, twin: Box<dyn Twin>) -> Self {
         let values = twin.table(0, "https://host.example/", "folder");
         let mut table = Table::new(account(), values, PathBuf::from("/base"));
         let adapter = (entry.build)(&mut table).expect("an adapter");
-        let mut now: Timestamp = "2026-12-01T08:00:00Z".parse().expect("a moment");
-        let (mut posts, mut session) = (Vec::new(), Session::default());
+        let now: Timestamp = "2026-12-01T08:00:00Z".parse().expect("a moment");
+        let (can, session, name) = (entry.can, Session::default(), name.to_owned());
+        let mut world = Self { name, can, adapter, twin, session, posts: Vec::new(), now };
         for place in 0..4 {
-            let thread =
-                if entry.can.threads && place == 1 { vec!["And more.".into(), "The end.".into()] } else { vec![] };
-            let content =
-                Content { text: format!("Post number {place} of <us> & others."), thread, ..Content::default() };
-            let job = job(&*adapter, &format!("post-{place}"), content, now);
-            let mut drive = Drive::new(&*adapter, &mut *twin, &job);
-            drive.session = session;
-            posts.push((job.delivery.clone(), drive.finish()));
-            (session, now) = (drive.session.clone(), after(drive.now, Duration::from_secs(600)));
+            let thread = if place == 1 { vec!["And more.".into(), "The end.".into()] } else { vec![] };
+            world.publish(&format!("post-{place}"), &format!("Post number {place} of us & others."), thread);
+            world.now = after(world.now, Duration::from_secs(600));
         }
-        Self { name: name.to_owned(), adapter, twin, session, posts, now }
+        world
+    }
+
+    fn publish(&mut self, id: &str, text: &str, thread: Vec<String>) {
+        let thread = if self.can.threads { thread } else { Vec::new() };
+        let mut job = job(&*self.adapter, id, Content { text: text.into(), thread, ..Content::default() }, self.now);
+        if !self.can.text_alone {
+            job.media = vec![if self.can.images > 0 { picture(id.as_bytes()[0]) } else { film() }];
+            job.content.media = job.media.iter().map(|media| media.item.clone()).collect();
+        }
+        let mut drive = Drive::new(&*self.adapter, &mut *self.twin, &job);
+        drive.session = self.session.clone();
+        let remote = drive.finish();
+        (self.session, self.now) = (drive.session.clone(), drive.now);
+        self.posts.push((job.delivery.clone(), remote));
     }
 
     fn sweep(&mut self, known: &[BTreeMap<Interaction, u64>], waiting: &[String], heard: Option<Heard>) -> Swept {
@@ -203,7 +214,8 @@ fn whatever_a_crowd_does_is_found_as_it_is() {
             let mut street = Street { chance, said: Vec::new(), heard: Heard::default() };
             let mut known = vec![BTreeMap::new(); world.posts.len()];
             let first = world.sweep(&known, &[], Some(Heard::default()));
-            street.heard = heard(&first).expect("it was asked who has spoken").1;
+            let hears = heard(&first).is_some();
+            street.heard = heard(&first).map(|(_, heard)| heard).unwrap_or_default();
             for round in 0..6 {
                 let acts = street.chance.below(30);
                 let new: Vec<_> = (0..acts).filter_map(|_| street.act(&mut world)).collect();
@@ -222,8 +234,9 @@ fn whatever_a_crowd_does_is_found_as_it_is() {
                     agrees(&remote.id, finding, &truth, &known[place]);
                     known[place] = recorded(finding);
                 }
-                let (ids, heard) = heard(&swept).expect("it was asked who has spoken");
-                let missed: Vec<_> = new.iter().filter(|(id, to_us)| *to_us && !ids.contains(id)).collect();
+                assert_eq!(heard(&swept).is_some(), hears, "{what}");
+                let (ids, heard) = heard(&swept).unwrap_or_default();
+                let missed: Vec<_> = new.iter().filter(|(id, to_us)| hears && *to_us && !ids.contains(id)).collect();
                 for (id, _) in missed {
                     let around = conversation(&mut world, id);
                     assert!(around.is_empty(), "{what}: {id} was not heard, and is there: {around:?}");
@@ -236,7 +249,11 @@ fn whatever_a_crowd_does_is_found_as_it_is() {
                     });
                     let messages = around.unwrap_or_else(|| panic!("{what}: nothing is told of {id}"));
                     assert!(messages.is_empty() || messages[0].id == id, "{what}: {messages:?}");
-                    assert_eq!(conversation(&mut world, &id), *messages, "{what}");
+                    // Some tell what answers a message only with the post that it stands below.
+                    let alone = conversation(&mut world, &id);
+                    let short = ["threads", "instagram", "youtube"].contains(&world.name.as_str());
+                    let known = alone.iter().all(|message| messages.contains(message));
+                    assert!(known && (short || alone.len() == messages.len()), "{what}: {alone:?}\n{messages:?}");
                 }
             }
         }
@@ -268,6 +285,7 @@ fn conversation(world: &mut World, id: &str) -> Vec<cadenced::domain::Message> {
 fn long_lists_are_read_to_their_end_while_they_grow() {
     for mut world in worlds() {
         (0..333).for_each(|by| world.like(by, 0));
+        assert!(world.renew(), "{}", world.name);
         let (delivery, remote) = world.posts[0].clone();
         let post = Watched { delivery, remote: remote.clone(), known: BTreeMap::new() };
         let sweep = Sweep { posts: vec![post], ..Sweep::default() };
@@ -283,6 +301,11 @@ fn long_lists_are_read_to_their_end_while_they_grow() {
             });
         let swept = swept.expect("it sweeps");
         let finding = &swept.posts()[0];
+        // Some tell of nobody who likes a post.
+        if !finding.who.contains_key(&Interaction::Like) {
+            assert!(finding.counts[&Interaction::Like] >= 320, "{}", world.name);
+            continue;
+        }
         let people: BTreeSet<_> = finding.who[&Interaction::Like].iter().map(|act| act.person.clone()).collect();
         assert_eq!(people.len(), finding.who[&Interaction::Like].len(), "{}: each once", world.name);
         // Whoever was there from the begin to the end.
@@ -312,13 +335,8 @@ fn a_conversation_is_read_to_its_depth() {
 #[test]
 fn a_post_that_was_published_just_now_is_not_gone() {
     for mut world in worlds() {
-        let (content, now) = (Content { text: "Just now.".into(), ..Content::default() }, world.now);
-        let job = job(&*world.adapter, "just-now", content, now);
-        let mut drive = Drive::new(&*world.adapter, &mut *world.twin, &job);
-        drive.session = world.session.clone();
-        let remote = drive.finish();
-        (world.session, world.now) = (drive.session.clone(), drive.now);
-        world.posts = vec![(job.delivery.clone(), remote)];
+        world.posts.clear();
+        world.publish("just-now", "Just now.", Vec::new());
         let swept = world.sweep(&[BTreeMap::new()], &[], None);
         assert!(swept.posts().iter().all(|finding| !finding.gone), "{}: {swept:?}", world.name);
         assert_eq!(swept.stopped, None, "{}", world.name);

@@ -79,6 +79,11 @@ impl<Q: Debug> Agenda<Q> {
         Seek::Ask(request)
     }
 
+    /// These are not to be asked, or settled, any more.
+    pub fn drop_where(&mut self, unwanted: impl Fn(&Q) -> bool) {
+        self.todo.retain(|question| !unwanted(question));
+    }
+
     /// The question that was asked last.
     pub fn asked(&mut self) -> Option<Q> {
         self.asked.take()

@@ -200,7 +200,7 @@ impl<'a> Wanted<'a> {
 }
 
 /// When a post was written: `2026-11-22T12:00:00+0000`.
-fn written(item: &Value) -> Option<Timestamp> {
+pub(super) fn written(item: &Value) -> Option<Timestamp> {
     let text = item["timestamp"].as_str()?;
     let told = || jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M:%S%z", text).ok()?.to_timestamp().ok();
     text.parse().ok().or_else(told)

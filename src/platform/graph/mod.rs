@@ -14,6 +14,7 @@ pub mod media;
 pub mod progress;
 pub mod publishing;
 pub mod reading;
+pub mod sweep;
 #[cfg(test)]
 pub mod tests;
 pub mod text;

@@ -7,6 +7,8 @@
 //!
 //! Files are "fetched" from the twin itself, below `/media/`: what is asked for there is what its name says.
 
+mod people;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use url::Url;
 
 use super::{Dialect, login, wire};
 use crate::domain::{Digest, Secret, Timestamp, time};
+use crate::platform::contract::crowd::Crowd;
 use crate::platform::contract::{Call, Codes, HttpReply, Method, Published, Reply, Request, Secrets, WrongCode};
 
 /// How long a container lives: a day by the documents. An hour more here, so that what was made is there a day later.
@@ -76,6 +79,7 @@ pub struct GraphTwin {
     pub hidden: bool,
     pub used: u64,
     codes: Codes,
+    crowd: Crowd,
 }
 
 #[derive(Debug, Clone)]
@@ -123,6 +127,7 @@ impl GraphTwin {
             hidden: false,
             used: 0,
             codes: Codes::default(),
+            crowd: Crowd::default(),
         }
     }
 
@@ -267,6 +272,10 @@ impl GraphTwin {
         };
         let me = account_id(account);
         let dialect = self.manner.dialect;
+        let told = (request.method == Method::Get).then(|| self.tell(account, path, &parameters)).flatten();
+        if let Some(reply) = told {
+            return reply;
+        }
         match (request.method, path) {
             (Method::Get, [who]) if self.is_me(who, &me) => self.person(account),
             (Method::Get, [who, edge]) if self.is_me(who, &me) && *edge == dialect.quota => self.quota(account, now),
@@ -521,9 +530,17 @@ impl GraphTwin {
         let dialect = self.manner.dialect;
         let fields = parameters.get("fields").map(String::as_str).unwrap_or_default();
         if let Some(post) = self.posts.iter().find(|post| post.id == id && post.account == account) {
-            return match fields.split(',').find(|field| !["permalink", "id", "timestamp"].contains(field)) {
+            let counts = self.count_fields(post);
+            let known = |field: &&str| ["permalink", "id", "timestamp"].contains(field) || !counts[*field].is_null();
+            return match fields.split(',').find(|field| !known(field)) {
                 Some(field) => error(400, 100, None, &format!("Tried accessing nonexisting field ({field})")),
-                None => HttpReply::json(200, &self.show(post)),
+                None => {
+                    let mut value = self.show(post);
+                    for field in fields.split(',').filter(|field| !counts[*field].is_null()) {
+                        value[field] = counts[field].clone();
+                    }
+                    HttpReply::json(200, &value)
+                }
             };
         }
         let Some(held) = self.containers.get_mut(id).filter(|held| held.account == account) else {

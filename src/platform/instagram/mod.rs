@@ -30,14 +30,16 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::contract::examine::{End, Examination, Facts};
+use super::contract::sweep::{Looking, Sweep, Sweeper};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Body, Complaint, Entry, Evidence, HeaderValue, HttpReply, Job,
     Key, KeyKind, Media, MediaKind, Method, Next, Pace, Public, Reading, Reply, Request, Secrets, Session, Step, Table,
     lasts,
 };
 use super::graph::publishing::{self, Account, Place, Service};
+use super::graph::sweep::{Sweeping, Telling};
 use super::graph::{Dialect, errors, examine, login, media, reading, text, token, wire};
-use crate::domain::{Checkpoint, Content, MediaItem, SecretRef, Timestamp, Visibility};
+use crate::domain::{Checkpoint, Content, Interaction, MediaItem, SecretRef, Timestamp, Visibility};
 
 /// What Instagram calls things.
 pub static DIALECT: Dialect = Dialect {
@@ -66,6 +68,18 @@ pub static LOGIN: login::Words = login::Words {
     exchange: "ig_exchange_token",
     scopes: "instagram_business_basic,instagram_business_content_publish,instagram_business_manage_comments,instagram_business_manage_insights",
     needed: &["instagram_business_basic", "instagram_business_content_publish"],
+};
+
+/// What it tells of posts.
+static TELLING: Telling = Telling {
+    platform: "instagram",
+    fields: &[("like_count", Interaction::Like), ("comments_count", Interaction::Reply)],
+    metrics: &[("views", Interaction::View), ("saved", Interaction::Save)],
+    said: "comments",
+    answers: None,
+    message: "id,text,username,timestamp,from{id,username},parent_id,media,replies{id,text,username,timestamp,from{id,username}}",
+    parent: "parent_id",
+    ids: true,
 };
 
 /// The newest version, of July 2026.
@@ -315,6 +329,10 @@ impl Adapter for Instagram {
 
     fn fetches(&self, files: &[(&MediaItem, &str)], done: &[Checkpoint]) -> Vec<Public> {
         publishing::fetches(self, files, done)
+    }
+
+    fn sweep(&self, sweep: Sweep, looking: &Looking<'_>) -> Option<Box<dyn Sweeper>> {
+        Some(Box::new(Sweeping::new(&TELLING, &self.account, sweep, looking)))
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

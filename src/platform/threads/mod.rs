@@ -26,13 +26,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::contract::examine::{End, Examination, Facts};
+use super::contract::sweep::{Looking, Sweep, Sweeper};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Complaint, Entry, Evidence, HttpReply, Key, KeyKind,
     MediaKind, Next, Pace, Public, Reading, Reply, Secrets, Session, Step, Table, lasts,
 };
 use super::graph::publishing::{self, Account, Place, Service};
+use super::graph::sweep::{Sweeping, Telling};
 use super::graph::{Dialect, errors, examine, login, media, reading, token, wire};
-use crate::domain::{Checkpoint, Content, MediaItem, SecretRef, Timestamp, Visibility};
+use crate::domain::{Checkpoint, Content, Interaction, MediaItem, SecretRef, Timestamp, Visibility};
 use crate::platform::contract::{Job, Media};
 
 /// What Threads calls things.
@@ -60,6 +62,24 @@ pub static LOGIN: login::Words = login::Words {
     exchange: "th_exchange_token",
     scopes: "threads_basic,threads_content_publish,threads_manage_replies,threads_read_replies,threads_manage_insights",
     needed: &["threads_basic", "threads_content_publish"],
+};
+
+/// What it tells of posts. People have no ids there but their names.
+static TELLING: Telling = Telling {
+    platform: "threads",
+    fields: &[],
+    metrics: &[
+        ("views", Interaction::View),
+        ("likes", Interaction::Like),
+        ("replies", Interaction::Reply),
+        ("reposts", Interaction::Repost),
+        ("quotes", Interaction::Quote),
+    ],
+    said: "conversation",
+    answers: Some("replies"),
+    message: "id,text,timestamp,permalink,username,is_reply_owned_by_me,replied_to",
+    parent: "replied_to",
+    ids: false,
 };
 
 /// The version there has been since the API is there.
@@ -228,6 +248,10 @@ impl Adapter for Threads {
 
     fn fetches(&self, files: &[(&MediaItem, &str)], done: &[Checkpoint]) -> Vec<Public> {
         publishing::fetches(self, files, done)
+    }
+
+    fn sweep(&self, sweep: Sweep, looking: &Looking<'_>) -> Option<Box<dyn Sweeper>> {
+        Some(Box::new(Sweeping::new(&TELLING, &self.account, sweep, looking)))
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

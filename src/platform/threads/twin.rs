@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use url::Url;
 
 use crate::domain::Timestamp;
+use crate::platform::contract::crowd::{CrowdAct, Standing};
 use crate::platform::contract::{Call, Published, Reply, Secrets, Twin};
 use crate::platform::graph::twin::{GraphTwin, Manner};
 
@@ -67,6 +68,14 @@ impl Twin for ThreadsTwin {
 
     fn published_since(&self, mark: &mut usize) -> Vec<Published> {
         self.0.published_since(mark)
+    }
+
+    fn act(&mut self, act: &CrowdAct, now: Timestamp) -> Option<String> {
+        self.0.carry_out(act, now)
+    }
+
+    fn standing(&self, account: u32, post: &str) -> Option<Standing> {
+        self.0.stands(account, post)
     }
 
     fn throttle(&mut self, until: Timestamp) {

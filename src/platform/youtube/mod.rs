@@ -38,6 +38,7 @@ mod media;
 mod progress;
 mod reading;
 mod session;
+mod sweep;
 pub mod text;
 pub mod twin;
 mod wire;
@@ -49,6 +50,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::contract::examine::{End, Examination, Facts};
+use super::contract::sweep::{Looking, Sweep, Sweeper};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Call, Complaint, Effect, Entry, Evidence, HttpReply, Key,
     KeyKind, Next, Purpose, Reading, Reply, Secrets, Session, Step, Table, Twin,
@@ -60,6 +62,9 @@ use wire::Wire;
 
 /// How long what was set may not be seen by who asks.
 const LAG: Duration = Duration::from_secs(5 * 60);
+/// YouTube API Services, Developer Policies, III.E.4: what is stored of other people must be asked for again or deleted
+/// within thirty days.
+const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 /// "People & Blogs", which every region has.
 const CATEGORY: &str = "22";
 
@@ -228,6 +233,14 @@ impl Adapter for Youtube {
 
     fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
         self.examined(about, replies)
+    }
+
+    fn sweep(&self, sweep: Sweep, looking: &Looking<'_>) -> Option<Box<dyn Sweeper>> {
+        Some(Box::new(sweep::Sweeping::new(self.wire.clone(), sweep, looking)))
+    }
+
+    fn retention(&self) -> Option<Duration> {
+        Some(RETENTION)
     }
 
     fn ends(&self, session: &Session, _secrets: &Secrets) -> Vec<End> {

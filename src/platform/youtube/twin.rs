@@ -6,6 +6,8 @@
 //! video for ever once they are whole. A video takes a while to be processed. What the published API says of lists
 //! lagging behind, this one does not imitate: nothing here is decided by a list's being up to date.
 
+mod people;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use url::Url;
 use super::session::{CLIENT_SECRET, REFRESH_TOKEN};
 use super::text;
 use crate::domain::{Secret, Timestamp, time};
+use crate::platform::contract::crowd::{Crowd, CrowdAct, Standing};
 use crate::platform::contract::{
     Call, Codes, HeaderValue, HttpReply, Method, Published, Reply, Request, Secrets, Twin, WrongCode,
 };
@@ -70,6 +73,9 @@ pub struct YoutubeTwin {
     codes: Codes,
     /// When each token ends.
     tokens: BTreeMap<String, (u32, Timestamp)>,
+    crowd: Crowd,
+    /// Number of what people have said.
+    said: u64,
 }
 
 #[derive(Debug)]
@@ -119,6 +125,8 @@ impl YoutubeTwin {
             good_from: 0,
             codes: Codes::default(),
             tokens: BTreeMap::new(),
+            crowd: Crowd::default(),
+            said: 0,
         }
     }
 
@@ -179,6 +187,10 @@ impl YoutubeTwin {
         if self.exhausted.is_some_and(|until| now < until) {
             let message = "The request cannot be completed because you have exceeded your quota.";
             return error(403, "youtube.quota", "quotaExceeded", message);
+        }
+        let told = (request.method == Method::Get).then(|| self.tell(&path, request)).flatten();
+        if let Some(reply) = told {
+            return reply;
         }
         match (request.method, path.as_str()) {
             (Method::Get, "youtube/v3/channels") => self.channels(account, request),
@@ -515,6 +527,14 @@ impl Twin for YoutubeTwin {
             })
         };
         new.iter().filter_map(post).collect()
+    }
+
+    fn act(&mut self, act: &CrowdAct, now: Timestamp) -> Option<String> {
+        self.carry_out(act, now)
+    }
+
+    fn standing(&self, account: u32, post: &str) -> Option<Standing> {
+        self.stands(account, post)
     }
 
     fn throttle(&mut self, until: Timestamp) {

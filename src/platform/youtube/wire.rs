@@ -166,6 +166,12 @@ impl Wire {
         self.call(token, Method::Put, "youtube/v3/videos", &[("part", "status")], Body::json(&body))
     }
 
+    /// Asks for a list of something.
+    pub fn read(&self, token: &Secret, list: &str, query: &[(&str, &str)]) -> Request {
+        let url = below(&self.api, &format!("youtube/v3/{list}"), query);
+        Request { method: Method::Get, url, headers: headers(Some(token)), body: Body::default(), secret_path: None }
+    }
+
     fn call(&self, token: &Secret, method: Method, path: &str, query: &[(&str, &str)], body: Body) -> Call {
         let url = below(&self.api, path, query);
         Call::Http(Request { method, url, headers: headers(Some(token)), body, secret_path: None })
