@@ -12,12 +12,14 @@ use cadenced::domain::Content;
 use cadenced::platform::contract::Request;
 use cadenced::platform::instagram::ENTRY;
 use serde_json::Value;
-use support::graph::{film, parameters, picture, requests, requests_with, shared};
+use support::graph::{self, film, parameters, picture, requests, requests_with, shared};
+use support::sweep::exchanges;
 
 /// Of the account with either login, of a post, of a container, of a quota, and of a refresh.
 struct Api {
     accounts: [Value; 2],
     media: Value,
+    comment: Value,
     container: Value,
     quota: Value,
     refresh: Value,
@@ -31,6 +33,7 @@ fn api() -> Option<Api> {
     Some(Api {
         accounts: [read("IGUserForIGOnlyAPI")?, read("IGUser")?],
         media: read("IGMedia")?,
+        comment: read("IGComment")?,
         container: read("ShadowIGMediaBuilder")?,
         quota: read("ContentPublishingLimitResponse")?,
         refresh: read("IGRefreshAccessTokenForIGOnlyAPI")?,
@@ -49,6 +52,18 @@ fn edge(of: &Value, method: &str, name: &str) -> Option<BTreeSet<String>> {
     let same = |endpoint: &str| endpoint == name || endpoint == name.replace('_', "");
     let found = edges.find(|edge| edge["method"] == method && edge["endpoint"].as_str().is_some_and(same))?;
     Some(names(found, "params"))
+}
+
+/// The fields of a list, each without what is asked inside of it.
+fn outside_braces(fields: &str) -> Vec<String> {
+    let (mut depth, mut plain) = (0, String::new());
+    for c in fields.chars() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if depth == 0 && c != '}' {
+            plain.push(c);
+        }
+    }
+    plain.split(',').map(str::to_owned).collect()
 }
 
 fn violations(api: &Api, step: &str, request: &Request) -> Vec<String> {
@@ -74,6 +89,24 @@ fn violations(api: &Api, step: &str, request: &Request) -> Vec<String> {
         ("identity", ["v26.0", "me"]) => faults.extend(asked(&api.accounts[0])),
         ("bytes", ["ig-api-upload", "v26.0", _]) => {}
         ("status" | "ready" | "asked", ["v26.0", _]) => faults.extend(asked(&api.container)),
+        // What stands in braces is a comment again, or who has written it.
+        ("sweep", ["v26.0", id]) => {
+            let of =
+                if id.starts_with("1800") && sent["fields"].contains("like_count") { &api.media } else { &api.comment };
+            let known = names(of, "fields");
+            let plain = outside_braces(&sent["fields"]);
+            let edges = |name: &str| edge(of, "GET", name).is_some();
+            let unknown = plain.iter().filter(|field| !known.contains(*field) && !edges(field));
+            faults.extend(unknown.map(|field| format!("no field {field}")));
+        }
+        ("sweep", ["v26.0", _, name]) => match edge(&api.media, "GET", name) {
+            Some(known) => {
+                let known =
+                    |name: &&String| known.contains(*name) || ["fields", "limit", "after"].contains(&name.as_str());
+                faults.extend(sent.keys().filter(|name| !known(name)).map(|name| format!("no parameter {name}")));
+            }
+            None => faults.push(format!("no edge {name}")),
+        },
         ("address", ["v26.0", _]) => faults.extend(asked(&api.media)),
         ("quota" | "look" | "container" | "item" | "publish", ["v26.0", _, name]) => {
             match kind {
@@ -109,6 +142,10 @@ fn all_requests() -> Vec<(String, Request)> {
     for file in [picture(1), film()] {
         all.extend(requests_with("kind = 'story'", &ENTRY, &Content::default(), &[file]));
     }
+    let adapter = graph::adapter(&ENTRY, "");
+    let job = graph::job(&*adapter, post, vec![picture(1)]);
+    let swept = exchanges(&*adapter, &mut *(ENTRY.twin)(), &job);
+    all.extend(swept.into_iter().map(|(request, _)| ("sweep".to_owned(), request)));
     all
 }
 
@@ -130,6 +167,7 @@ fn every_request_is_one_that_is_described() {
         "ready",
         "refresh",
         "status",
+        "sweep",
     ];
     assert_eq!(kinds, expected.into(), "the run must make every kind of request");
     for (step, request) in &requests {

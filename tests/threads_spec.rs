@@ -14,11 +14,12 @@ use cadenced::platform::contract::{Effect, Reading, Request};
 use cadenced::platform::threads::ENTRY;
 use serde_json::Value;
 use support::graph::{self, film, parameters, picture, requests, shared};
+use support::sweep::exchanges;
 
 const COLLECTION: &str = "threads/threads-api.postman_collection.json";
 
 /// Parameters that Meta describes elsewhere: paging, and cards.
-const BESIDE: &[&str] = &["after", "link_attachment"];
+const BESIDE: &[&str] = &["after", "limit", "link_attachment"];
 
 /// Of each kind of request the parameters that the collection uses somewhere; and the fields of each kind of object.
 struct Api {
@@ -89,6 +90,10 @@ fn all_requests() -> Vec<(String, Request)> {
     for media in [vec![picture(1)], vec![film()], vec![picture(1), film()]] {
         all.extend(requests(&ENTRY, &text, &media));
     }
+    let adapter = graph::adapter(&ENTRY, "");
+    let job = graph::job(&*adapter, text, Vec::new());
+    let swept = exchanges(&*adapter, &mut *(ENTRY.twin)(), &job);
+    all.extend(swept.into_iter().map(|(request, _)| ("sweep".to_owned(), request)));
     all
 }
 
@@ -97,8 +102,20 @@ fn every_request_is_one_that_the_collection_has() {
     let Some(api) = api() else { return };
     let requests = all_requests();
     let kinds: BTreeSet<&str> = requests.iter().map(|(step, _)| step.split('-').next().expect("a name")).collect();
-    let expected =
-        ["address", "asked", "container", "identity", "item", "look", "publish", "quota", "ready", "refresh", "status"];
+    let expected = [
+        "address",
+        "asked",
+        "container",
+        "identity",
+        "item",
+        "look",
+        "publish",
+        "quota",
+        "ready",
+        "refresh",
+        "status",
+        "sweep",
+    ];
     assert_eq!(kinds, expected.into(), "the run must make every kind of request");
     for (step, request) in &requests {
         let faults = violations(&api, request);

@@ -6,6 +6,8 @@
 
 #![cfg(test)]
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ fn every_request_is_one_that_the_api_describes() {
         "playlist",
         "processing",
         "publish",
+        "sweep",
         "thumbnail",
         "token",
         "video",
@@ -68,6 +71,8 @@ fn every_reply_of_the_imitation_has_the_described_shape() {
     let expected = [
         "Caption",
         "ChannelListResponse",
+        "CommentListResponse",
+        "CommentThreadListResponse",
         "PlaylistItem",
         "PlaylistItemListResponse",
         "ThumbnailSetResponse",
@@ -178,6 +183,12 @@ fn all_exchanges() -> Vec<(String, Request, HttpReply)> {
             deliver(&mut twin, content(visibility), &media, purpose, &mut all);
         }
     }
+    let mut twin = YoutubeTwin::new();
+    let mut table = Table::new(AccountId::new("a").unwrap(), twin.table(0, "https://yt.example", "/"), "/".into());
+    let adapter = (ENTRY.build)(&mut table).unwrap();
+    let job = support::graph::job(&*adapter, content(Visibility::Public), vec![support::graph::film()]);
+    let swept = support::sweep::exchanges(&*adapter, &mut twin, &job);
+    all.extend(swept.into_iter().map(|(request, reply)| ("sweep".to_owned(), request, reply)));
     all
 }
 

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cadenced::domain::time::after;
 use cadenced::domain::{Interaction, PersonId, Spend, Timestamp};
-use cadenced::platform::contract::crowd::{Standing, Word};
-use cadenced::platform::contract::sweep::{Finding, Found, Hindrance, Looking, Seek, Sweep};
-use cadenced::platform::contract::{Adapter, Call, HttpReply, Method, Reply, Request, Session, Twin};
+use cadenced::platform::contract::crowd::{By, CrowdAct, Standing, Word};
+use cadenced::platform::contract::sweep::{Finding, Found, Heard, Hindrance, Looking, Seek, Sweep, Watched};
+use cadenced::platform::contract::{Adapter, Call, HttpReply, Job, Method, Reply, Request, Session, Twin};
+
+use super::drive::Drive;
 
 /// More requests than any sweep here may need.
 const REQUESTS: usize = 2_000;
@@ -145,4 +147,44 @@ pub fn recorded(finding: &Finding) -> BTreeMap<Interaction, u64> {
     let said = finding.said.iter().flatten().filter_map(|message| message.by.as_ref());
     known.insert(Interaction::Reply, said.collect::<BTreeSet<_>>().len() as u64);
     known
+}
+
+/// Everything that is asked about a post with all that people can do with it, and about one of its answers alone.
+pub fn exchanges(adapter: &dyn Adapter, twin: &mut dyn Twin, job: &Job) -> Vec<(Request, HttpReply)> {
+    let mut drive = Drive::new(adapter, twin, job);
+    let remote = drive.finish();
+    let (session, now) = (drive.session.clone(), drive.now);
+    let (post, text) = (remote.id.clone(), "Yes".to_owned());
+    let reply = |by, to: &str| CrowdAct::Reply { by, to: to.to_owned(), text: text.clone(), private: false };
+    let mut answers = Vec::new();
+    for number in 0..120 {
+        let by = By::Person(number);
+        twin.act(&CrowdAct::Like { by, post: post.clone() }, now);
+        answers.extend(twin.act(&reply(by, &post), now));
+    }
+    for number in 0..5 {
+        twin.act(&reply(By::Person(number), &answers[0]), now);
+    }
+    twin.act(&reply(By::Ours(0), &answers[0]), now);
+    twin.act(&CrowdAct::Repost { by: By::Person(1), post: post.clone() }, now);
+    twin.act(&CrowdAct::Quote { by: By::Person(1), post: post.clone(), text: text.clone() }, now);
+    twin.act(&CrowdAct::Mention { by: By::Person(1), account: 0, text: text.clone(), private: false }, now);
+    let watched = Watched { delivery: job.delivery.clone(), remote, known: BTreeMap::new() };
+    let whole = Sweep { posts: vec![watched.clone()], heard: Some(Heard::default()), ..Sweep::default() };
+    let alone = Sweep { waiting: answers[..1].to_vec(), ..Sweep::default() };
+    let mut all = Vec::new();
+    let now = after(now, std::time::Duration::from_secs(60));
+    let mut run = |sweep, twin: &mut dyn Twin| {
+        let swept = sweep_in(adapter, twin, &session, sweep, now, &mut |twin, request, now| {
+            let reply = answer(twin, request, now);
+            all.push((request.clone(), reply.clone()));
+            reply
+        });
+        assert_eq!(swept.expect("it sweeps").stopped, None);
+    };
+    run(whole, twin);
+    run(alone, twin);
+    twin.act(&CrowdAct::Delete { post }, now);
+    run(Sweep { posts: vec![watched], ..Sweep::default() }, twin);
+    all
 }
