@@ -6,6 +6,8 @@
 
 #![cfg(test)]
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,14 +26,17 @@ use serde_json::{Value, json};
 /// What the newest description says otherwise than X's own documents, which the adapter follows: fields of a post are
 /// asked for under another name. Both names work.
 const RENAMED: &str = "no parameter tweet.fields";
+/// Likewise the name of a count, which follows the name that was asked for.
+const RENAMED_COUNT: &str = "public_metrics: repost_count is missing";
 const VERSIONS: [&str; 2] = ["x/openapi-2.159.json", "x/openapi-2.167.json"];
 
 #[test]
 fn every_request_is_one_that_the_api_describes() {
     let calls = all_calls();
     let kinds: BTreeSet<&str> = calls.iter().map(|(step, ..)| step.split('-').next().unwrap()).collect();
-    let expected =
-        ["append", "describe", "finalize", "identity", "look", "open", "publish", "refresh", "status", "upload"];
+    let expected = [
+        "append", "describe", "finalize", "identity", "look", "open", "publish", "refresh", "status", "sweep", "upload",
+    ];
     assert_eq!(kinds, expected.into(), "the run must make every kind of request");
     for version in VERSIONS {
         let Some(schema) = description(version) else { return };
@@ -44,7 +49,8 @@ fn every_request_is_one_that_the_api_describes() {
             let mut faults = violations(&schema, request);
             faults.retain(|fault| fault != RENAMED || version == VERSIONS[0]);
             assert!(faults.is_empty(), "{version}: {step}: {} {}: {faults:?}", request.method.name(), request.url);
-            let faults = reply_violations(&schema, request, reply);
+            let mut faults = reply_violations(&schema, request, reply);
+            faults.retain(|fault| !fault.ends_with(RENAMED_COUNT) || version == VERSIONS[0]);
             assert!(faults.is_empty(), "{version}: the imitation's answer to {step}: {faults:?}");
         }
     }
@@ -151,6 +157,12 @@ fn all_calls() -> Vec<(String, Request, HttpReply)> {
         drive.deliver(&Content { text: "never said".into(), ..Content::default() }, &[], Purpose::LookBack);
         calls.append(&mut drive.calls);
     }
+    let mut twin = XTwin::new();
+    let mut table = Table::new(AccountId::new("x").unwrap(), twin.table(0, "https://x.example", "/"), "/".into());
+    let adapter = (ENTRY.build)(&mut table).unwrap();
+    let content = Content { text: "Text".into(), ..Content::default() };
+    let swept = support::sweep::exchanges(&*adapter, &mut twin, &support::graph::job(&*adapter, content, Vec::new()));
+    calls.extend(swept.into_iter().map(|(request, reply)| ("sweep".to_owned(), request, reply)));
     calls
 }
 

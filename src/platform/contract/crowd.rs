@@ -194,6 +194,11 @@ impl Crowd {
         true
     }
 
+    /// What was said names an account.
+    pub fn names(&mut self, id: &str, account: u32) {
+        self.said.iter_mut().filter(|said| said.id == id).for_each(|said| said.names = Some(account));
+    }
+
     fn does(&mut self, kind: Interaction, by: By, post: &str, at: Timestamp) -> bool {
         self.numbers += 1;
         let done = self.done.entry((kind, post.to_owned())).or_default();

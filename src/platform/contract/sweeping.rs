@@ -186,6 +186,11 @@ impl Looked {
         self.finding.who.insert(kind, Vec::new());
     }
 
+    /// Whether nobody of that name was on the list that is being read.
+    pub fn is_new(&self, person: &PersonId) -> bool {
+        !self.list.met.contains(person)
+    }
+
     /// One more page of a list; where it goes on, or nowhere. A list that is too long is left out.
     pub fn page(
         &mut self,

@@ -25,6 +25,7 @@ mod prices;
 mod progress;
 mod reading;
 mod session;
+mod sweep;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -39,6 +40,7 @@ use url::Url;
 
 use super::contract::auth::{self, AuthFlow, Redirect};
 use super::contract::examine::{Examination, Facts};
+use super::contract::sweep::{Looking, Sweep, Sweeper};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key, KeyKind, Media,
     MediaKind, Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin, lasts,
@@ -238,6 +240,11 @@ impl Adapter for X {
 
     fn price(&self, attempt: &Attempt<'_>, step: &Step, reply: Option<&Reply>) -> Spend {
         self.prices.of_step(attempt, step, reply)
+    }
+
+    fn sweep(&self, sweep: Sweep, looking: &Looking<'_>) -> Option<Box<dyn Sweeper>> {
+        let signing = self.auth.signing(looking.session, looking.secrets, looking.now);
+        Some(Box::new(sweep::Sweeping::new(self.base.clone(), signing, self.prices, sweep, looking)))
     }
 
     fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {

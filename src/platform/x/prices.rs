@@ -12,7 +12,7 @@ use super::{StepName, lookback, text};
 /// Key of the account table.
 pub const PRICES: &str = "prices";
 /// What has a price.
-pub const NAMES: [&str; 5] = ["post", "post_with_address", "description", "user", "own_post"];
+pub const NAMES: [&str; 6] = ["post", "post_with_address", "description", "user", "own_post", "other_post"];
 
 /// In the order of [`NAMES`].
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,8 @@ pub struct Prices {
     description: Dollars,
     user: Dollars,
     own_post: Dollars,
+    /// One that is read and does not come from a list of our own.
+    other_post: Dollars,
 }
 
 impl Prices {
@@ -35,6 +37,7 @@ impl Prices {
             description: price("description", 5_000),
             user: price("user", 10_000),
             own_post: price("own_post", 1_000),
+            other_post: price("other_post", 5_000),
         }
     }
 
@@ -49,6 +52,19 @@ impl Prices {
     fn of_text(&self, text: &str) -> Spend {
         let has_address = !text::addresses(&text::normal(text)).is_empty();
         Spend::write(if has_address { self.post_with_address } else { self.post })
+    }
+
+    /// So many posts, people, or posts of our own lists, that are read.
+    pub fn of_posts(&self, count: u64) -> Spend {
+        Spend::read(self.other_post, u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    pub fn of_users(&self, count: u64) -> Spend {
+        Spend::read(self.user, u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    pub fn of_own(&self, count: u64) -> Spend {
+        Spend::read(self.own_post, u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     /// A step, or what it was with its reply.

@@ -258,6 +258,18 @@ impl Auth {
         }
     }
 
+    /// What requests that only look are signed with, if it is at hand: nothing is refreshed for them.
+    pub fn signing(&self, session: &Session, secrets: &Secrets, now: Timestamp) -> Option<Signing> {
+        let given = |key: &str| secrets.get(key).filter(|secret| !secret.expose().trim().is_empty());
+        match self {
+            Self::OAuth1(_) => {
+                let [key, consumer, token, token_secret] = OF_OAUTH1.map(given);
+                Some(Signing::OAuth1(Box::new([key?, consumer?, token?, token_secret?].map(Clone::clone))))
+            }
+            Self::OAuth2 { .. } => Pair::of(session, given(REFRESH_TOKEN))?.access(now).map(Signing::OAuth2),
+        }
+    }
+
     /// What must not show up in what an examination says.
     pub fn hidden_of(&self, about: &Examination<'_>) -> Vec<String> {
         held(about.secrets, about.session)
@@ -269,7 +281,8 @@ pub fn hidden(attempt: &Attempt<'_>) -> Vec<String> {
     held(attempt.secrets, attempt.session)
 }
 
-fn held(secrets: &Secrets, session: &Session) -> Vec<String> {
+/// The same of a session and the secrets that belong to it.
+pub fn held(secrets: &Secrets, session: &Session) -> Vec<String> {
     let configured = secrets.0.values().map(|secret| secret.expose().to_owned());
     let pair = session.kept.as_ref().and_then(|kept| Pair::deserialize(kept).ok());
     configured.chain(pair.into_iter().flat_map(|pair| pair.access.into_iter().chain([pair.refresh]))).collect()
@@ -310,6 +323,35 @@ impl Pair {
 /// Tells tokens apart without keeping one.
 fn mark(token: &Secret) -> String {
     Digest::of(token.expose().as_bytes()).hex()[..16].into()
+}
+
+/// What a sweep signs its requests with.
+#[derive(Debug)]
+pub enum Signing {
+    /// In the order of the account's keys.
+    OAuth1(Box<[Secret; 4]>),
+    OAuth2(Secret),
+}
+
+impl Signing {
+    pub fn sign(&self, mut request: Request, now: Timestamp) -> Request {
+        match self {
+            Self::OAuth1(secrets) => {
+                let [consumer_key, consumer_secret, access_token, access_token_secret] = &**secrets;
+                let what = format!("sweep\n{}", request.url);
+                Keys { consumer_key, consumer_secret, access_token, access_token_secret }.sign(
+                    &mut request,
+                    &what,
+                    now,
+                );
+            }
+            Self::OAuth2(access) => {
+                let value = HeaderValue::Secret { prefix: "Bearer ", secret: access.clone() };
+                request.headers.push(("Authorization", value));
+            }
+        }
+        request
+    }
 }
 
 /// What requests are signed with.

@@ -9,6 +9,8 @@
 //! It takes a nonce twice: in a test the same may be asked twice at one moment. It bills what its list of prices says, refused posts too; that nobody has
 //! paid is told where a test says so ([`XTwin::refuse_next`]).
 
+mod people;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use super::session::{
 };
 use super::text;
 use crate::domain::{Digest, Dollars, Secret, Timestamp, time};
+use crate::platform::contract::crowd::{Crowd, CrowdAct, Standing};
 use crate::platform::contract::{
     Billed, Call, Codes, HttpReply, Method, Published, Reply, Request, Secrets, Twin, WrongCode,
 };
@@ -67,6 +70,7 @@ pub struct XTwin {
     configured: BTreeMap<u32, u64>,
     /// The application may read and not write.
     reads_only: bool,
+    crowd: Crowd,
 }
 
 #[derive(Debug)]
@@ -123,6 +127,7 @@ impl XTwin {
             bill: Vec::new(),
             configured: BTreeMap::new(),
             reads_only: false,
+            crowd: Crowd::default(),
         }
     }
 
@@ -168,6 +173,13 @@ impl XTwin {
             return self.token(request, now);
         }
         let account = self.authenticate(request, now)?;
+        let told = (request.method == Method::Get).then(|| self.tell(account, &path, request)).flatten();
+        if let Some((answer, micros)) = told {
+            if micros > 0 {
+                self.bill.push(Billed { account, money: Dollars(micros), at: now, begins: false });
+            }
+            return answer;
+        }
         let answer = self.carry_out(account, &path, request, now);
         self.bill(account, &path, request, &answer, now);
         answer
@@ -360,7 +372,11 @@ impl XTwin {
                 reply["type"] = json!("https://api.x.com/2/problems/not-authorized-for-resource");
                 return Err(HttpReply::json(403, &reply));
             }
-            Some(id) if id != SUMMONS && !self.posts.iter().any(|post| post.id.to_string() == id) => {
+            Some(id)
+                if id != SUMMONS
+                    && self.crowd.find(id).is_none()
+                    && !self.posts.iter().any(|post| post.id.to_string() == id) =>
+            {
                 let words = "You attempted to reply to a Tweet that is deleted or not visible to you.";
                 return Err(problem(403, "Forbidden", words));
             }
@@ -406,11 +422,15 @@ impl XTwin {
         let since = number("since_id").unwrap_or_default();
         let wanted =
             |post: &&Stored| user(post.account) == id && post.id > since && time::since(now, post.at) >= LIST_LAG;
-        let all: Vec<&Stored> = self.posts.iter().rev().filter(wanted).collect();
+        let posts = self.posts.iter().filter(wanted).map(|post| (post.id, told(post)));
+        let said = self.said_by_hand(id).into_iter();
+        let said = said.filter(|(id, at, _)| *id > since && time::since(now, *at) >= LIST_LAG);
+        let mut all: Vec<(u64, Value)> = posts.chain(said.map(|(id, _, told)| (id, told))).collect();
+        all.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
         let from =
             query.get("pagination_token").and_then(|token| token.strip_prefix("page")?.parse().ok()).unwrap_or(0);
         let fields: Vec<&str> = query.get("tweet.fields").map_or(Vec::new(), |fields| fields.split(',').collect());
-        let page: Vec<Value> = all.iter().skip(from).take(size).map(|post| shown(told(post), &fields)).collect();
+        let page: Vec<Value> = all.iter().skip(from).take(size).map(|(_, told)| shown(told.clone(), &fields)).collect();
         let mut answer = json!({"meta": {"result_count": page.len()}});
         if from + page.len() < all.len() {
             answer["meta"]["next_token"] = json!(format!("page{:016}", from + page.len()));
@@ -596,6 +616,14 @@ impl Twin for XTwin {
         self.configured.insert(account, serial);
     }
 
+    fn act(&mut self, act: &CrowdAct, now: Timestamp) -> Option<String> {
+        self.carry_act_out(act, now)
+    }
+
+    fn standing(&self, account: u32, post: &str) -> Option<Standing> {
+        self.stands(account, post)
+    }
+
     fn throttle(&mut self, until: Timestamp) {
         self.throttled = Some(until);
     }
@@ -675,7 +703,7 @@ fn told(post: &Stored) -> Value {
     }
     let mut told = json!({
         "id": post.id.to_string(), "text": text, "edit_history_tweet_ids": [post.id.to_string()],
-        "created_at": post.at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+        "author_id": user(post.account), "created_at": post.at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
     });
     if !urls.is_empty() {
         told["entities"] = json!({ "urls": urls });

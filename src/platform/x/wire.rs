@@ -63,6 +63,13 @@ impl Wire<'_> {
         request
     }
 
+    /// Asks for a list of something.
+    pub fn read(self, path: &[&str], query: &[(&str, String)]) -> Request {
+        let mut request = self.get(path);
+        request.url.query_pairs_mut().extend_pairs(query);
+        request
+    }
+
     /// A picture in one request.
     pub fn upload(self, boundary: &str, media: &Media, category: &str) -> Request {
         let fields = [("media_category", category)];
