@@ -18,8 +18,7 @@ fn post(id: &str, goal: &str, text: &str) -> String {
 
 #[test]
 fn the_promotion_share_says_from_when_it_lets_a_post_go() {
-    let house =
-        House::with(SITE, |text| text.replace("[policy]", "[policy]\npromotion = { share = 0.5, window = 2 }"));
+    let house = House::with(SITE, |text| text.replace("[policy]", "[policy]\npromotion = { share = 0.5, window = 2 }"));
     house.queue("1.toml", &[post("p", "promotion", "One"), post("q", "promotion", "Two")].concat());
     let said = house.run(&["run", "--until-idle"]);
     assert_eq!(said.code, 0, "{said:?}");

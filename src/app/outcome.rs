@@ -21,13 +21,17 @@ use super::desk::{ask_daemon, engine, store_refused, unexpected};
 use super::load::Loaded;
 use super::written;
 
+/// What to do when nobody has said what became of it.
+const AGAIN: &str = "do the same again: what is recorded already stays as it is";
 /// From which size on a file is long enough to say how far it is, in bytes.
 const LONG: u64 = 1024 * 1024;
 
 pub fn add(loaded: &Loaded, args: &OutcomeAddArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let gain = page::one(args, made_key()?, &loaded.settings.zone, SystemClock.now())?;
+    let made = made_key()?;
+    let gain = page::one(args, made.clone(), &loaded.settings.zone, SystemClock.now())?;
     let mut recorder = recorder(loaded, if args.unknown_post { Unknown::Keep } else { Unknown::Refuse })?;
-    let told = page::add(gain, &mut *recorder, out)?;
+    let made = args.key.is_none().then_some(made);
+    let told = page::add(gain, &mut Named { recorder: &mut *recorder, made }, out)?;
     exit(told)
 }
 
@@ -77,6 +81,22 @@ fn recorder<'l>(loaded: &'l Loaded, unknown: Unknown) -> Result<Box<dyn Recorder
     Ok(Box::new(Own { store, engine: engine(loaded, view, SystemClock.now()), unknown }))
 }
 
+/// Says how to repeat what may have been recorded, where its key was made here.
+struct Named<'r> {
+    recorder: &'r mut dyn Recorder,
+    made: Option<String>,
+}
+
+impl Recorder for Named<'_> {
+    fn record(&mut self, gains: Vec<Gain>) -> Result<Vec<Taken>, Failure> {
+        let told = self.recorder.record(gains);
+        match &self.made {
+            Some(key) => told.map_err(|failure| failure.with_hint(format!("repeat it with --key {key}"))),
+            None => told,
+        }
+    }
+}
+
 struct Daemon<'l> {
     loaded: &'l Loaded,
     unknown: Unknown,
@@ -88,8 +108,7 @@ impl Recorder for Daemon<'_> {
         match ask_daemon(self.loaded, &question)? {
             Some(Answer::Gained(taken)) => Ok(taken),
             Some(other) => Err(unexpected(&other)),
-            None => Err(Failure::new(Kind::NotDone, "the daemon has stopped meanwhile")
-                .with_hint("do the same again: what is recorded already stays as it is")),
+            None => Err(Failure::new(Kind::NotDone, "the daemon has stopped meanwhile").with_hint(AGAIN)),
         }
     }
 }

@@ -226,7 +226,15 @@ impl Import<'_> {
     fn hand_in(&mut self, batch: &mut Batch, tally: &mut Tally) -> Result<io::Result<()>, Failure> {
         let Batch { gains, lines, bytes: _, mut faults } = std::mem::take(batch);
         if !gains.is_empty() {
-            let taken = self.recorder.record(gains.clone())?;
+            let taken = match self.recorder.record(gains.clone()) {
+                Ok(taken) => taken,
+                Err(failure) => {
+                    // What was found wrong before is worth knowing all the same.
+                    self.progress.clear();
+                    let _ = faults.iter().try_for_each(|fault| writeln!(self.out, "{fault}"));
+                    return Err(failure);
+                }
+            };
             if taken.len() != gains.len() {
                 return Err(Failure::new(Kind::Internal, "it was not said of every outcome what became of it"));
             }

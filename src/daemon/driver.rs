@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::control::protocol::{
     Answer, DaemonReport, Decision, ErrorKind, Problem, Question, Resolved, Stage as StateName,
 };
-use crate::domain::{AccountId, Digest, Timestamp, time};
+use crate::domain::{AccountId, Digest, Gain, Timestamp, time};
 use crate::engage::Fact;
 use crate::engage::store::People;
 use crate::engine::{Command, Engine, Event, ResolveError, Ticket, TokensError, Unknown};
@@ -280,6 +280,9 @@ impl Driver {
                     (Err(error), _) => refused(&error),
                     (Ok(_), None) => problem(ErrorKind::Unknown, "there is no such delivery", None),
                 }
+            }
+            Question::Gain { gains, .. } if !gains.iter().all(Gain::is_sound) => {
+                problem(ErrorKind::Garbled, "an outcome has no key, or one or a note that is too long", None)
             }
             Question::Gain { gains, unknown_posts } => {
                 let unknown = if unknown_posts { Unknown::Keep } else { Unknown::Refuse };

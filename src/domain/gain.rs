@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{AccountId, Digest, PostId, Timestamp};
 
-/// One outcome. Two with the same key are one.
+/// One outcome. Two of one kind with the same key are one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gain {
     /// What it is known by where it comes from, such as an order number; of what is recorded twice under one key, the first
@@ -34,8 +34,16 @@ impl Gain {
     /// Longest note that is kept, in characters.
     pub const NOTE_CHARS: usize = 500;
 
+    /// What it is known by: an order may bring a customer and revenue.
     pub fn key_hash(&self) -> KeyHash {
-        KeyHash::of(&self.key)
+        KeyHash::of(&format!("{}\n{}", self.kind.name(), self.key))
+    }
+
+    /// Whether it keeps to the limits, whoever has made it.
+    pub fn is_sound(&self) -> bool {
+        let key = self.key.chars();
+        let within = (1..=Self::KEY_CHARS).contains(&key.clone().count()) && !key.clone().any(char::is_control);
+        within && self.note.chars().count() <= Self::NOTE_CHARS
     }
 }
 

@@ -53,7 +53,7 @@ pub fn tagged(url: &str, origin: &Origin<'_>) -> Option<String> {
     }
     let joint = match query {
         // Where nothing follows the server's name, some programs take what comes for a part of it.
-        None if !rest.contains('/') => "/?",
+        None if !rest.contains(['/', '\\']) => "/?",
         None => "?",
         Some(query) if query.is_empty() || query.ends_with('&') => "",
         Some(_) => "&",

@@ -88,13 +88,16 @@ impl Engine {
         let mut seen = HashSet::new();
         let mut near: BTreeMap<PostId, Option<PostId>> = BTreeMap::new();
         let mut left = COMPARED;
+        let mut there: BTreeMap<PostId, bool> = BTreeMap::new();
         let mut judge_one = |gain: &Gain| {
             if let Some(account) = gain.account.as_ref().filter(|account| !self.has_account(account)) {
                 let known = self.desks.keys().map(AccountId::as_str);
                 let nearest = nearest(account.as_str(), known).and_then(|name| AccountId::new(name).ok());
                 return Taken::UnknownAccount { nearest };
             }
-            if let Some(post) = gain.post.as_ref().filter(|post| unknown == Unknown::Refuse && !self.has_post(post)) {
+            // Old orders name few posts, and those that have left the queue are looked for on every account.
+            let mut is_there = |post: &PostId| *there.entry(post.clone()).or_insert_with(|| self.has_post(post));
+            if let Some(post) = gain.post.as_ref().filter(|post| unknown == Unknown::Refuse && !is_there(post)) {
                 let found = near.entry(post.clone()).or_insert_with(|| self.nearest_post(post, &mut left));
                 return Taken::UnknownPost { nearest: found.clone() };
             }

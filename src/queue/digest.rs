@@ -133,12 +133,19 @@ impl<'a> Body<'a> {
 }
 
 impl Body<'_> {
-    /// The link that `account` publishes, with tags; `None` where it goes out as it is.
+    /// The link that `account` publishes, with tags; `None` where it goes out as it is. A link that stands in the text goes
+    /// out in the text, and no second time beside it.
     pub fn tagged_link(&self, account: &AccountId, links: &Links, platform: &str) -> Option<String> {
         if !links.tag || self.track == Some(false) {
             return None;
         }
-        let own = self.variant.get(account.as_str()).and_then(|variant| variant.link.as_ref());
+        let variant = self.variant.get(account.as_str());
+        let own = variant.and_then(|variant| variant.link.as_ref());
+        let text = variant.and_then(|variant| variant.text.as_ref()).or(self.text.as_ref());
+        let link = own.or(self.link.as_ref())?;
+        if text.is_some_and(|text| text.contains(link.as_ref())) {
+            return None;
+        }
         let campaign = links.campaign.as_deref().or(self.series.as_deref()).or(self.audience.as_deref());
         let origin = tagging::Origin {
             source: links.source.as_deref().unwrap_or(platform),
@@ -146,7 +153,7 @@ impl Body<'_> {
             campaign,
             post: &self.id,
         };
-        tagging::tagged(own.or(self.link.as_ref())?, &origin)
+        tagging::tagged(link, &origin)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::domain::{AccountId, DeliveryId, Gain, PersonId, Timestamp};
+use crate::domain::{AccountId, DeliveryId, Gain, KeyHash, PersonId, Timestamp};
 use crate::engage::people::PeopleFold;
 use crate::engage::{self, Conversations};
 use crate::ledger::Record;
@@ -70,7 +70,7 @@ pub struct Reporter {
     accounts: BTreeMap<AccountId, Account>,
     posts: Posts,
     /// By their keys: of two with the same, the first counts.
-    gains: BTreeMap<String, Gain>,
+    gains: BTreeMap<KeyHash, Gain>,
     seen: BTreeMap<DeliveryId, Seen>,
     people: PeopleFold,
     conversations: Conversations,
@@ -106,7 +106,7 @@ impl Reporter {
     /// Takes the next record of the delivery journal.
     pub fn record(&mut self, record: &Record) {
         if let Fact::Gained(gain) = &record.fact {
-            self.gains.entry(gain.key.clone()).or_insert_with(|| (**gain).clone());
+            self.gains.entry(gain.key_hash()).or_insert_with(|| (**gain).clone());
         }
         let delivery = record.fact.delivery();
         let other = match &record.fact {

@@ -106,7 +106,7 @@ fn what_is_not_known_is_no_nought() {
         "leads unknown customers unknown revenue unknown",
         "views unknown ways gone to the link unknown",
         "Known for 0 of 9 deliveries; unknown for 9: 5 not looked at yet, 3 where the platform does not tell, 1 gone before it was known.",
-        "desk-1 1 Jun 2026 founders , connection unknown unknown unknown unknown unknown unknown",
+        "desk-1 1 Jun 2026 founders connection unknown unknown unknown unknown",
         "founders connection 1 2 unknown unknown unknown unknown unknown",
         "Not measured yet: people, outcomes.",
     ] {

@@ -80,6 +80,9 @@ fn micros(number: &str, decimal: Option<Decimal>) -> Result<i64, NoAmount> {
         Some((whole, part)) => (whole, part),
         None => (digits, ""),
     };
+    if mark.is_some_and(|mark| whole.contains(mark)) {
+        return Err(NoAmount::Shape);
+    }
     let part = part.trim_end_matches('0');
     if !part.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(NoAmount::Shape);

@@ -56,7 +56,8 @@ impl Field {
             Self::Post => &["post", "post_id", "utm_content"],
             Self::Url => &["url", "landing_page_url", "landing_page", "landing_url", "page_url", "page"],
             Self::Account => &["account"],
-            Self::Note => &["note", "notes", "comment", "description"],
+            // What people have written themselves is taken only where somebody asks for it: it is kept for good.
+            Self::Note => &["note"],
         }
     }
 }
@@ -236,10 +237,14 @@ impl<'t> Draft<'t> {
         let hint = "a post is named by its id in the queue";
         let own = match self.post {
             "" => None,
-            text => Some(
-                PostId::new(text)
-                    .map_err(|error| Wrong::new(format!("{} is no post: {error}", quoted(text))).with_hint(hint))?,
-            ),
+            text => match PostId::new(text) {
+                Ok(post) => Some(post),
+                // The column may be one of addresses of others, too.
+                Err(_) if rules.foreign_pages => None,
+                Err(error) => {
+                    return Err(Wrong::new(format!("{} is no post: {error}", quoted(text))).with_hint(hint));
+                }
+            },
         };
         let of_page = match content_of(self.url) {
             None => None,

@@ -90,7 +90,9 @@ fn clock(text: &str) -> Option<Time> {
         Some(afternoon) => hour % 12 + if afternoon { 12 } else { 0 },
         None => hour,
     };
-    let time: Time = format!("{hour:02}:{rest}").parse().ok()?;
+    // What else would be read and thrown away: an offset is none of ours to ignore.
+    let plain = rest.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.'));
+    let time: Time = format!("{hour:02}:{rest}").parse().ok().filter(|_| plain)?;
     Some(time)
 }
 

@@ -96,6 +96,7 @@ pub struct Row<'r> {
 pub struct Table<R> {
     rows: csv::Reader<Limited<R>>,
     budget: Rc<Cell<u64>>,
+    ended: Rc<Cell<bool>>,
     columns: Columns,
     width: usize,
     row: csv::ByteRecord,
@@ -105,6 +106,8 @@ pub struct Table<R> {
 struct Limited<R> {
     inner: io::Chain<Cursor<Vec<u8>>, R>,
     budget: Rc<Cell<u64>>,
+    /// Nothing follows.
+    ended: Rc<Cell<bool>>,
     last: u8,
 }
 
@@ -117,6 +120,7 @@ impl<R: Read> Read for Limited<R> {
             )));
         }
         let mut count = self.inner.read(buffer)?;
+        self.ended.set(self.ended.get() || (count == 0 && !buffer.is_empty()));
         if count == 0 && self.last != b'\n' && !buffer.is_empty() {
             buffer[0] = b'\n';
             count = 1;
@@ -145,8 +149,9 @@ impl<R: Read> Table<R> {
             head.drain(..3);
         }
         let separator = separator(&head);
-        let budget = Rc::new(Cell::new(ROW_BYTES));
-        let limited = Limited { inner: Cursor::new(head).chain(source), budget: budget.clone(), last: b'\n' };
+        let (budget, ended) = (Rc::new(Cell::new(ROW_BYTES)), Rc::new(Cell::new(false)));
+        let inner = Cursor::new(head).chain(source);
+        let limited = Limited { inner, budget: budget.clone(), ended: ended.clone(), last: b'\n' };
         // A carriage return is blank like all else around a cell; with it as an end of lines of its own they are
         // counted one short.
         let mut rows = csv::ReaderBuilder::new()
@@ -159,11 +164,15 @@ impl<R: Read> Table<R> {
         if names.iter().all(|name| name.trim_ascii().is_empty()) {
             return Err(whole(Wrong::new("it is empty").with_hint("the first row holds the names of the columns")));
         }
+        if names.iter().any(|name| name.trim_ascii().contains(&b'\r')) {
+            let wrong = Wrong::new("its lines end in carriage returns").with_hint("save it with line feeds");
+            return Err(TableError { line: 1, wrong });
+        }
         let text = |name| std::str::from_utf8(name).map_err(|_| not_utf8());
         let names: Result<Vec<&str>, Wrong> = names.iter().map(text).map(|name| Ok(name?.trim())).collect();
         let columns = names.and_then(|names| Ok((Columns::find(&names, said)?, names.len())));
         let (columns, width) = columns.map_err(|wrong| TableError { line: 1, wrong })?;
-        Ok(Self { rows, budget, columns, width, row: csv::ByteRecord::new() })
+        Ok(Self { rows, budget, ended, columns, width, row: csv::ByteRecord::new() })
     }
 
     pub fn columns(&self) -> &Columns {
@@ -181,12 +190,23 @@ impl<R: Read> Table<R> {
                 Ok(false) => return None,
                 Ok(true) if self.row.iter().all(|cell| cell.trim_ascii().is_empty()) => {}
                 Ok(true) => break,
-                Err(error) => return Some(Err(failed(&error))),
+                Err(error) => {
+                    let TableError { line, wrong } = failed(&error);
+                    // Where reading has failed, the row was begun behind the last one.
+                    let line = if line == 0 { self.rows.position().line() } else { line };
+                    return Some(Err(TableError { line, wrong }));
+                }
             }
         }
         // Where reading began there may have been blank lines.
         let within = self.row.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
         let line = self.rows.position().line().saturating_sub(within + 1);
+        // The end of the file ends a cell, whether its quotation mark is closed or not.
+        if self.ended.get() && self.row.iter().last().is_some_and(|cell| cell.ends_with(b"\n")) {
+            let wrong = Wrong::new("its last cell goes on to the end of the file");
+            let wrong = wrong.with_hint("a quotation mark that is not closed?");
+            return Some(Err(TableError { line, wrong }));
+        }
         Some(Ok(Row { line, draft: self.draft() }))
     }
 
@@ -254,6 +274,16 @@ mod tests {
 
     fn row(line: u64, text: &str) -> (u64, String) {
         (line, text.to_owned())
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_not_closed_swallows_nothing_silently() {
+        let text = "key,note\na,one\nb,\"two\nc,three\nd,four\n";
+        let mut table = Table::open(text.as_bytes(), &[]).unwrap_or_else(|error| panic!("{error:?}"));
+        assert!(matches!(table.next_row(), Some(Ok(Row { line: 2, draft: Ok(_) }))));
+        assert!(matches!(table.next_row(), Some(Err(TableError { line: 3, .. }))));
+        // Nor do lines that end as they did on another system.
+        assert!(matches!(Table::open("key,note\ra,one\r".as_bytes(), &[]), Err(TableError { line: 1, .. })));
     }
 
     #[test]

@@ -52,13 +52,13 @@ fn headline(report: &Report) -> Markup {
             }
             @if let Some(account) = now {
                 div {
-                    dt { "longest streak that goes on" } dd { (count(account.beat.streak)) }
+                    dt { "longest streak now" } dd { (count(account.beat.streak)) }
                     dd class="note" { "slots in a row, " (theirs(account.account.as_str())) }
                 }
             }
             @if let Some(account) = longest {
                 div {
-                    dt { "longest streak of this time" } dd { (count(account.beat.longest_streak)) }
+                    dt { "longest streak in this time" } dd { (count(account.beat.longest_streak)) }
                     dd class="note" { "slots in a row, " (theirs(account.account.as_str())) }
                 }
             }
@@ -163,7 +163,7 @@ fn weekly(report: &Report) -> Table {
 fn meaning(cause: Cause) -> &'static str {
     match cause {
         Cause::Content => "nothing approved to send",
-        Cause::Hold => "promotion share, owed answers, budget",
+        Cause::Hold => "promotion share, answers or budget",
         Cause::Policy => "quiet hours, gap, posts of a day",
         Cause::Outage => "daemon, clock, disk or folder",
         Cause::Account => "paused, or token not accepted",

@@ -144,14 +144,14 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// That reaches `most`, in at most so many steps.
-    pub fn to(most: u64, steps: u64) -> Self {
+    /// That reaches `most`, in at most four steps.
+    pub fn to(most: u64) -> Self {
         let most = most.max(1);
         let mut ten: u64 = 1;
         loop {
             for round in [1, 2, 5] {
                 let step = ten.saturating_mul(round);
-                if most.div_ceil(step) <= steps {
+                if most.div_ceil(step) <= STEPS {
                     return Self { step, top: most.div_ceil(step).saturating_mul(step) };
                 }
             }
@@ -165,6 +165,35 @@ impl Scale {
 
     pub fn ticks(self) -> impl Iterator<Item = u64> {
         (0..=self.top / self.step).map(move |nth| nth * self.step)
+    }
+}
+
+/// A scale across on which every step is ten times the one before: a post that everybody saw leaves room for the others.
+#[derive(Debug, Clone, Copy)]
+pub struct Decades {
+    /// Powers of ten; the first is nought where something is below ten.
+    first: u32,
+    last: u32,
+}
+
+impl Decades {
+    pub fn of(least: u64, most: u64) -> Self {
+        let first = least.checked_ilog10().unwrap_or(0);
+        let last = most.checked_ilog10().map_or(1, |last| if 10_u64.pow(last) == most { last } else { last + 1 });
+        Self { first, last: last.max(first + 1) }
+    }
+
+    /// Where so much is.
+    pub fn place(self, amount: u64) -> Across {
+        let (first, last) = (f64::from(self.first), f64::from(self.last));
+        // Counts are far below what a float holds exactly, and places are rounded to a hundredth of a percent.
+        let at = if amount == 0 { first } else { (amount as f64).log10() };
+        let share = ((at - first) / (last - first)).clamp(0.0, 1.0);
+        Across::of((share * 10_000.0).round() as u64, 10_000, PLOT)
+    }
+
+    pub fn ticks(self) -> impl Iterator<Item = u64> {
+        (self.first..=self.last).filter_map(|power| 10_u64.checked_pow(power))
     }
 }
 
@@ -184,7 +213,7 @@ impl Plot {
 
     /// With `size` of what is measured to one on the scale, such as seconds to an hour.
     pub fn of_units(height: u64, most: u64, size: u64) -> Self {
-        Self { height, scale: Scale::to(most.div_ceil(size), STEPS), size }
+        Self { height, scale: Scale::to(most.div_ceil(size)), size }
     }
 
     /// Where nought is.
@@ -287,9 +316,22 @@ mod tests {
         for (most, ticks) in
             [(0, vec![0, 1]), (3, vec![0, 1, 2, 3]), (7, vec![0, 2, 4, 6, 8]), (101, vec![0, 50, 100, 150])]
         {
-            assert_eq!(Scale::to(most, 4).ticks().collect::<Vec<_>>(), ticks, "{most}");
+            assert_eq!(Scale::to(most).ticks().collect::<Vec<_>>(), ticks, "{most}");
         }
-        assert!(Scale::to(u64::MAX, 4).top() >= u64::MAX / 2);
+        assert!(Scale::to(u64::MAX).top() >= u64::MAX / 2);
+    }
+
+    #[test]
+    fn decades_hold_the_least_and_the_most() {
+        for (least, most, ticks) in
+            [(0, 0, vec![1, 10]), (5, 100, vec![1, 10, 100]), (533, 36_047, vec![100, 1_000, 10_000, 100_000])]
+        {
+            let decades = Decades::of(least, most);
+            assert_eq!(decades.ticks().collect::<Vec<_>>(), ticks);
+            assert!(decades.place(least) < decades.place(most.max(1)) || most == 0);
+        }
+        assert_eq!(Decades::of(1, 100).place(10), PLOT.half());
+        assert_eq!(Decades::of(1, u64::MAX).place(u64::MAX).max(PLOT), PLOT);
     }
 
     #[test]

@@ -58,13 +58,13 @@ fn waiting(conversations: &ConversationSummary, known: bool, made: &Made) -> Mar
         ("On", Column::Short),
         ("Below", Column::Short),
     ];
-    let mut table = Table::new("Who waits, longest first", &head).quiet();
+    let mut table = Table::new("Who waits, longest first", &head).quiet().wide();
     for owed in &conversations.waiting {
         table.row(vec![
             link(owed.url.as_deref(), &who(&owed.handle, &owed.person)),
             html! { (span(owed.waited_s)) },
             moment(owed.since, made.zone),
-            html! { (theirs(owed.account.as_str())) @if !owed.platform.is_empty() { ", " (theirs(&owed.platform)) } },
+            theirs(owed.account.as_str()),
             html! {
                 @match &owed.delivery {
                     Some(delivery) => (theirs(delivery.post.as_str())),

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::chart::{Bar, Bars, Figure, Fill, bars};
 use super::page::Section;
 use super::table::{Column, Table};
-use super::words::{bare_money, count, counted, figure, money, revenue, theirs, unknown};
+use super::words::{bare_money, came, count, counted, figure, money, revenue, theirs, unknown};
 use crate::domain::{Currency, Money};
 use crate::report::{GainRow, Gains, PostGroup, Report};
 
@@ -177,8 +177,8 @@ fn groups(posts: &[PostGroup], known: bool) -> Markup {
             theirs(goal),
             html! { (count(group.posts)) },
             html! { (count(group.deliveries)) },
-            figure(group.people),
-            figure(group.conversations),
+            of_some(group.deliveries, group.people),
+            of_some(group.deliveries, group.conversations),
             figure(known.then_some(group.gains.leads)),
             figure(known.then_some(group.gains.customers)),
             html! { @if known { (revenue(&group.gains)) } @else { (unknown()) } },
@@ -193,23 +193,20 @@ fn groups(posts: &[PostGroup], known: bool) -> Markup {
 }
 
 fn table(caption: &str, head: &'static str, of: &str, rows: &[GainRow]) -> Table {
-    let head = [
-        (head, if of == "audience" { Column::Text } else { Column::Short }),
-        ("Posts", Column::Number),
-        ("Leads", Column::Number),
-        ("Customers", Column::Number),
-        ("Revenue", Column::Number),
-    ];
-    let mut table = Table::new(caption, &head);
+    let name_column = if of == "audience" { Column::Text } else { Column::Short };
+    let mut columns = vec![(head, name_column), ("Posts", Column::Number)];
+    // A post is one post.
+    columns.truncate(if of == "post" { 1 } else { 2 });
+    columns.extend([("Leads", Column::Number), ("Customers", Column::Number), ("Revenue", Column::Number)]);
+    let mut table = Table::new(caption, &columns);
     for row in rows {
         let Gains { leads, customers, .. } = row.gains;
-        table.row(vec![
-            theirs(&name(row, of)),
-            html! { (count(row.posts)) },
-            html! { (count(leads)) },
-            html! { (count(customers)) },
-            revenue(&row.gains),
-        ]);
+        let mut cells = vec![theirs(&name(row, of))];
+        if of != "post" {
+            cells.push(html! { (count(row.posts)) });
+        }
+        cells.extend([html! { (count(leads)) }, html! { (count(customers)) }, revenue(&row.gains)]);
+        table.row(cells);
     }
     table
 }
@@ -226,15 +223,12 @@ fn rows(title: &'static str, head: &'static str, rows: &[GainRow]) -> Markup {
     }
 }
 
+/// A figure about deliveries: where there were none, there is nothing to know.
+fn of_some(deliveries: u64, number: Option<u64>) -> Markup {
+    html! { @if deliveries == 0 { span class="none" { "–" } } @else { (figure(number)) } }
+}
+
 /// What no post has brought is told, so that the tables add up.
 fn unplaced(why: &str, gains: &Gains) -> Markup {
-    html! {
-        @if *gains != Gains::default() {
-            p class="none" {
-                (counted(gains.leads, "lead", "leads")) " and " (counted(gains.customers, "customer", "customers"))
-                @for sum in &gains.revenue { ", " (money(sum)) }
-                " " (why) ". They are in the total only."
-            }
-        }
-    }
+    html! { @if let Some(came) = came(gains) { p class="none" { (came) " " (why) ": in the total only." } } }
 }

@@ -7,7 +7,7 @@ use super::chart::{Bar, Bars, Figure, Fill, Plot, bars};
 use super::page::Section;
 use super::table::{Column, Table};
 use super::weeks::Weeks;
-use super::words::{Across, count, counted, day, moment, theirs, unknown};
+use super::words::{Across, count, counted, date, day, theirs, unknown};
 use crate::report::{PeopleSummary, PeopleWeek, Report, Standings};
 
 /// Height of the chart of weeks.
@@ -177,8 +177,8 @@ fn core(people: &PeopleSummary, made: &Made) -> Markup {
             theirs(&person.platform),
             html! { (count(person.interactions)) },
             html! { (count(person.weeks)) },
-            moment(person.last_seen, made.zone),
-            moment(person.first_seen, made.zone),
+            date(person.last_seen, made.zone),
+            date(person.first_seen, made.zone),
         ]);
     }
     html! {

@@ -97,6 +97,19 @@ pub fn large_span(seconds: u64) -> Markup {
     }
 }
 
+/// Everything that came of something, in a row.
+pub fn came(gains: &Gains) -> Option<String> {
+    let mut parts = Vec::new();
+    if gains.leads > 0 {
+        parts.push(counted(gains.leads, "lead", "leads"));
+    }
+    if gains.customers > 0 {
+        parts.push(counted(gains.customers, "customer", "customers"));
+    }
+    parts.extend(gains.revenue.iter().map(money));
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
 /// One sum for each currency, side by side; a dash where there is none.
 pub fn revenue(gains: &Gains) -> Markup {
     html! {
@@ -133,6 +146,11 @@ pub fn moment(at: Timestamp, zone: &TimeZone) -> Markup {
     html! { time datetime=(at) { (at.to_zoned(zone.clone()).strftime("%-d %b %Y, %H:%M")) } }
 }
 
+/// The day of a moment, where the minute tells nothing.
+pub fn date(at: Timestamp, zone: &TimeZone) -> Markup {
+    html! { time datetime=(at) { (day(zone.to_datetime(at).date())) } }
+}
+
 /// A day, such as `4 May 2026`.
 pub fn day(date: Date) -> String {
     date.strftime("%-d %b %Y").to_string()
@@ -140,8 +158,8 @@ pub fn day(date: Date) -> String {
 
 /// From the first day to the last, naming a year once where there is one.
 pub fn days(first: Date, last: Date) -> String {
-    let begin = if first.year() == last.year() { first.strftime("%-d %B") } else { first.strftime("%-d %B %Y") };
-    format!("{begin} – {}", last.strftime("%-d %B %Y"))
+    let begin = if first.year() == last.year() { "%-d\u{a0}%B" } else { "%-d\u{a0}%B\u{a0}%Y" };
+    format!("{} – {}", first.strftime(begin), last.strftime("%-d\u{a0}%B\u{a0}%Y"))
 }
 
 /// A place across a drawing, in hundredths of a percent: the drawing is as wide as the page lets it be.

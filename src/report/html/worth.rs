@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::chart::{Figure, Fill, PLOT, Plot, Scale};
+use super::chart::{Decades, Figure, Fill, PLOT, Plot};
 use super::page::{Section, sentence};
 use super::table::{Column, Table};
-use super::words::{Across, count, day, figure, revenue, theirs};
+use super::words::{came, count, day, figure, theirs, unknown};
 use crate::report::{PostLine, Report, Verdict};
 use jiff::tz::TimeZone;
 
@@ -45,16 +45,16 @@ fn scatter(report: &Report, numbered: &[&PostLine]) -> Markup {
     let posts = &report.comparison.posts;
     let placed: Vec<_> = posts.iter().filter_map(|post| Some((post, post.reach?, post.people?))).collect();
     let most = |pick: fn(&(&PostLine, u64, u64)) -> u64| placed.iter().map(pick).max().unwrap_or(0);
-    // A phone has room for three figures.
-    let across = Scale::to(most(|(_, reach, _)| *reach), 2);
+    let least = placed.iter().map(|(_, reach, _)| *reach).min().unwrap_or(0);
+    let across = Decades::of(least, most(|(_, reach, _)| *reach));
     let plot = Plot::new(HEIGHT, most(|(_, _, people)| *people));
-    let x = |reach| Across::of(reach, across.top(), PLOT);
+    let x = |reach| across.place(reach);
     let drawing = html! {
         (plot.axis("people"))
         @for tick in across.ticks() {
-            @let anchor = if tick == 0 { "start" } else if tick == across.top() { "end" } else { "middle" };
+            @let anchor = if x(tick) == PLOT { "end" } else if x(tick) == x(0) { "start" } else { "middle" };
             line class="axis" x1=(x(tick)) x2=(x(tick)) y1=(plot.floor()) y2=(plot.floor() + 5) {}
-            text x=(x(tick)) y=(plot.floor() + 18) text-anchor=(anchor) { (count(tick)) @if tick == across.top() { " views" } }
+            text x=(x(tick)) y=(plot.floor() + 18) text-anchor=(anchor) { (count(tick)) @if x(tick) == PLOT { " views" } }
         }
         @for (_, reach, people) in placed.iter().filter(|(post, ..)| post.verdict.is_none()) {
             circle class="spot" cx=(x(*reach)) cy=(plot.place(*people)) r="4" {}
@@ -77,7 +77,7 @@ fn scatter(report: &Report, numbered: &[&PostLine]) -> Markup {
     let figure = Figure {
         id: "worth-posts".into(),
         title: "Views and people".into(),
-        what: "Each mark is a post: its views across, the people who did something with it upwards. Numbers are those of the tables below.".into(),
+        what: "Each mark is a post: its views across, the people who did something with it upwards. Each step across is ten times the one before. Numbers are those of the tables below.".into(),
         shows: format!("{} posts; {loud} are loud and useless, {quiet} quiet and useful.", placed.len()),
         height: HEIGHT,
         drawing,
@@ -110,13 +110,11 @@ fn table<'a>(caption: &str, posts: impl Iterator<Item = &'a PostLine>, numbered:
     let head = [
         ("Post", Column::Short),
         ("Out on", Column::Short),
-        ("For", Column::Text),
+        ("For", Column::Short),
         ("Views", Column::Number),
         ("People", Column::Number),
         ("Conversations", Column::Number),
-        ("Leads", Column::Number),
-        ("Customers", Column::Number),
-        ("Revenue", Column::Number),
+        ("Came of it", Column::Text),
     ];
     let mut table = Table::new(caption, &head).wide();
     for post in posts {
@@ -126,13 +124,17 @@ fn table<'a>(caption: &str, posts: impl Iterator<Item = &'a PostLine>, numbered:
                 (theirs(post.post.as_str()))
             },
             html! { (day(TimeZone::UTC.to_datetime(post.at).date())) },
-            html! { (theirs(&post.audience)) @if !post.goal.is_empty() { ", " (theirs(&post.goal)) } },
+            html! { (theirs(&post.audience)) br; span class="none" { (theirs(&post.goal)) } },
             figure(post.reach),
             figure(post.people),
             figure(post.conversations),
-            figure(known.then_some(post.gains.leads)),
-            figure(known.then_some(post.gains.customers)),
-            html! { @if known { (revenue(&post.gains)) } @else { (super::words::unknown()) } },
+            html! {
+                @match came(&post.gains) {
+                    Some(came) => (came),
+                    None if known => span class="none" { "–" },
+                    None => (unknown()),
+                }
+            },
         ]);
     }
     table
