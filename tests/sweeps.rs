@@ -484,3 +484,126 @@ fn the_documents_list_what_is_told_of_posts() {
     let listed: Vec<_> = section.lines().filter(|line| line.starts_with("| `")).take(rows.len()).collect();
     assert_eq!(listed, rows, "the table must be:\n{}", rows.join("\n"));
 }
+
+/// Whatever comes back, nothing panics, everything ends, and what is told is sound in itself.
+#[test]
+fn garbled_answers_lead_to_nothing_unsound() {
+    for mut world in worlds() {
+        let mut street = Street { chance: Chance(0xfeed_beef), said: Vec::new(), heard: Heard::default() };
+        (0..60).for_each(|_| _ = street.act(&mut world));
+        world.now = after(world.now, Duration::from_secs(3600));
+        assert!(world.renew(), "{}", world.name);
+        let waiting: Vec<String> = street.said.iter().take(3).map(|(id, _)| id.clone()).collect();
+        let known = vec![BTreeMap::from([(Interaction::Like, 1), (Interaction::Reply, 1)]); world.posts.len()];
+        let all: BTreeSet<_> = world.posts.iter().map(|(delivery, _)| delivery.clone()).collect();
+        let mut chance = Chance(0x5eed_5eed);
+        for _ in 0..400 {
+            let heard = Some(Heard(["", "1", "2026-12-01T08:00:00Z", "\u{0}/../"][chance.below(4)].into()));
+            let sweep = Sweep { posts: world.watched(&known), waiting: waiting.clone(), heard };
+            let garble = &mut |twin: &mut dyn Twin, request: &_, now| {
+                let mut reply = answer(twin, request, now);
+                if chance.below(3) == 0 {
+                    garbled(&mut reply, &mut chance);
+                }
+                reply
+            };
+            let swept = sweep_in(&*world.adapter, &mut *world.twin, &world.session, sweep, world.now, garble);
+            let swept = swept.expect("it sweeps");
+            let told: Vec<_> = swept.posts().into_iter().map(|finding| finding.delivery).collect();
+            let once: BTreeSet<_> = told.iter().cloned().collect();
+            assert!(once.len() == told.len() && once.is_subset(&all), "{}: {told:?}", world.name);
+            for finding in swept.posts() {
+                let named = finding.who.values().flatten().map(|act| act.person.clone());
+                let said = finding.said.iter().flatten().filter_map(|message| message.by.clone());
+                let named: BTreeSet<_> = named.chain(said).collect();
+                let people: BTreeSet<_> = finding.people.iter().map(|held| held.person.clone()).collect();
+                assert!(named == people, "{}: {finding:?}", world.name);
+                assert!(!finding.gone || (finding.counts.is_empty() && finding.said.is_none()), "{finding:?}");
+                for acts in finding.who.values() {
+                    let once: BTreeSet<_> = acts.iter().map(|act| &act.person).collect();
+                    assert_eq!(once.len(), acts.len(), "{}: {acts:?}", world.name);
+                }
+            }
+            for found in &swept.found {
+                let (people, messages) = match found {
+                    Found::Post(finding) => (finding.people.clone(), finding.said.clone().unwrap_or_default()),
+                    Found::Around { waiting: id, people, messages } => {
+                        assert!(waiting.contains(id), "{}: {id}", world.name);
+                        (people.clone(), messages.clone())
+                    }
+                    Found::Heard { people, messages, .. } => (people.clone(), messages.clone()),
+                };
+                let odd = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+                let handle = |c: char| odd(c) || c.is_whitespace();
+                assert!(people.iter().all(|held| !held.handle.contains(handle)), "{}: {people:?}", world.name);
+                let sound = |message: &cadenced::domain::Message| {
+                    let short = message.text.chars().count() <= cadenced::domain::Message::TEXT_CHARS;
+                    let ids = [Some(&message.id), message.parent.as_ref(), Some(&message.answer), message.url.as_ref()];
+                    let plain = ids.into_iter().flatten().all(|id| !id.is_empty() && !id.contains(handle));
+                    short && plain && !message.text.contains(odd)
+                };
+                assert!(messages.iter().all(sound), "{}: {messages:?}", world.name);
+            }
+        }
+    }
+}
+
+/// Changes one answer: its status, its bytes, or one place in what it says.
+fn garbled(reply: &mut HttpReply, chance: &mut Chance) {
+    let mut value = match (chance.below(8), reply.value()) {
+        (0, _) => {
+            let statuses = [200, 204, 301, 400, 403, 404, 410, 429, 500, 503];
+            return reply.status = statuses[chance.below(statuses.len())];
+        }
+        (1, _) | (_, None) => {
+            let at = chance.below(reply.body.len());
+            reply.body.truncate(at);
+            return;
+        }
+        (2, _) => return reply.cut = true,
+        (_, Some(value)) => value,
+    };
+    let mut paths = Vec::new();
+    places(&value, String::new(), &mut paths);
+    let path = paths.swap_remove(chance.below(paths.len()));
+    let place = value.pointer_mut(&path).expect("it is there");
+    let long = "x".repeat(5_000);
+    let new = [
+        serde_json::json!(null),
+        serde_json::json!(-1),
+        serde_json::json!(1e300),
+        serde_json::json!([]),
+        serde_json::json!({}),
+        serde_json::json!([1, [2], {}]),
+        serde_json::json!("\u{202e}\u{0}a b\r\n/../\u{1b}[2J"),
+        serde_json::json!(""),
+        serde_json::json!(long),
+        serde_json::json!(true),
+        serde_json::json!("https://a.example/\nb c"),
+        serde_json::json!("9999-12-31T23:59:59Z"),
+    ];
+    match place {
+        // The same twice, and less than there was.
+        serde_json::Value::Array(items) if chance.below(3) == 0 && !items.is_empty() => {
+            let item = items[chance.below(items.len())].clone();
+            items.insert(0, item);
+        }
+        serde_json::Value::Array(items) if chance.below(2) == 0 => items.truncate(items.len() / 2),
+        place => *place = new[chance.below(new.len())].clone(),
+    }
+    reply.body = value.to_string().into_bytes();
+}
+
+/// All places of a value.
+fn places(value: &serde_json::Value, path: String, all: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, item)| places(item, format!("{path}/{at}"), all));
+        }
+        serde_json::Value::Object(fields) => {
+            fields.iter().for_each(|(name, item)| places(item, format!("{path}/{name}"), all));
+        }
+        _ => {}
+    }
+    all.push(path);
+}

@@ -404,7 +404,7 @@ impl Sweeping {
             Who::They(profile) => Some(profile),
             Who::Nameless => return None,
         };
-        let address = |key: &str| status[key].as_str().filter(|text| is_web(text) && text.len() <= 2_048);
+        let address = |key: &str| wire::web_address(status[key].as_str()?);
         let id = Id::read(&status["id"])?;
         let (url, uri) = (address("url"), address("uri"));
         let words = [status["spoiler_text"].as_str().unwrap_or_default(), &html::text(status["content"].as_str()?)];
@@ -413,8 +413,8 @@ impl Sweeping {
             by: by.as_ref().map(|profile| profile.person.clone()),
             at: moment(status)?,
             text: Message::plain(&words.join("\n\n")),
-            url: url.or(uri).map(str::to_owned),
-            answer: uri.or(url).map_or_else(|| id.clone(), str::to_owned),
+            url: url.clone().or_else(|| uri.clone()),
+            answer: uri.or(url).unwrap_or_else(|| id.clone()),
             private: !matches!(status["visibility"].as_str(), Some("public" | "unlisted")),
             id,
         };

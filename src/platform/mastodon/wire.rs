@@ -219,7 +219,7 @@ impl Status {
 }
 
 /// An `http` or `https` address as a URL parser writes it: no spaces, no control characters.
-fn web_address(text: &str) -> Option<String> {
+pub fn web_address(text: &str) -> Option<String> {
     let url = Url::parse(text).ok().filter(|_| text.len() <= 2048)?;
     matches!(url.scheme(), "http" | "https").then(|| url.into())
 }

@@ -319,7 +319,7 @@ impl Sweeping {
             held.looked.count(kind, count.as_str().map_or_else(|| count.as_u64(), |text| text.parse().ok()));
         }
         let said = held.looked.may_list(Interaction::Reply);
-        let said = said.then(|| [Question::Threads { post, page: None }, Question::Said(post)]);
+        let said = said.then_some([Question::Threads { post, page: None }, Question::Said(post)]);
         said.into_iter().flatten().chain([Question::Tell(post)]).collect()
     }
 
