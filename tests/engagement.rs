@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cadenced::domain::policy::{
-    ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Retry, Schedule, Unanswered,
+    ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Retry, Schedule, Spray, Unanswered,
 };
 use cadenced::domain::time::{after, since};
-use cadenced::domain::{AccountId, DeliveryId, Digest, Interaction, PersonId, State, Timestamp};
+use cadenced::domain::{AccountId, DeliveryId, Digest, Interaction, Links, PersonId, State, Timestamp};
 use cadenced::engage::record::Came;
 use cadenced::engage::{self, Conversations, Watch};
 use cadenced::engine::engine::Mode;
@@ -111,6 +111,7 @@ fn setup(platform: &str, twin: &dyn Twin) -> AccountSetup {
             quiet: Vec::new(),
             runway_warn: Duration::ZERO,
             budget: None,
+            spray: Spray::Warn,
         },
         rules: DeliveryRules {
             timeout: Duration::from_secs(60),
@@ -121,6 +122,7 @@ fn setup(platform: &str, twin: &dyn Twin) -> AccountSetup {
         identity: None,
         token_expires: None,
         seal: None,
+        links: Links::default(),
     }
 }
 

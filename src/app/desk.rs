@@ -144,7 +144,14 @@ pub fn export(loaded: &Loaded, args: &ExportArgs, out: &mut dyn Write) -> Result
         if let Err(failure) = replay(loaded, &mut |record| exporter.record(&record)) {
             refused = Some(failure);
         }
-        exporter.finish()
+        let mut written = Ok(());
+        let people = people::replay(loaded, &mut |record| {
+            if written.is_ok() {
+                written = exporter.people(&record);
+            }
+        });
+        refused = refused.take().or(people.err());
+        written.and_then(|()| exporter.finish())
     };
     let result = into(args.output.as_deref(), out, &mut fill);
     refused.map_or(result, Err)

@@ -57,7 +57,7 @@ fn digest(loaded: &Loaded, caller: &dyn Caller, printer: &Arc<Printer>) {
                 let made = html::Made { zone: &TimeZone::system(), version: env!("CARGO_PKG_VERSION") };
                 out.write_all(html::html(&report, &made).as_bytes())
             }
-            _ => page::table(&report, &TimeZone::system(), Page::plain(PLAIN_WIDTH), out),
+            _ => page::table(&report, None, &TimeZone::system(), Page::plain(PLAIN_WIDTH), out),
         });
         if let Err(error) = written {
             printer.emit(&failed(&shown(path), &error.to_string()));

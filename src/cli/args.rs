@@ -613,6 +613,10 @@ pub enum ExportWhat {
     Attempts,
     /// One row for each lead, customer and revenue
     Outcomes,
+    /// One row for each look at a post, with who has come and gone since the look before
+    Engagement,
+    /// One row for each thing that is on record of people: how they look, and what they said
+    People,
     /// All of them
     #[default]
     All,

@@ -1,6 +1,6 @@
 //! `cadenced export`: the ledger's records as tables.
 //!
-//! Records come in one by one, oldest first, and rows of `attempts` and `outcomes` leave at once; what is kept is the fold of each
+//! Records come in one by one, oldest first, and rows of `attempts`, `outcomes`, `engagement` and `people` leave at once; what is kept is the fold of each
 //! delivery, which gives the rows of `deliveries` at the end. Every row says in `table` which one it belongs to.
 //!
 //! CSV is RFC 4180. A cell that a spreadsheet would run as a formula begins with an apostrophe: texts in it come from
@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::{AccountId, Currency, DeliveryId, Digest, Gain, Money, PostId, Timestamp};
+use crate::engage;
 use crate::ledger::view::Entry;
 use crate::ledger::{Fact, Record, words};
 
@@ -110,6 +111,18 @@ struct OutcomeRow<'a> {
     recorded: Timestamp,
 }
 
+/// One record about people.
+#[derive(Serialize)]
+struct PeopleRow<'a> {
+    table: &'static str,
+    at: Timestamp,
+    delivery: Option<&'a DeliveryId>,
+    post: Option<&'a PostId>,
+    account: Option<&'a AccountId>,
+    what: &'static str,
+    record: &'a engage::Record,
+}
+
 impl<'a> OutcomeRow<'a> {
     fn new(gain: &'a Gain, recorded: Timestamp) -> Self {
         Self {
@@ -178,6 +191,31 @@ impl<'a> Exporter<'a> {
             write_row(&row, self.format, self.out)?;
         }
         Ok(())
+    }
+
+    /// Takes the next record about people.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn people(&mut self, record: &engage::Record) -> io::Result<()> {
+        let (table, asked) = match &record.fact {
+            engage::Fact::Sampled(_) => ("engagement", ExportWhat::Engagement),
+            _ => ("people", ExportWhat::People),
+        };
+        if self.what != asked && self.what != ExportWhat::All {
+            return Ok(());
+        }
+        let delivery = record.fact.delivery();
+        let row = PeopleRow {
+            table,
+            at: record.at,
+            delivery,
+            post: delivery.map(|delivery| &delivery.post),
+            account: record.fact.account(),
+            what: record.fact.name(),
+            record,
+        };
+        write_row(&row, self.format, self.out)
     }
 
     /// Writes what could be known only now.

@@ -83,6 +83,42 @@ pub enum Fact {
     Forgotten { person: Digest },
 }
 
+impl Fact {
+    /// Stable name of what was seen.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Person(_) => "person",
+            Self::Sampled(_) => "sampled",
+            Self::Said { .. } => "said",
+            Self::Unsaid { .. } => "unsaid",
+            Self::Settled { .. } => "settled",
+            Self::Heard { .. } => "heard",
+            Self::Forgotten { .. } => "forgotten",
+        }
+    }
+
+    /// The post of ours that it is about.
+    pub fn delivery(&self) -> Option<&DeliveryId> {
+        match self {
+            Self::Sampled(sample) => Some(&sample.delivery),
+            Self::Said { delivery, .. } => delivery.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The account of ours that it is about.
+    pub fn account(&self) -> Option<&AccountId> {
+        match self {
+            Self::Sampled(sample) => Some(&sample.delivery.account),
+            Self::Said { account, .. }
+            | Self::Unsaid { account, .. }
+            | Self::Settled { account, .. }
+            | Self::Heard { account, .. } => Some(account),
+            Self::Person(_) | Self::Forgotten { .. } => None,
+        }
+    }
+}
+
 /// What a post has come to, and what has changed since the sample before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sample {

@@ -187,6 +187,7 @@ impl Teller {
             promotion,
             counts: true,
             body: body.to_string(),
+            link: None,
             frozen: serde_json::Value::Null,
             started: at,
         };

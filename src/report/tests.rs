@@ -46,6 +46,7 @@ impl Told {
             promotion: false,
             counts: slot.is_some(),
             body: about.into(),
+            link: None,
             frozen: serde_json::Value::Null,
             started: moment,
         };
