@@ -343,8 +343,7 @@ impl Sweeping {
         let video = video.or_else(|| snippet["videoId"].as_str()).filter(|video| is_id(video));
         talk.messages.push(Message {
             id: id.to_owned(),
-            parent: Some(snippet["parentId"].as_str().filter(|parent| is_comment(parent)).unwrap_or(below).to_owned())
-                .filter(|parent| !parent.is_empty()),
+            parent: Some(snippet["parentId"].as_str().unwrap_or(below).to_owned()).filter(|parent| is_comment(parent)),
             by: person,
             at,
             text: Message::plain(text),
