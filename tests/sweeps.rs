@@ -335,6 +335,30 @@ fn a_conversation_is_read_to_its_depth() {
     }
 }
 
+#[test]
+fn whoever_has_spoken_since_is_heard_however_many_they_are() {
+    for mut world in worlds() {
+        let first = world.sweep(&[], &[], Some(Heard::default()));
+        let Some((_, since)) = heard(&first) else { continue };
+        let say = |world: &mut World, by| {
+            let act = CrowdAct::Mention { by: By::Person(by), account: 0, text: format!("You, {by}?"), private: false };
+            world.act(act).expect("it was said")
+        };
+        // Something has to be known before there is a since.
+        let earlier = say(&mut world, 999);
+        world.now = after(world.now, Duration::from_secs(3600));
+        let (_, since) = heard(&world.sweep(&[], &[], Some(since))).expect("it is told");
+        let said: BTreeSet<_> = (0..230).map(|by| say(&mut world, by)).collect();
+        world.now = after(world.now, Duration::from_secs(3600));
+        let (ids, since) = heard(&world.sweep(&[], &[], Some(since))).expect("it is told");
+        assert!(said.is_subset(&ids), "{}: {} of {}", world.name, said.intersection(&ids).count(), said.len());
+        world.now = after(world.now, Duration::from_secs(4 * 3600));
+        let (again, _) = heard(&world.sweep(&[], &[], Some(since))).expect("it is told");
+        // Bluesky is read an hour back, and to the end of a page: nothing but what was said is told once more.
+        assert!(again.iter().all(|id| said.contains(id) || *id == earlier), "{}: {again:?}", world.name);
+    }
+}
+
 /// A budget must not be passed unnoticed, and nobody pays twice for what is known.
 #[test]
 fn what_a_sweep_is_billed_is_reckoned_before_and_afterwards() {
