@@ -24,14 +24,15 @@ if [ ! -d tests/pages/node_modules/axe-core ] || [ ! -d tests/pages/node_modules
     (cd tests/pages && npm ci --silent) || cannot "what tests/pages/package.json asks for cannot be installed"
 fi
 
-rm -rf "$out"
+rm -rf "$out/seen"
 mkdir -p "$out"
 if [ $# -gt 0 ]; then
     pages=("$@")
 else
     cadenced() { cargo run --quiet --locked -- "$@"; }
+    rm -f "$out"/*.html
     # Pages at the limits are made by the test; a story that is made up, and a store in which little has happened.
-    cargo test --quiet --locked --test pages >/dev/null
+    cargo test --quiet --locked --test pages
     cp "${CARGO_TARGET_DIR:-target}"/tmp/pages/*.html "$out"
     cadenced report --demo --format html -o "$out/demo.html"
     cadenced run --until-idle --config config/quickstart.toml >/dev/null

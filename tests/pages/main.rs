@@ -112,6 +112,9 @@ fn what_is_not_known_is_no_nought() {
     ] {
         assert!(shown.contains(told), "{told:?} is not in {shown}");
     }
+    for claimed in ["Nobody yet", "Nobody waits", "None were seen", "Loud and useless"] {
+        assert!(!shown.contains(claimed), "{claimed:?} is claimed in {shown}");
+    }
     let known = text(&page_of(&sample(1)));
     assert_eq!(known.matches("unknown").count(), known.matches("; unknown for 10:").count(), "{known}");
     assert!(known.contains("Known for 50 of 60 deliveries; unknown for 10: 4 not looked at yet"));

@@ -91,26 +91,26 @@ fn waiting(conversations: &ConversationSummary, known: bool, made: &Made) -> Mar
 /// The unit in which the slowest is a figure that one can read.
 fn unit(slowest_s: u64) -> (u64, &'static str) {
     match slowest_s {
-        ..=7_200 => (60, "min"),
-        ..=259_200 => (3_600, "h"),
+        0..=7_200 => (60, "min"),
+        7_201..=259_200 => (3_600, "h"),
         _ => (86_400, "d"),
     }
 }
 
 /// A week's median and the time within which nine of ten were answered, joined.
 fn speed(conversations: &ConversationSummary, weeks: Weeks) -> Markup {
-    let slowest = conversations.weeks.iter().filter_map(|week| week.speed).map(|speed| speed.p90_s).max().unwrap_or(0);
+    let drawn = || conversations.weeks.iter().filter_map(|week| week.speed.zip(weeks.place(week.starts)));
+    let slowest = drawn().map(|(speed, _)| speed.p90_s).max().unwrap_or(0);
     let (size, name) = unit(slowest);
     let plot = Plot::of_units(HEIGHT, slowest, size);
-    let drawn = conversations.weeks.iter().filter_map(|week| week.speed.zip(weeks.place(week.starts)));
     let drawing = html! {
         (plot.axis(name))
-        @for (speed, (x, width)) in drawn {
+        @for (speed, (x, width)) in drawn() {
             @let x = x.plus(width.half());
             @let (middle, most) = (plot.place(speed.median_s), plot.place(speed.p90_s));
             line class="stem" x1=(x) x2=(x) y1=(most) y2=(middle) {}
-            circle class="ring" cx=(x) cy=(most) r="4" {}
-            circle class="solid" cx=(x) cy=(middle) r="4.5" {}
+            circle class="ring" cx=(x) cy=(most) r=(weeks.mark()) {}
+            circle class="solid" cx=(x) cy=(middle) r=(weeks.mark()) {}
         }
         (weeks.axis(plot.floor()))
     };

@@ -7,7 +7,7 @@ use super::chart::{Bar, Bars, Figure, Fill, Plot, bars};
 use super::page::Section;
 use super::table::{Column, Table};
 use super::weeks::Weeks;
-use super::words::{Across, count, counted, date, day, theirs, unknown};
+use super::words::{Across, count, counted, date, day, theirs};
 use crate::report::{PeopleSummary, PeopleWeek, Report, Standings};
 
 /// Height of the chart of weeks.
@@ -21,10 +21,10 @@ pub fn section(report: &Report, weeks: Weeks, made: &Made) -> Section {
         (figures(people))
         @if !people.weeks.is_empty() { (weekly(people, weeks)) }
         @if on_record(&people.standing) > 0 { (standing(people)) }
-        (core(people, made))
+        @if recorded(people) { (core(people, made)) }
         @if !people.kinds.is_empty() { (kinds(people)) }
         @if people.platforms.len() > 1 { (platforms(people)) }
-        (bots(people))
+        @if recorded(people) || !people.bots.is_empty() { (bots(people)) }
     };
     let about = Section::about(people.counts, &people.measured);
     Section { id: "people", title: "Who came back", about, body }
@@ -35,10 +35,18 @@ fn on_record(standing: &Standings) -> u64 {
     core + returning + new + cooling + lost
 }
 
+/// Whether it is known of any delivery within the time that is looked at who did something with it.
+fn known(people: &PeopleSummary) -> bool {
+    people.measured.measured > 0 || people.distinct > 0
+}
+
+/// The same, of any delivery at all.
+fn recorded(people: &PeopleSummary) -> bool {
+    known(people) || on_record(&people.standing) > 0
+}
+
 fn figures(people: &PeopleSummary) -> Markup {
-    // Somebody may be known of a delivery before the time that is looked at.
-    let known = people.measured.measured > 0 || people.distinct > 0;
-    let recorded = known || on_record(&people.standing) > 0;
+    let (known, recorded) = (known(people), recorded(people));
     let figures = [
         ("people", known.then_some(people.distinct), ""),
         ("for the first time", known.then_some(people.first_time), ""),
@@ -62,9 +70,9 @@ fn figures(people: &PeopleSummary) -> Markup {
 }
 
 fn weekly(people: &PeopleSummary, weeks: Weeks) -> Markup {
-    let most = people.weeks.iter().map(|week| week.distinct.max(week.core)).max().unwrap_or(0);
-    let plot = Plot::new(HEIGHT, most);
     let drawn = || people.weeks.iter().filter_map(|week| weeks.place(week.starts).map(|(x, width)| (week, x, width)));
+    let most = drawn().map(|(week, ..)| week.distinct.max(week.core)).max().unwrap_or(0);
+    let plot = Plot::new(HEIGHT, most);
     let drawing = html! {
         (plot.axis("people"))
         @for (week, x, width) in drawn() {
@@ -72,7 +80,7 @@ fn weekly(people: &PeopleSummary, weeks: Weeks) -> Markup {
             (column(week, plot, x.plus(gap.half()), width.minus(gap)))
         }
         @for (week, x, width) in drawn() {
-            circle class="ring" cx=(x.plus(width.half())) cy=(plot.place(week.core)) r="4" {}
+            circle class="ring" cx=(x.plus(width.half())) cy=(plot.place(week.core)) r=(weeks.mark()) {}
         }
         (weeks.axis(plot.floor()))
     };
@@ -259,7 +267,6 @@ fn bots(people: &PeopleSummary) -> Markup {
                     }
                 }
             }
-            @if people.measured.measured == 0 && people.distinct == 0 { p { "Who did something is " (unknown()) "." } }
         }
     }
 }

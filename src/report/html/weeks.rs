@@ -15,6 +15,9 @@ const MOST: i64 = 53;
 /// Fewest, so that the first days of a store are no bars as wide as the page.
 const LEAST: i64 = 8;
 
+/// With more than so many, marks are small and months are told by the quarter.
+const MANY: i64 = 27;
+
 /// Weeks by their Mondays, one beside the other.
 #[derive(Debug, Clone, Copy)]
 pub struct Weeks {
@@ -50,6 +53,11 @@ impl Weeks {
         (0..self.count).contains(&nth).then(|| self.nth(nth))
     }
 
+    /// Half the width of a mark that stands for a week, in pixels: a year of them has to fit on a phone.
+    pub fn mark(self) -> &'static str {
+        if self.count > MANY { "2" } else { "4" }
+    }
+
     /// The same weeks, over the whole width.
     pub fn wide(self) -> Self {
         Self { end: Across::percent(100), ..self }
@@ -70,7 +78,7 @@ impl Weeks {
 
     /// The names of months below the first week that begins in them.
     pub fn axis(self, y: u64) -> Markup {
-        let every = if self.count > 27 { 3 } else { 1 };
+        let every = if self.count > MANY { 3 } else { 1 };
         let mut told = Vec::new();
         let mut month = None;
         for (monday, place, _) in self.columns() {

@@ -159,7 +159,7 @@ pub fn day(date: Date) -> String {
 /// From the first day to the last, naming a year once where there is one.
 pub fn days(first: Date, last: Date) -> String {
     let begin = if first.year() == last.year() { "%-d\u{a0}%B" } else { "%-d\u{a0}%B\u{a0}%Y" };
-    format!("{} – {}", first.strftime(begin), last.strftime("%-d\u{a0}%B\u{a0}%Y"))
+    format!("{}\u{a0}– {}", first.strftime(begin), last.strftime("%-d\u{a0}%B\u{a0}%Y"))
 }
 
 /// A place across a drawing, in hundredths of a percent: the drawing is as wide as the page lets it be.

@@ -27,9 +27,9 @@ pub fn section(report: &Report) -> Section {
             p class="none" { "No post can be compared: of none are both its views and its people known." }
         } @else {
             (scatter(report, &numbered))
+            (verdict("Loud and useless", &loud, &numbered, known))
+            (verdict("Quiet and useful", &quiet, &numbered, known))
         }
-        (verdict("Loud and useless", &loud, &numbered, known))
-        (verdict("Quiet and useful", &quiet, &numbered, known))
         @if !comparison.posts.is_empty() {
             details {
                 summary { "All posts (" (count(comparison.posts.len() as u64)) ")" }
@@ -62,9 +62,11 @@ fn scatter(report: &Report, numbered: &[&PostLine]) -> Markup {
         @for (post, reach, people) in placed.iter().filter(|(post, ..)| post.verdict.is_some()) {
             @let useful = post.verdict == Some(Verdict::QuietAndUseful);
             circle class=(if useful { "solid" } else { "ring" }) cx=(x(*reach)) cy=(plot.place(*people)) r="5" {}
-            @if let Some(nth) = number(post, numbered) {
-                text class="strong" x=(x(*reach)) y=(plot.place(*people)) dx="9" dy="4" { (nth) }
-            }
+        }
+        @for (nth, (reach, people)) in placed.iter().filter_map(|(post, reach, people)| Some((number(post, numbered)?, (reach, people)))) {
+            // Neighbours have theirs on either side.
+            @let (side, anchor) = if nth % 2 == 1 { ("9", "start") } else { ("-9", "end") };
+            text class="strong" x=(x(*reach)) y=(plot.place(*people)) dx=(side) dy="4" text-anchor=(anchor) { (nth) }
         }
     };
     let head = [("Post", Column::Short), ("Views", Column::Number), ("People", Column::Number)];
