@@ -142,6 +142,7 @@ impl Bench {
                     self.calls.push_back((ticket, request.url.to_string()));
                 }
                 Command::Call { .. } | Command::Gather { .. } => panic!("no files here"),
+                Command::Remember { .. } => panic!("nothing is recorded about people"),
                 Command::Halt { why } => panic!("{why}"),
                 Command::Log(_) => {}
             }

@@ -327,11 +327,13 @@ fn submit(people: &PeopleStore, records: Vec<Record>) -> Result<(), CommitError>
 
 /// Writes everything anew, and waits until it is.
 fn rewrite(people: &PeopleStore, mut trim: Trim) -> Result<(), String> {
-    let look = people.replay(&mut |record| {
-        trim.look(&record);
-        true
-    });
-    look.map_err(|error| error.to_string())?;
+    for look in [Trim::forget, Trim::look] {
+        let read = people.replay(&mut |record| {
+            look(&mut trim, &record);
+            true
+        });
+        read.map_err(|error| error.to_string())?;
+    }
     let (tell, told) = channel();
     people.rewrite(Box::new(move |record| trim.keep(record)), Box::new(move |result| drop(tell.send(result))));
     let result = told.recv().unwrap_or_else(|_| Err(CommitError::Broken("the store of people gave no answer".into())));

@@ -678,7 +678,7 @@ pub enum InboxFormat {
 const INBOX_HELP: &str = "\
 Examples:
   cadenced inbox
-  cadenced inbox --draft 1f3a9b2c      then write the answer, and: cadenced approve queue/answer-1f3a9b2c.toml --by ME
+  cadenced inbox --draft 1f3a9b2c      then write the answer and approve it
   cadenced inbox --done 1f3a9b2c
 
 Exit codes:
@@ -1096,6 +1096,9 @@ mod tests {
           auth         Obtain an account's token, prove it, and put it where the daemon
                        reads it
           doctor       Look for what would go wrong
+          inbox        Show who waits for an answer
+          people       Show who does something with our posts, and what they are to us
+          forget       Remove a person from the store, at once and for good
           export       Write out everything that is recorded
           report       Look back: was the beat kept, and for whom
           schema       Print the JSON Schema of a kind of file

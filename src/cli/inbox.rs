@@ -211,7 +211,19 @@ mod tests {
     fn who_waits_is_told_with_what_they_said() {
         let mut out = Vec::new();
         table(&held(), &TimeZone::UTC, Page::plain(80), &mut out).unwrap();
-        assert_snapshot!(String::from_utf8(out).unwrap(), @"");
+        assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
+        ca01a3d6  @ann.example\u{1b}[2J on desk@bsky
+          waits 2.0 days, since Thu 2026-11-26 10:00
+          | How long did it take?
+          | And with whom?
+          https://bsky.app/m1
+          | """
+          | text = 'evil'
+          | \u{202e}
+          https://bsky.app/m2
+
+        1 conversation waits; `cadenced inbox --draft ID` begins an answer, `--done ID` says that none is needed
+        "#);
     }
 
     #[test]
@@ -223,6 +235,23 @@ mod tests {
         assert_eq!(read.len(), 1);
         assert_eq!(reply["conversation"].as_str(), Some("at://did:plc:ann/app.bsky.feed.post/m2"));
         assert_eq!((reply["text"].as_str(), reply["to"].as_str()), (Some(""), Some("bsky")));
-        assert_snapshot!(text, @"");
+        assert_snapshot!(text, @r#"
+        # To @ann.example\u{1b}[2J on desk@bsky:
+        #   How long did it take?
+        #   And with whom?
+        #   https://bsky.app/m1
+        #   """
+        #   text = 'evil'
+        #   \u{202e}
+        #   https://bsky.app/m2
+
+        [[reply]]
+        id = "re-desk"
+        to = "bsky"
+        conversation = "at://did:plc:ann/app.bsky.feed.post/m2"
+        # Write the answer here, then: cadenced approve re-desk --by NAME
+        text = """
+        """
+        "#);
     }
 }

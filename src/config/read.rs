@@ -728,7 +728,6 @@ pub fn may_show(line: &str) -> bool {
         keys::PROMOTION,
         keys::UNANSWERED,
         keys::PEOPLE,
-        keys::DIGEST,
         keys::DELIVERY,
         keys::RETRY,
         keys::LINKS,

@@ -27,8 +27,8 @@ impl Retention {
 /// What is recorded while everything is read may name somebody who was not named when it was looked at.
 const MEANWHILE: Duration = Duration::from_secs(60);
 
-/// What is left when it is time for some to go, or when somebody is to be forgotten. Everything is read twice: first to see
-/// who is still named, and what goes with whom.
+/// What is left when it is time for some to go, or when somebody is to be forgotten. Everything is read before: to see who
+/// is not to be recorded, who is still named, and what goes with whom.
 #[derive(Debug)]
 pub struct Trim {
     retention: Option<Retention>,
@@ -79,7 +79,14 @@ impl Trim {
         }
     }
 
-    /// First, every record.
+    /// First of all, who is on record as forgotten.
+    pub fn forget(&mut self, record: &Record) {
+        if let Fact::Forgotten { person } = &record.fact {
+            self.forgotten.insert(*person);
+        }
+    }
+
+    /// Then, every record.
     pub fn look(&mut self, record: &Record) {
         match &record.fact {
             Fact::Sampled(sample) => {
@@ -97,8 +104,7 @@ impl Trim {
             // Who was seen today may be named by what is recorded next.
             Fact::Person(profile) => self.name(&profile.person, record.at),
             Fact::Heard { account, to } => drop(self.heard.insert(account.clone(), to.clone())),
-            Fact::Forgotten { person } => drop(self.forgotten.insert(*person)),
-            Fact::Unsaid { .. } | Fact::Settled { .. } => {}
+            Fact::Forgotten { .. } | Fact::Unsaid { .. } | Fact::Settled { .. } => {}
         }
     }
 
@@ -108,7 +114,7 @@ impl Trim {
         }
     }
 
-    /// Then, what is left of each of them.
+    /// At last, what is left of each of them.
     pub fn keep(&self, record: Record) -> Option<Record> {
         let fresh = record.at >= time::before(self.now, MEANWHILE);
         let fact = match record.fact {
@@ -213,6 +219,7 @@ mod tests {
     }
 
     fn left(mut trim: Trim, records: Vec<Record>) -> Vec<Record> {
+        records.iter().for_each(|record| trim.forget(record));
         records.iter().for_each(|record| trim.look(record));
         records.into_iter().filter_map(|record| trim.keep(record)).collect()
     }

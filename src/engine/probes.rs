@@ -147,6 +147,7 @@ impl Engine {
                 let found = session.identity.clone().filter(|found| pinned.as_ref() != Some(found));
                 let pin = found.map(|identity| Fact::Pinned { account: account.clone(), identity });
                 desk.session = session;
+                desk.sweeps.let_in();
                 if stopped {
                     desk.patience.let_in();
                 }

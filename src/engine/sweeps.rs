@@ -198,7 +198,6 @@ impl Engine {
             }
             return;
         }
-        desk.sweeps.probes = 0;
         let listens = desk.sweeps.listens(now);
         let mut sweep = Sweep { heard: listens.then(|| Heard(watch.heard(account))), ..Sweep::default() };
         let waiting = watch.conversations().waiting(Some(account));
@@ -627,6 +626,13 @@ impl Sweeps {
     fn failed(&mut self, now: Timestamp) {
         self.after = Some(time::after(now, doubled(AGAIN, self.failures)));
         self.failures = self.failures.saturating_add(1);
+    }
+
+    /// It is known who we are: there is something to ask with.
+    pub(super) fn let_in(&mut self) {
+        if self.probes > 0 {
+            (self.probes, self.after) = (0, None);
+        }
     }
 
     /// The account has another token now; or it is another one, and what was published is not there.

@@ -1005,11 +1005,15 @@ mod tests {
     fn an_outcome_is_known_by_its_key_and_changes_no_delivery() {
         let bought = |key: &str| Fact::Gained(Box::new(serde_json::from_value(gain(key)).unwrap()));
         let view = fold(&[(1, planned(None)), (2, bought("order-1"))]);
-        assert!(view.knows_gain(KeyHash::of("order-1")) && !view.knows_gain(KeyHash::of("order-2")));
+        assert!(view.knows_gain(hash("order-1")) && !view.knows_gain(hash("order-2")));
         assert!(!view.takes(&Record::new(at(3), bought("order-1"))), "the first counts");
         assert!(view.takes(&Record::new(at(3), bought("order-2"))));
         assert_eq!(view.entry(&id()), fold(&[(1, planned(None))]).entry(&id()));
         assert_eq!(fold(&[(2, bought("order-1"))]).accounts().count(), 0);
+    }
+
+    fn hash(key: &str) -> KeyHash {
+        serde_json::from_value::<crate::domain::Gain>(gain(key)).unwrap().key_hash()
     }
 
     fn gain(key: &str) -> serde_json::Value {
@@ -1036,7 +1040,7 @@ mod tests {
                 restored.restore_delivery(DeliveryId::new(post.clone(), name.clone()), entry);
             }
         }
-        restored.restore_gain(KeyHash::of("order-1"));
+        restored.restore_gain(hash("order-1"));
         assert_eq!(restored, view);
     }
 

@@ -205,7 +205,7 @@ impl<R: Read> Table<R> {
         if self.ended.get() && self.row.iter().last().is_some_and(|cell| cell.ends_with(b"\n")) {
             let wrong = Wrong::new("its last cell goes on to the end of the file");
             let wrong = wrong.with_hint("a quotation mark that is not closed?");
-            return Some(Err(TableError { line, wrong }));
+            return Some(Err(TableError { line: line + 1, wrong }));
         }
         Some(Ok(Row { line, draft: self.draft() }))
     }
@@ -292,7 +292,7 @@ mod tests {
         for text in [
             "Order ID,note\n1,\"a, b\"\n2,\"two\nlines\"\n3,\n",
             "\u{feff}Order ID;Note\n1;a, b\n2;\"two\nlines\"\n3;",
-            "ORDER-ID\tNotes\n1\ta, b\n2\t\"two\nlines\"\n3\t\n",
+            "ORDER-ID\tNote\n1\ta, b\n2\t\"two\nlines\"\n3\t\n",
             "\"order,id\";\"Note\"\n1;a, b\n2;\"two\nlines\"\n3;\n;;\n",
         ] {
             let text =
