@@ -2,7 +2,7 @@
 //!
 //! The beat comes first, then people, conversations, outcomes and posts; reach is one line at the end.
 
-mod csv;
+mod rows;
 mod outcomes;
 mod people;
 #[cfg(test)]
@@ -18,7 +18,7 @@ use crate::report::{AccountSummary, Measured, Report, Week, Window};
 use super::args::{ReportSection, Since};
 use super::output::{Cell, Page, Table, fit, moment, paint, zone_name};
 
-pub use csv::csv;
+pub use rows::csv;
 
 /// The first line of what is no report of anything.
 const MADE_UP: &str = "made up: nothing of this has happened, it shows what a report looks like";
