@@ -146,7 +146,7 @@ pub fn table(rows: &[Row], zone: &TimeZone, page: Page, out: &mut dyn Write) -> 
         };
         let style = if row.standing == Standing::Core { styles.good } else { styles.dim };
         table.row(vec![
-            Cell::new(escape(&who).to_string()),
+            Cell::new(escape(&who)),
             Cell::styled(standing, style),
             Cell::new(row.lately.to_string()),
             Cell::new(moment(row.last_seen, zone)),

@@ -2,9 +2,9 @@
 //!
 //! The beat comes first, then people, conversations, outcomes and posts; reach is one line at the end.
 
-mod rows;
 mod outcomes;
 mod people;
+mod rows;
 #[cfg(test)]
 mod tests;
 

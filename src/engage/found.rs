@@ -68,7 +68,7 @@ impl News<'_> {
                     left.insert(kind, away);
                 }
             }
-            let new = self.new(acts, known, published, now);
+            let new = self.who_came(acts, known, published, now);
             if !new.is_empty() {
                 came.insert(kind, new);
             }
@@ -86,7 +86,7 @@ impl News<'_> {
     }
 
     /// Who was not known to have done this, each once.
-    fn new(&self, acts: Vec<Act>, known: &BTreeSet<PersonId>, published: Timestamp, now: Timestamp) -> Vec<Came> {
+    fn who_came(&self, acts: Vec<Act>, known: &BTreeSet<PersonId>, published: Timestamp, now: Timestamp) -> Vec<Came> {
         let mut new = BTreeMap::new();
         for Act { person, at } in acts {
             if !known.contains(&person) && !self.watch.is_forgotten(&person) {

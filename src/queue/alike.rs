@@ -98,8 +98,7 @@ fn plain(name: &str) -> String {
 /// The words of a text, in small letters.
 fn words(text: &str) -> impl Iterator<Item = String> {
     let said = text.split_whitespace().filter(|token| {
-        let token =
-            token.trim_start_matches(|c: char| matches!(c, '(' | '[' | '"' | '\'' | '.' | '„' | '“' | '‘' | '«'));
+        let token = token.trim_start_matches(['(', '[', '"', '\'', '.', '„', '“', '‘', '«']);
         let address = token.contains("://") || token.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www."));
         !address && !token.starts_with(['#', '＃', '@', '＠'])
     });

@@ -202,7 +202,7 @@ impl<R: Read> Table<R> {
         let within = self.row.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
         let line = self.rows.position().line().saturating_sub(within + 1);
         // The end of the file ends a cell, whether its quotation mark is closed or not.
-        if self.ended.get() && self.row.iter().last().is_some_and(|cell| cell.ends_with(b"\n")) {
+        if self.ended.get() && self.row.iter().next_back().is_some_and(|cell| cell.ends_with(b"\n")) {
             let wrong = Wrong::new("its last cell goes on to the end of the file");
             let wrong = wrong.with_hint("a quotation mark that is not closed?");
             return Some(Err(TableError { line: line + 1, wrong }));
