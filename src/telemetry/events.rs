@@ -198,7 +198,7 @@ events! {
     DigestFailed = "digest.failed", Warn { place: String, why: String }
     /// What is recorded about people cannot be used; posts go out all the same.
     PeopleUnreadable = "people.unreadable", Error { why: String }
-    /// What is recorded about people was written anew, without what is to go.
+    /// What is recorded about people was written anew, without those whose time is over.
     PeopleRewritten = "people.rewritten", Info { reason: String }
 
     /// The wall clock is behind what the store has seen; nothing is sent until it has caught up.
