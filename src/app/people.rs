@@ -42,6 +42,7 @@ pub fn open(loaded: &Loaded, engine: &mut Engine, printer: &Printer) -> Option<A
     }
     let opened = PeopleStore::open(&loaded.settings.store).map_err(|error| error.to_string()).and_then(|people| {
         let mut watch = Watch::default();
+        watch.keep_to(retention(loaded));
         let read = people.replay(&mut |record| {
             watch.apply(&record);
             true

@@ -81,7 +81,11 @@ impl Sprays {
                     other.account, said.account, said.platform
                 );
                 let mut remark = Remark::warning(post, "to", reason);
-                remark.hint = Some(format!("give one of them a text of its own: [post.variant.{}]", said.account));
+                let hint = format!(
+                    "give one of them a text of its own: [post.variant.{}]; policy.spray = \"off\" allows it",
+                    said.account
+                );
+                remark.hint = Some(hint);
                 remarks.push(remark);
                 break;
             }

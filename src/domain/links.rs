@@ -241,6 +241,20 @@ pub fn is_accented_latin(c: char) -> bool {
     matches!(c, 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ɏ' | 'ɓ' | 'ɔ' | 'ɖ' | 'ɗ' | 'ə' | 'ɛ' | 'ɣ' | 'ɨ' | 'ɯ' | 'ɲ' | 'ʉ' | 'ʋ' | 'ʻ')
 }
 
+/// Whether `text` holds `word` (a link or a hashtag) as a whole, letter case aside. Intents that are kept were composed
+/// by this rule, and a read-back compares with it.
+pub fn holds(text: &str, word: &str) -> bool {
+    let (text, word) = (text.to_lowercase(), word.to_lowercase());
+    text.match_indices(&word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let starts = before.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '#' | '/' | '&' | '_'));
+        // Punctuation may end a sentence; behind it a link or tag that goes on would be another one.
+        let after = text[at + word.len()..].trim_start_matches(['.', ',', ';', ':', '!', '?', ')', ']', '"', '\'']);
+        let ends = after.chars().next().is_none_or(|c| c.is_whitespace() || (!c.is_alphanumeric() && !c.is_ascii()));
+        starts && ends
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

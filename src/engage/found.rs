@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::Came;
 use super::{Fact, Record, Sample, Watch};
-use crate::domain::{AccountId, DeliveryId, Message, PersonId, Profile, Timestamp, time};
+use crate::domain::{AccountId, DeliveryId, Digest, Message, PersonId, Profile, Timestamp, time};
 use crate::platform::contract::sweep::{Act, Finding, Found};
 
 /// What must be known of our own posts to tell what was found.
@@ -22,7 +22,7 @@ pub trait Ours {
 
 /// The records that a finding comes to, in order.
 pub fn records(watch: &Watch, account: &AccountId, found: Found, ours: &dyn Ours, now: Timestamp) -> Vec<Record> {
-    let mut news = News { watch, account, facts: Vec::new(), told: BTreeSet::new() };
+    let mut news = News { watch, account, now, facts: Vec::new(), told: BTreeSet::new(), passed: BTreeSet::new() };
     match found {
         Found::Post(finding) => news.post(*finding, ours, now),
         Found::Around { waiting, people, messages } => {
@@ -46,8 +46,11 @@ pub fn records(watch: &Watch, account: &AccountId, found: Found, ours: &dyn Ours
 struct News<'a> {
     watch: &'a Watch,
     account: &'a AccountId,
+    now: Timestamp,
     facts: Vec<Fact>,
     told: BTreeSet<PersonId>,
+    /// Messages of those who are not to be recorded.
+    passed: BTreeSet<String>,
 }
 
 impl News<'_> {
@@ -68,6 +71,9 @@ impl News<'_> {
                     left.insert(kind, away);
                 }
             }
+            // Of who is not dated, it cannot be told whether they were let go of or have come since.
+            let undated = seen.is_none_or(|seen| seen.age.is_zero()) || self.watch.keeps_all_since(published, now);
+            let acts = acts.into_iter().filter(|act| undated || act.at.is_some()).collect();
             let new = self.who_came(acts, known, published, now);
             if !new.is_empty() {
                 came.insert(kind, new);
@@ -89,9 +95,10 @@ impl News<'_> {
     fn who_came(&self, acts: Vec<Act>, known: &BTreeSet<PersonId>, published: Timestamp, now: Timestamp) -> Vec<Came> {
         let mut new = BTreeMap::new();
         for Act { person, at } in acts {
-            if !known.contains(&person) && !self.watch.is_forgotten(&person) {
-                // Nobody has done anything with a post before it was there, nor tomorrow.
-                new.entry(person).or_insert(at.unwrap_or(now).clamp(published.min(now), now));
+            // Nobody has done anything with a post before it was there, nor tomorrow.
+            let at = at.unwrap_or(now).clamp(published.min(now), now);
+            if !known.contains(&person) && self.watch.may_record(&person, at, now) {
+                new.entry(person).or_insert(at);
             }
         }
         new.into_iter().map(|(person, at)| Came(person, at)).collect()
@@ -99,7 +106,7 @@ impl News<'_> {
 
     fn people(&mut self, people: Vec<Profile>) {
         for profile in people {
-            let wanted = !self.watch.is_forgotten(&profile.person) && self.watch.is_news(&profile);
+            let wanted = self.watch.may_record(&profile.person, self.now, self.now) && self.watch.is_news(&profile);
             if wanted && self.told.insert(profile.person.clone()) {
                 self.facts.push(Fact::Person(profile));
             }
@@ -107,6 +114,7 @@ impl News<'_> {
     }
 
     fn below(&mut self, delivery: &DeliveryId, said: Vec<Message>) {
+        self.pass_over(&said);
         for message in said {
             self.say(Some(delivery.clone()), message);
         }
@@ -115,6 +123,7 @@ impl News<'_> {
     /// Messages that were found beside any post of ours: what they answer tells what they stand below.
     fn messages(&mut self, mut messages: Vec<Message>, ours: &dyn Ours) {
         messages.sort_by_key(|message| message.at);
+        self.pass_over(&messages);
         let mut placed: BTreeMap<String, DeliveryId> = BTreeMap::new();
         for message in messages {
             let known = self.watch.place(self.account, &message.id).cloned().flatten();
@@ -135,9 +144,23 @@ impl News<'_> {
         }
     }
 
+    fn pass_over(&mut self, messages: &[Message]) {
+        let Self { watch, now, passed, .. } = self;
+        let theirs = messages.iter().filter(|message| {
+            message.by.as_ref().is_some_and(|person| !watch.may_record(person, message.at.min(*now), *now))
+        });
+        passed.extend(theirs.map(|message| message.id.clone()));
+    }
+
     fn say(&mut self, delivery: Option<DeliveryId>, mut message: Message) {
-        if message.by.as_ref().is_some_and(|person| self.watch.is_forgotten(person)) {
+        message.at = message.at.min(self.now);
+        if self.passed.contains(&message.id) {
             return;
+        }
+        if let Some(parent) = message.parent.take() {
+            // An id may hold the name of who wrote it: what answers the same still hangs below the same.
+            let named = self.passed.contains(&parent) || self.watch.is_of_somebody_forgotten(&parent);
+            message.parent = Some(if named { Digest::of(parent.as_bytes()).to_string() } else { parent });
         }
         let known = self.watch.place(self.account, &message.id);
         // What has a place keeps it: below an answer of ours that is a post of its own, it hangs below two.
@@ -148,5 +171,102 @@ impl News<'_> {
             message.text = message.text.chars().take(Message::TEXT_CHARS).collect();
         }
         self.facts.push(Fact::Said { account: self.account.clone(), delivery, message });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::Interaction;
+    use crate::engage::retention::Retention;
+
+    struct One;
+
+    impl Ours for One {
+        fn published(&self, _: &DeliveryId) -> Option<Timestamp> {
+            Some(at(0))
+        }
+
+        fn post(&self, _: &AccountId, remote: &str) -> Option<DeliveryId> {
+            (remote == "ours").then(|| "p@a".parse().unwrap())
+        }
+    }
+
+    fn at(day: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + day * 86_400).unwrap()
+    }
+
+    fn person(name: &str) -> PersonId {
+        PersonId::new("bluesky", &format!("did:plc:{name}")).unwrap()
+    }
+
+    fn message(name: &str, parent: &str, day: i64) -> Message {
+        Message {
+            id: format!("at://did:plc:{name}/{day}"),
+            parent: Some(parent.to_owned()),
+            by: Some(person(name)),
+            at: at(day),
+            text: "a word".into(),
+            url: None,
+            answer: String::new(),
+            private: false,
+        }
+    }
+
+    fn look(watch: &mut Watch, day: i64, said: Vec<Message>, likes: &[&str], count: u64) -> String {
+        let mut finding = Finding::of("p@a".parse().unwrap());
+        finding.said = Some(said);
+        let acts = likes.iter().map(|name| Act { person: person(name), at: None }).collect();
+        finding.who.insert(Interaction::Like, acts);
+        finding.counts.insert(Interaction::Like, count);
+        let account = AccountId::new("a").unwrap();
+        let records = records(watch, &account, Found::Post(Box::new(finding)), &One, at(day));
+        records.iter().for_each(|record| watch.apply(record));
+        records.iter().map(|record| String::from_utf8(record.encode()).unwrap() + "\n").collect()
+    }
+
+    #[test]
+    fn nothing_of_somebody_forgotten_is_recorded_again_nor_their_name_in_what_others_answer() {
+        let mut watch = Watch::default();
+        let forgotten = Fact::Forgotten { person: Digest::of(person("ann").as_str().as_bytes()) };
+        watch.apply(&Record::new(at(0), forgotten));
+        let said = vec![message("bob", "at://did:plc:ann/1", 2), message("ann", "ours", 1)];
+        let text = look(&mut watch, 3, said, &["ann", "bob"], 2);
+        assert!(!text.contains("plc:ann") && text.contains("plc:bob") && text.contains("sha256:"), "{text}");
+        // Where what they said is not shown any more, its id alone tells.
+        let text = look(&mut watch, 4, vec![message("cat", "at://did:plc:ann/1", 3)], &[], 0);
+        assert!(!text.contains("plc:ann") && text.contains("plc:cat"), "{text}");
+    }
+
+    #[test]
+    fn what_would_not_be_kept_is_not_recorded() {
+        let mut watch = Watch::default();
+        watch.keep_to(Retention { most: Duration::from_secs(7 * 86_400), platforms: BTreeMap::new() });
+        assert!(look(&mut watch, 1, vec![message("ann", "ours", 1)], &["ann"], 1).contains("plc:ann"));
+        let mut anew = Watch::default();
+        anew.keep_to(Retention { most: Duration::from_secs(7 * 86_400), platforms: BTreeMap::new() });
+        // A restart after they were let go of: the post was looked at before, and the like has no date.
+        let sample = Sample {
+            delivery: "p@a".parse().unwrap(),
+            age: 86_400,
+            gone: false,
+            counts: BTreeMap::new(),
+            came: BTreeMap::new(),
+            left: BTreeMap::new(),
+        };
+        anew.apply(&Record::new(at(1), Fact::Sampled(Box::new(sample))));
+        let text = look(&mut anew, 20, vec![message("ann", "ours", 1), message("bob", "ours", 19)], &["ann"], 1);
+        assert!(!text.contains("plc:ann") && text.contains("plc:bob"), "{text}");
+    }
+
+    #[test]
+    fn whoever_is_not_listed_has_taken_it_back_only_where_the_list_is_as_long_as_the_count() {
+        let mut watch = Watch::default();
+        look(&mut watch, 1, Vec::new(), &["ann", "bob"], 2);
+        // One of two is hidden; then one has gone.
+        assert!(!look(&mut watch, 2, Vec::new(), &["ann"], 2).contains("\"left\""));
+        assert!(look(&mut watch, 3, Vec::new(), &["ann"], 1).contains("\"left\":{\"like\":[\"bluesky:did:plc:bob\"]}"));
     }
 }

@@ -22,6 +22,12 @@ impl Retention {
         let most = self.platforms.get(person.platform()).copied().unwrap_or(self.most).min(self.most);
         at >= time::before(now, most)
     }
+
+    /// Whether all that was done since then is kept, on every platform.
+    pub fn keeps_all_since(&self, moment: Timestamp, now: Timestamp) -> bool {
+        let least = self.platforms.values().copied().min().unwrap_or(self.most).min(self.most);
+        moment >= time::before(now, least)
+    }
 }
 
 /// What is recorded while everything is read may name somebody who was not named when it was looked at.

@@ -39,6 +39,8 @@ pub struct Watch {
     /// Who is not to be recorded again.
     forgotten: BTreeSet<Digest>,
     conversations: Conversations,
+    /// How long people are kept, where that is known.
+    retention: Option<Retention>,
 }
 
 /// A post that is looked at.
@@ -165,7 +167,7 @@ impl Watch {
     }
 
     /// What retention has removed from the record waits for nobody any more.
-    pub fn trim(&mut self, retention: &Retention, now: Timestamp) {
+    pub fn trim(&mut self, retention: Retention, now: Timestamp) {
         let mut over = Vec::new();
         for held in self.conversations.waiting(None) {
             let gone = self
@@ -177,6 +179,7 @@ impl Watch {
         for (account, id) in over {
             self.apply(&Record::new(now, Fact::Unsaid { account, id }));
         }
+        self.retention = Some(retention);
     }
 
     pub(super) fn seen(&self, delivery: &DeliveryId) -> Option<&Seen> {
@@ -193,8 +196,29 @@ impl Watch {
         self.people.get(&profile.person) != Some(&look_of(profile))
     }
 
-    pub(super) fn is_forgotten(&self, person: &PersonId) -> bool {
+    fn is_forgotten(&self, person: &PersonId) -> bool {
         !self.forgotten.is_empty() && self.forgotten.contains(&Digest::of(person.as_str().as_bytes()))
+    }
+
+    /// Whether it may be recorded that somebody has done something then: they are not forgotten, and it would be kept.
+    pub(super) fn may_record(&self, person: &PersonId, at: Timestamp, now: Timestamp) -> bool {
+        !self.is_forgotten(person) && self.retention.as_ref().is_none_or(|held| held.keeps(person, at, now))
+    }
+
+    /// Whether nobody has been let go of who has done something since then.
+    pub(super) fn keeps_all_since(&self, moment: Timestamp, now: Timestamp) -> bool {
+        self.retention.as_ref().is_none_or(|held| held.keeps_all_since(moment, now))
+    }
+
+    /// Whether an id is that of something that somebody forgotten has written, where ids tell (`at://DID/…`).
+    pub(super) fn is_of_somebody_forgotten(&self, id: &str) -> bool {
+        let did = id.strip_prefix("at://").and_then(|rest| rest.split('/').next());
+        did.and_then(|did| PersonId::new("bluesky", did)).is_some_and(|person| self.is_forgotten(&person))
+    }
+
+    /// Nothing is recorded that would not be kept.
+    pub fn keep_to(&mut self, retention: Retention) {
+        self.retention = Some(retention);
     }
 }
 

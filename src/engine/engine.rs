@@ -219,7 +219,7 @@ impl Engine {
             Event::Remembered { ticket, result } => self.remembered(ticket, result, now),
             Event::Trimmed(retention) => {
                 if let Some(watch) = &mut self.watch {
-                    watch.trim(&retention, now);
+                    watch.trim(retention, now);
                 }
                 self.watch_the_waiting(now);
             }
@@ -493,7 +493,7 @@ impl Engine {
                 self.advance(&account, now);
             }
             Then::Sweep(account) => {
-                self.sweep_on(&account, now);
+                self.sweep_has_money(&account, now);
                 self.advance(&account, now);
             }
             Then::Authorised(account) => {

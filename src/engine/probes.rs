@@ -148,6 +148,7 @@ impl Engine {
                 let pin = found.map(|identity| Fact::Pinned { account: account.clone(), identity });
                 desk.session = session;
                 desk.sweeps.let_in();
+                self.sweep_ended = true;
                 if stopped {
                     desk.patience.let_in();
                 }
@@ -158,7 +159,10 @@ impl Engine {
                     self.commit(records, Room::Reserve, Then::Changed(account.clone()));
                 }
             }
-            probe::Verdict::NotYet(_) => desk.probe = None,
+            probe::Verdict::NotYet(_) => {
+                desk.probe = None;
+                self.sweep_ended = true;
+            }
         }
     }
 }

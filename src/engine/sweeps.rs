@@ -37,8 +37,6 @@ const AT_ONCE: usize = 4;
 const POSTS: usize = 100;
 /// Most conversations that are looked at in one sweep, to see whether they were answered by hand.
 const WAITING: usize = 10;
-/// A sweep goes on only while so many calls are left of the account's allowance: those are for publishing.
-const RESERVE: u64 = 30;
 /// When what could not be looked at is tried again at first; the wait doubles.
 const AGAIN: Duration = Duration::from_secs(10 * 60);
 const RARELY: Duration = Duration::from_secs(24 * 3_600);
@@ -80,6 +78,8 @@ struct Running {
     asked: BTreeSet<PostId>,
     /// A request whose cost is on its way into the ledger.
     held: Option<Request>,
+    /// The allowance is used up until then.
+    spent: Option<Timestamp>,
     /// Something is being recorded.
     recording: bool,
     /// Something was found.
@@ -145,7 +145,8 @@ impl Engine {
         if self.mode != Mode::Publish || self.watch.is_none() || self.stopping || self.clock_behind || !self.ready {
             return;
         }
-        let running = self.desks.values().filter(|desk| desk.sweeps.running.is_some()).count();
+        let busy = |desk: &&Desk| desk.sweeps.running.is_some() || (desk.probe.is_some() && desk.sweeps.probes > 0);
+        let running = self.desks.values().filter(busy).count();
         let mut due: Vec<(Timestamp, AccountId)> = self
             .desks
             .iter()
@@ -237,6 +238,7 @@ impl Engine {
             ticket: Ticket(0),
             asked,
             held: None,
+            spent: None,
             recording: false,
             found: false,
             listens,
@@ -245,8 +247,18 @@ impl Engine {
         self.sweep_on(account, now);
     }
 
+    /// What a sweep's call may cost is in the ledger, unless that sweep is over and another one has begun.
+    pub(super) fn sweep_has_money(&mut self, account: &AccountId, now: Timestamp) {
+        let Some(desk) = self.desks.get(account) else { return };
+        match &desk.sweeps.running {
+            Some(running) if running.held.is_some() => self.sweep_on(account, now),
+            _ if matches!(desk.work, Work::Idle) => self.give_back_after_sweep(account, now),
+            _ => {}
+        }
+    }
+
     /// What a sweep does next, when nothing is waited for.
-    pub(super) fn sweep_on(&mut self, account: &AccountId, now: Timestamp) {
+    fn sweep_on(&mut self, account: &AccountId, now: Timestamp) {
         loop {
             let (Some(watch), Some(desk)) = (&self.watch, self.desks.get_mut(account)) else { return };
             let Some(running) = &mut desk.sweeps.running else { return };
@@ -257,7 +269,7 @@ impl Engine {
                         desk.sweeps.running = None;
                         return;
                     }
-                    if let Some(until) = desk.rate_limited.filter(|until| now < *until) {
+                    if let Some(until) = desk.rate_limited.max(running.spent).filter(|until| now < *until) {
                         let why = "the platform asked to wait".into();
                         return self.end_sweep(account, Some(Hindrance::Limited { until, why }), now);
                     }
@@ -338,26 +350,22 @@ impl Engine {
                 running.sweeper.answered(reply, now);
             }
             Ok(_) => {
+                desk.purse.forget(ticket);
                 self.end_sweep(account, Some(Hindrance::Failed { why: "the answer is of another kind".into() }), now);
                 return true;
             }
             Err(failure) => {
+                match failure {
+                    Failure::NeverLeft(_) => desk.purse.settle(ticket, Spend::default()),
+                    Failure::MayHaveArrived(_) => desk.purse.forget(ticket),
+                }
                 self.end_sweep(account, Some(Hindrance::Failed { why: failure.to_string() }), now);
                 return true;
             }
         }
-        match pace.filter(|pace| pace.remaining < RESERVE && pace.reset > now) {
-            Some(pace) => {
-                let why = "what is left of the allowance is for publishing".into();
-                // What has been found with this answer counts.
-                self.sweep_on(account, now);
-                let waits = |desk: &Desk| desk.sweeps.running.as_ref().is_some_and(|run| !run.recording);
-                if self.desks.get(account).is_some_and(waits) {
-                    self.end_sweep(account, Some(Hindrance::Limited { until: pace.reset, why }), now);
-                }
-            }
-            None => self.sweep_on(account, now),
-        }
+        // What has been found with this answer counts; the next is not asked.
+        running.spent = pace.filter(|pace| pace.remaining == 0 && pace.reset > now).map(|pace| pace.reset);
+        self.sweep_on(account, now);
         true
     }
 

@@ -179,6 +179,7 @@ impl Engine {
         let found = session.identity.clone().filter(|found| pinned.as_ref() != Some(found));
         facts.extend(found.map(|identity| Fact::Pinned { account: account.clone(), identity }));
         desk.session = session;
+        desk.sweeps.let_in();
         if facts.is_empty() {
             let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets };
             let act = delivery.proceed(state, now);

@@ -155,9 +155,11 @@ pub fn promotion_filled(rule: &Promotion, past: &Past<'_>) -> Filled {
     let counted = past.counted().take(usize::try_from(window - 1).unwrap_or(usize::MAX));
     let places: Vec<(u32, Timestamp)> =
         (0u32..).zip(counted).filter(|(_, sent)| sent.promotion).map(|(place, sent)| (place, sent.from)).collect();
-    // With so many others before it, only those are within the window that were sent last.
-    let within = |others: u32| places.iter().filter(|(place, _)| place + others < window - 1).count();
-    let others = (most >= 1.0).then(|| (0..window).find(|others| within(*others) as f64 + 1.0 <= most)).flatten();
+    // As many as may stand in a window beside one more stay in it; the next one has to move out.
+    let others = (most >= 1.0).then(|| {
+        let stays = places.get(most as usize - 1);
+        stays.map_or(0, |(place, _)| (window - 1).saturating_sub(*place))
+    });
     Filled { since: places.first().map(|(_, from)| *from), others }
 }
 

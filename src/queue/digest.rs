@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::links::holds;
 use crate::domain::{
     AccountId, Content, Digest, Goal, Links, MediaItem, PostId, ReplyTo, Timestamp, Visibility, tagging,
 };
@@ -143,7 +144,7 @@ impl Body<'_> {
         let own = variant.and_then(|variant| variant.link.as_ref());
         let text = variant.and_then(|variant| variant.text.as_ref()).or(self.text.as_ref());
         let link = own.or(self.link.as_ref())?;
-        if text.is_some_and(|text| text.contains(link.as_ref())) {
+        if text.is_some_and(|text| holds(text, link)) {
             return None;
         }
         let campaign = links.campaign.as_deref().or(self.series.as_deref()).or(self.audience.as_deref());

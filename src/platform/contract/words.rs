@@ -1,5 +1,6 @@
 //! What several platforms say and hear in the same way: words for people, waits, and what a text already holds.
 
+pub use crate::domain::links::holds;
 use std::time::Duration;
 
 use super::HttpReply;
@@ -38,20 +39,6 @@ pub fn quoted(text: &str, secrets: &[&str]) -> String {
 fn is_shown(c: char) -> bool {
     !c.is_control()
         && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// Whether `text` holds `word` (a link or a hashtag) as a whole, letter case aside. Intents that are kept were composed
-/// by this rule, and a read-back compares with it.
-pub fn holds(text: &str, word: &str) -> bool {
-    let (text, word) = (text.to_lowercase(), word.to_lowercase());
-    text.match_indices(&word).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let starts = before.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '#' | '/' | '&' | '_'));
-        // Punctuation may end a sentence; behind it a link or tag that goes on would be another one.
-        let after = text[at + word.len()..].trim_start_matches(['.', ',', ';', ':', '!', '?', ')', ']', '"', '\'']);
-        let ends = after.chars().next().is_none_or(|c| c.is_whitespace() || (!c.is_alphanumeric() && !c.is_ascii()));
-        starts && ends
-    })
 }
 
 #[cfg(test)]

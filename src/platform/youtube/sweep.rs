@@ -40,6 +40,8 @@ struct Watching {
     looked: Looked,
     talk: Talk,
     pages: u32,
+    /// It was missing in a list once.
+    missed: bool,
 }
 
 /// What was said, as far as it is read.
@@ -85,6 +87,7 @@ impl Sweeping {
             looked: Looked::new(watched),
             talk: Talk::default(),
             pages: 0,
+            missed: false,
         };
         let posts: Vec<_> = ours.map(watching).collect();
         let places: Vec<usize> = (0..posts.len()).collect();
@@ -200,7 +203,11 @@ impl Sweeping {
                     let top = &item["snippet"]["topLevelComment"];
                     let belongs = item["snippet"]["videoId"] == video.as_str();
                     let Some(id) = top["id"].as_str().filter(|id| belongs && is_comment(id)) else {
-                        // What is no comment of this video makes the whole of it doubtful.
+                        // What is no comment of this video makes the whole of it doubtful: nothing is said of it.
+                        self.agenda.drop_where(|question| match question {
+                            Question::Said(other) | Question::Answers { post: other, .. } => *other == post,
+                            _ => false,
+                        });
                         return;
                     };
                     self.take(&mut talk, top, &video, Some(&video));
@@ -305,6 +312,10 @@ impl Sweeping {
     fn counted(&mut self, post: usize, items: &[Value]) -> Vec<Question> {
         let held = &mut self.posts[post];
         let Some(item) = items.iter().find(|item| item["id"] == held.id.as_str()) else {
+            if !std::mem::replace(&mut held.missed, true) {
+                // That it is gone is said for good: it is asked once more, alone.
+                return vec![Question::Videos(vec![post])];
+            }
             held.looked.gone();
             return vec![Question::Tell(post)];
         };
