@@ -22,8 +22,9 @@ use super::chance;
 use super::disk::{Disk, RealDisk};
 use super::journal::{self, Journal, OpenError, Options, Position, StoreId};
 
-/// Size of a segment. There are two from the first day on, and what is said of people is little.
-const SEGMENT: u64 = 2 * 1024 * 1024;
+/// Size of a segment. There are two from the first day on, on a disk whose room is for deliveries. It holds the longest list
+/// of people that one look brings.
+const SEGMENT: u64 = 512 * 1024;
 /// A batch that is larger goes in several.
 const BATCH: usize = 256 * 1024;
 
