@@ -29,7 +29,7 @@ use crate::telemetry::escape::escape;
 use crate::telemetry::events::Event as LogEvent;
 use crate::telemetry::setup::Printer;
 
-use super::desk::{ask_daemon, into, store_refused, unexpected};
+use super::desk::{ask_daemon, fold, into, store_refused, unexpected};
 use super::load::Loaded;
 use super::written;
 
@@ -134,6 +134,7 @@ pub fn inbox(loaded: &Loaded, args: &InboxArgs, out: &mut dyn Write) -> Result<E
             .with_hint(format!("accounts: {}", names.join(", "))));
     }
     let (mut conversations, mut people) = (Conversations::default(), HashMap::new());
+    ours(loaded)?.into_iter().for_each(|person| conversations.ours(person));
     replay(loaded, &mut |record| {
         conversations.apply(&record);
         if let Fact::Person(profile) = record.fact {
@@ -153,6 +154,16 @@ pub fn inbox(loaded: &Loaded, args: &InboxArgs, out: &mut dyn Write) -> Result<E
         InboxFormat::Table => page::table(&waiting, &TimeZone::system(), Page::stdout(), out),
     })?;
     Ok(Exit::Done)
+}
+
+/// Whoever our accounts are on their platforms: they are nobody who waits, and no people.
+fn ours(loaded: &Loaded) -> Result<Vec<PersonId>, Failure> {
+    let view = fold(loaded)?;
+    let named = loaded
+        .adapters
+        .iter()
+        .filter_map(|(id, adapter)| PersonId::new(adapter.platform(), view.account(id)?.head.pinned.as_deref()?));
+    Ok(named.collect())
 }
 
 /// The conversation of that name, or of which it is the beginning, if that is one only.
@@ -233,8 +244,9 @@ fn settle(loaded: &Loaded, held: &Waiting, args: &InboxArgs, out: &mut dyn Write
 
 /// `cadenced people`
 pub fn people(loaded: &Loaded, args: &PeopleArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let mut fold = PeopleFold::default();
-    replay(loaded, &mut |record| fold.apply(&record))?;
+    let mut everybody = PeopleFold::default();
+    ours(loaded)?.into_iter().for_each(|person| everybody.ours(person));
+    replay(loaded, &mut |record| everybody.apply(&record))?;
     let whom = match args.only {
         None => Whom::Everybody,
         Some(Only::Core) => Whom::Of(Standing::Core),
@@ -245,7 +257,7 @@ pub fn people(loaded: &Loaded, args: &PeopleArgs, out: &mut dyn Write) -> Result
         Some(Only::Advocates) => Whom::Advocates,
         Some(Only::Bots) => Whom::Bots,
     };
-    let rows = people_page::rows(&fold.finish(), whom, SystemClock.now());
+    let rows = people_page::rows(&everybody.finish(), whom, SystemClock.now());
     let zone = TimeZone::system();
     into(args.output.as_deref(), out, &mut |out| match args.format {
         PeopleFormat::Table if args.output.is_some() => people_page::table(&rows, &zone, Page::plain(PLAIN_WIDTH), out),

@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use url::Url;
 
 use crate::domain::document::{DeTable, DeValue, Faults, Text, Value, nearest, quoted};
+use crate::domain::links::is_loopback;
 use crate::domain::policy::{
     ApprovalMode, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Spray, Unanswered,
 };
@@ -313,12 +314,7 @@ impl<'t> Reader<'_, 't> {
     fn own_address(&mut self, value: &Value<'t>) -> Option<Url> {
         let text = self.faults.text("url", value)?;
         let url = Url::parse(text).ok().filter(|url| {
-            let loopback = match url.host() {
-                Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-                Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-                Some(url::Host::Domain(name)) => name == "localhost",
-                None => false,
-            };
+            let loopback = is_loopback(url);
             let plain = url.username().is_empty() && url.password().is_none();
             plain && url.host().is_some() && (url.scheme() == "https" || (url.scheme() == "http" && loopback))
         });

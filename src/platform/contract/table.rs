@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
+pub use crate::domain::links::is_loopback;
 use crate::domain::secret::secret_ref;
 use crate::domain::{AccountId, Dollars, SecretRef};
 
@@ -209,15 +210,5 @@ impl Table {
     fn wrong<T>(&mut self, key: &str, wanted: &str, found: &str) -> Option<T> {
         self.complain(Complaint::new(key, format!("{key:?} must be {wanted}, not {found}")));
         None
-    }
-}
-
-/// Whether a URL names a loopback address, literally or as `localhost`.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
