@@ -55,6 +55,10 @@ const VALUE: usize = 8 * 1024;
 /// How far behind an index may be at a closing that is not in a hurry, in records.
 const CLOSING_LAG: u64 = 50_000;
 
+/// How often, and after which pause, the lock of sled's files is asked for again: ten seconds in all.
+const LOCK_TRIES: u32 = 1000;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 /// How the index is kept.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -150,8 +154,7 @@ pub fn renew(opened: Opened, path: &Path, store: StoreId, options: &Options) -> 
 fn try_open(path: &Path, store: StoreId, options: &Options) -> Result<Opened, String> {
     remove_unfinished(path);
     guarded(|| {
-        let config = sled::Config::new().path(path).cache_capacity(options.cache_bytes).flush_every_ms(None);
-        let db = config.open()?;
+        let db = open_patiently(path, options)?;
         let handle = Handle {
             deliveries: db.open_tree("deliveries")?,
             heads: db.open_tree("heads")?,
@@ -176,6 +179,23 @@ fn try_open(path: &Path, store: StoreId, options: &Options) -> Result<Opened, St
         }
         Ok(Opened { handle, mark })
     })
+}
+
+/// Opens sled's files, and waits for their lock. The store's own lock says that no other program has them; who holds
+/// them still is a thread of a handle that this program has dropped, which sled does not wait for.
+fn open_patiently(path: &Path, options: &Options) -> sled::Result<sled::Db> {
+    let config = sled::Config::new().path(path).cache_capacity(options.cache_bytes).flush_every_ms(None);
+    let mut tries_left = LOCK_TRIES;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error)) if tries_left > 0 && error.to_string().contains("acquire lock") => {
+                tries_left -= 1;
+                #[expect(clippy::disallowed_methods, reason = "the lock tells nobody that it is free")]
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Removes the snapshots that a crash has left half written; sled would take them for its newest.

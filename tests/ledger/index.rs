@@ -46,7 +46,6 @@ fn assert_all_found(store: &Store, records: &[Record]) {
 /// Changes the trees of a closed store.
 fn with_sled(dir: &Path, change: impl FnOnce(&sled::Db)) {
     let config = sled::Config::new().path(dir.join("index")).flush_every_ms(None);
-    // Sled's own threads may hold the lock for a moment after the last handle is gone.
     let open = |_| config.open().map_err(|_| std::thread::park_timeout(Duration::from_millis(10))).ok();
     let db = (0..500).find_map(open).unwrap_or_else(|| config.open().unwrap());
     change(&db);
@@ -143,6 +142,28 @@ fn an_index_that_is_gone_or_garbled_is_made_anew() {
         assert_all_found(&store, &records);
     }
     assert_eq!(broken(dir.path()), ["index.broken-3"]);
+}
+
+/// Sled's own threads may hold the lock for a moment after the last handle is gone.
+#[test]
+fn an_index_that_is_being_let_go_of_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let records = story(300);
+    filled(dir.path(), &records);
+    with_sled(dir.path(), |_| {});
+    let held = std::fs::File::open(dir.path().join("index/db")).unwrap();
+    while held.try_lock().is_err() {
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    let let_go = move || {
+        std::thread::park_timeout(Duration::from_millis(300));
+        drop(held);
+    };
+    let late = std::thread::Builder::new().spawn(let_go).unwrap();
+    let (_store, view, opened) = open(dir.path());
+    late.join().unwrap();
+    assert_eq!((opened.rebuilt, opened.without_index), (None, None));
+    assert!(view == fold(&records));
 }
 
 #[test]
