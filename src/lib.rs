@@ -56,6 +56,7 @@ pub mod edge;
 pub mod engage;
 pub mod engine;
 pub mod ledger;
+pub mod page;
 pub mod parts;
 pub mod plan;
 pub mod platform;

@@ -32,6 +32,8 @@ const ROOMS: &[(&str, Rule)] = &[
     ("deliver", Only(&["domain", "ledger", "platform::contract", "plan::draw"])),
     ("engage", Only(&["domain", "ledger", "platform::contract"])),
     ("report", Only(&["domain", "ledger", "engage"])),
+    // Shows what was answered; shares its looks with the report.
+    ("page", Only(&["domain", "control", "report"])),
     // Composes the rooms above it; adds order, not policy.
     ("engine", AllBut(&["edge", "daemon", "cli", "app"])),
     // Waits and carries out; what it carries out comes in as traits.
@@ -58,6 +60,9 @@ const CORNERS: &[(&str, &[&str])] = &[
     ("sled", &["edge/sled_index", "edge/store"]),
     ("tokio", &["edge/", "daemon/", "app", "main.rs"]),
     ("csv", &["engage/outcomes"]),
+    ("hyper", &["edge/"]),
+    ("hyper_util", &["edge/"]),
+    ("prometheus_client", &["control/metrics"]),
     ("tokio_cron_scheduler", &["edge/"]),
     ("notify", &["edge/"]),
     ("sd_notify", &["edge/"]),
@@ -72,7 +77,7 @@ const CORNERS: &[(&str, &[&str])] = &[
 
 /// Rooms that think: they open no file, start no thread, read no clock.
 const CORE: &[&str] =
-    &["domain", "queue", "ledger", "control", "platform", "plan", "deliver", "engage", "report", "engine"];
+    &["domain", "queue", "ledger", "control", "platform", "plan", "deliver", "engage", "report", "page", "engine"];
 const WORLD: &[&[&str]] = &[
     &["std", "fs"],
     &["std", "process"],

@@ -276,13 +276,18 @@ fn a_login_whose_token_stands_in_a_query_shows_it_to_nobody() {
     assert_eq!(platform.times("First"), 1);
 }
 
-/// Asks the daemon over its socket.
-fn asked(house: &House, question: &Value) -> Value {
+/// Hands tokens to the daemon over its socket: the status of its answer, and its document.
+fn hand(house: &House, account: &str, tokens: &Value) -> (String, Value) {
+    let body = json!({"account": account, "tokens": tokens}).to_string();
     let mut socket = UnixStream::connect(house.path("c.sock")).unwrap();
-    socket.write_all(format!("{question}\n").as_bytes()).unwrap();
-    let mut line = String::new();
-    BufReader::new(socket).read_line(&mut line).unwrap();
-    serde_json::from_str(&line).unwrap()
+    let length = body.len();
+    let head =
+        format!("POST /v1/auth HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    socket.write_all((head + &body).as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    let (head, document) = answer.split_once("\r\n\r\n").unwrap();
+    (head["HTTP/1.1 ".len()..][..3].to_owned(), serde_json::from_str(document).unwrap())
 }
 
 #[test]
@@ -303,10 +308,9 @@ fn tokens_given_to_the_daemon_are_sealed_and_another_key_stops_the_account() {
     house.set("STORE_KEY", keys[0]);
     let mut daemon = house.ready();
     let tokens = json!({"refresh": "refresh-canary"});
-    let kept = asked(&house, &json!({"question": "auth", "account": "acc", "tokens": tokens}));
-    assert_eq!((&kept["answer"], &kept["body"]), (&json!("kept"), &json!("acc")));
-    let unknown = asked(&house, &json!({"question": "auth", "account": "other", "tokens": tokens}));
-    assert_eq!(unknown["body"]["kind"], "unknown");
+    assert_eq!(hand(&house, "acc", &tokens), ("200".to_owned(), json!({"account": "acc"})));
+    let (status, unknown) = hand(&house, "other", &tokens);
+    assert_eq!((status.as_str(), &unknown["error"]["kind"]), ("404", &json!("unknown")));
     daemon.event("account.tokens_kept");
     assert_eq!(daemon.stop().code(), 0);
     let rows = house.exported();

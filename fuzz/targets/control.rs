@@ -1,33 +1,45 @@
-//! What comes over the control socket: questions to the daemon, and answers to the commands.
+//! What comes to the daemon over HTTP, and its answers to commands: `METHOD TARGET`, a newline, the body.
 
-use cadenced::control::protocol::{Answer, Line, Question, Which, attention, encode};
+use cadenced::control::protocol::{Answer, Question, Which, attention};
+use cadenced::control::requests::{Caller, Door, Request, Route, ask, read_answer, route, write_answer};
 
 pub fn run(bytes: &[u8]) -> &'static str {
     let mut reached = "neither";
-    let mut whole: Option<Answer> = None;
-    for line in bytes.split(|&byte| byte == b'\n') {
-        if let Ok(question) = serde_json::from_slice::<Question>(line) {
-            let written = encode(&question).expect("a question can be written");
-            assert_eq!(written.iter().filter(|&&byte| byte == b'\n').count(), 1, "one line");
-            assert_eq!(serde_json::from_slice::<Question>(&written).expect("it reads back"), question);
+    let end = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
+    let (head, body) = (&bytes[..end], bytes.get(end + 1..).unwrap_or_default());
+    let Ok(head) = std::str::from_utf8(head) else { return reached };
+    let (method, target) = head.split_once(' ').unwrap_or((head, ""));
+    match route(&Request { method, target, body }) {
+        Ok(found) => {
             reached = "question";
-        }
-        if let Ok(line) = serde_json::from_slice::<Line>(line) {
-            let written = encode(&line).expect("an answer can be written");
-            assert_eq!(written.iter().filter(|&&byte| byte == b'\n').count(), 1, "one line");
-            assert_eq!(serde_json::from_slice::<Line>(&written).expect("it reads back"), line);
-            if let Answer::Status(status) = &line.answer {
-                attention(&status.deliveries, &status.accounts);
+            let closed = Door { token: None, allow_remote: false };
+            let elsewhere = Caller { authorization: None, host: Some("elsewhere.example") };
+            assert!(closed.admit(found.access(), &elsewhere).is_err(), "another name is not answered to");
+            if let Route::Ask(question) = found {
+                let asked = ask(&question).expect("a question can be written");
+                let body = asked.body.unwrap_or_default();
+                let again = route(&Request { method: asked.method, target: &asked.target, body: &body });
+                assert_eq!(again, Ok(Route::Ask(question)), "it reads back");
             }
-            match &mut whole {
-                Some(whole) => _ = whole.append(line.answer),
-                None => whole = Some(line.answer),
+        }
+        Err(refusal) => {
+            assert!((400..500).contains(&refusal.status), "{refusal:?}");
+            assert!(refusal.problem.message.len() < 2_000 + body.len(), "{refusal:?}");
+        }
+    }
+    for question in [Question::Ping, Question::Status { which: None }, Question::Plan { days: 1 }] {
+        if let Ok(answer) = read_answer(&question, false, body) {
+            let mut written = Vec::new();
+            write_answer(&answer, &mut written).expect("an answer can be written");
+            assert_eq!(read_answer(&question, false, written.as_slice()).expect("it reads back"), answer);
+            if let Answer::Status(status) = &answer {
+                attention(&status.deliveries, &status.accounts);
             }
             reached = "answer";
         }
-        if let Some(which) = std::str::from_utf8(line).ok().and_then(|text| text.parse::<Which>().ok()) {
-            assert_eq!(which.to_string().as_bytes(), line, "a name is written as it was read");
-        }
+    }
+    if let Ok(which) = head.parse::<Which>() {
+        assert_eq!(which.to_string(), head, "a name is written as it was read");
     }
     reached
 }

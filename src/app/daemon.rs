@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::runtime::{Builder, Handle as Runtime};
-use tokio::sync::oneshot;
 
 use crate::cli::args::RunArgs;
 use crate::cli::exit::{Exit, Failure, Kind};
+use crate::config::settings::ControlSettings;
 use crate::config::{LogFormat, Settings};
-use crate::control::protocol::{Answer, DaemonReport, ErrorKind, Line, PORTION, Problem, Question};
+use crate::control::protocol::DaemonReport;
 use crate::daemon::{self, Ended, Handle, Input, Parts, Stage, Until};
 use crate::domain::path::shown;
 use crate::domain::{DeliveryId, Fault, time};
@@ -24,10 +23,9 @@ use crate::edge::media::MediaShelf;
 use crate::edge::people::PeopleStore;
 use crate::edge::relay::Relays;
 use crate::edge::signals::{self, Wish};
-use crate::edge::socket::{self, Server};
 use crate::edge::store::{self, Progress, Store};
 use crate::edge::{files, manager, secrets};
-use crate::engine::{Chore, Engine, Event, Mode, answers};
+use crate::engine::{Chore, Engine, Event, Mode};
 use crate::ledger::store::{CommitError, Figures, Ledger, ReadError, Room};
 use crate::ledger::{Fact, Record};
 use crate::parts::{Caller, Clock};
@@ -35,6 +33,7 @@ use crate::telemetry::events::{self, Event as LogEvent};
 use crate::telemetry::setup::Format;
 use crate::telemetry::setup::{self, Printer};
 
+use super::control::{self, Answers, Doorkeeper};
 use super::desk::{reader, store_refused};
 use super::load::{self, Loaded};
 use super::{digest, people};
@@ -50,6 +49,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     let clock = SystemClock;
     let loaded = load::load(config)?;
     let setups = load::armed(&loaded).map_err(|faults| secrets_missing(&faults))?;
+    let token = load::control_token(&loaded).map_err(|fault| secrets_missing(&[fault]))?;
     let printer = Arc::new(printer(&loaded.settings));
     setup::install_panic_hook(&printer);
     setup::listen(&printer);
@@ -113,7 +113,10 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     let caller: Arc<dyn Caller> = Arc::new(Dispatcher::new(runtime.handle().clone(), http, relays, carry_out));
     let report =
         DaemonReport { running: true, pid: Some(std::process::id()), version: env!("CARGO_PKG_VERSION").into() };
-    let _server = serve(&loaded.settings, runtime.handle(), &handle, (&store, people.as_ref()), &printer)?;
+    let doorkeeper = Arc::new(Doorkeeper::new(token, &loaded.settings));
+    let held = (store.clone(), people.clone());
+    let answers = Answers::new(handle.clone(), held, doorkeeper.clone(), &loaded.settings);
+    let _listening = control::listen(&loaded.settings, runtime.handle(), answers, &printer)?;
     let watch = Watch {
         queue: loaded.settings.queue.path.clone(),
         keep: (!args.dry_run).then(|| loaded.settings.store.join("queue")),
@@ -126,7 +129,14 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     let weekly = digest::chore(&loaded, caller.clone(), printer.clone());
     let _chores = chores(&loaded, runtime.handle(), &handle, (&store, people.as_ref()), weekly, &printer)
         .map_err(|error| Failure::new(Kind::ConfigRefused, error))?;
-    follow_reloads(reloads, runtime.handle(), config.to_path_buf(), &loaded.settings, &printer, &handle, &watcher);
+    follow_reloads(
+        reloads,
+        runtime.handle(),
+        config.to_path_buf(),
+        &loaded.settings,
+        &printer,
+        (&handle, &watcher, &doorkeeper),
+    );
 
     let manager = manager::find();
     let parts = Parts {
@@ -264,11 +274,12 @@ fn follow_reloads(
     config: PathBuf,
     running: &Settings,
     printer: &Arc<Printer>,
-    handle: &Handle,
-    watcher: &Arc<Watcher>,
+    (handle, watcher, doorkeeper): (&Handle, &Arc<Watcher>, &Arc<Doorkeeper>),
 ) {
-    let (printer, handle, watcher) = (printer.clone(), handle.clone(), watcher.clone());
-    let (store, queue, socket) = (running.store.clone(), running.queue.path.clone(), running.control.socket.clone());
+    let (printer, handle, watcher, doorkeeper) = (printer.clone(), handle.clone(), watcher.clone(), doorkeeper.clone());
+    let (store, queue) = (running.store.clone(), running.queue.path.clone());
+    let way = |control: &ControlSettings| (control.socket.clone(), control.listen, control.allow_remote);
+    let listening = way(&running.control);
     let (recorded, chores) = (running.people, running.chores.clone());
     runtime.spawn_blocking(move || {
         while reloads.recv().is_ok() {
@@ -285,147 +296,29 @@ fn follow_reloads(
                     continue;
                 }
             };
-            let setups = match load::armed(&loaded) {
-                Ok(setups) => setups,
+            let token = load::control_token(&loaded).map_err(|fault| vec![fault]);
+            let (setups, token) = match load::armed(&loaded).and_then(|setups| Ok((setups, token?))) {
+                Ok(armed) => armed,
                 Err(faults) => {
                     printer.emit(&rejected(&faults));
                     continue;
                 }
             };
             let settings = &loaded.settings;
-            let later = settings.store != store || settings.queue.path != queue || settings.control.socket != socket;
+            let later = settings.store != store || settings.queue.path != queue || way(&settings.control) != listening;
             if later || settings.people != recorded || settings.chores != chores {
                 let what =
-                    "changed paths of store, queue and socket, [people] and [chores] are in force after a restart";
+                    "changed paths of store and queue, [control], [people] and [chores] are in force after a restart";
                 warn(&printer, &file, what);
             }
             printer.set_level(level(settings));
             config_loaded(&printer, &loaded);
+            doorkeeper.set_token(token);
             handle.event(Event::Configured(setups));
             watcher.set_reader(reader(&loaded));
             watcher.rescan();
         }
     });
-}
-
-/// Listens for commands. A folder that is not there yet is made; without a socket the daemon goes on all the same.
-fn serve(
-    settings: &Settings,
-    runtime: &Runtime,
-    handle: &Handle,
-    (store, people): (&Arc<Store>, Option<&Arc<PeopleStore>>),
-    printer: &Arc<Printer>,
-) -> Result<Option<Server>, Failure> {
-    let Some(path) = &settings.control.socket else {
-        warn(printer, "control.socket", "there is no folder for the control socket; commands cannot ask the daemon");
-        return Ok(None);
-    };
-    if let Some(folder) = path.parent() {
-        // Listening will say why, if this does not work.
-        let _ = std::fs::create_dir_all(folder);
-    }
-    let (handle, store, people, runtime_of) = (handle.clone(), store.clone(), people.cloned(), runtime.clone());
-    let answerer = move |question: Value, _peer: socket::Peer, answer: socket::Answer| {
-        let (handle, store, people) = (handle.clone(), store.clone(), people.clone());
-        runtime_of.spawn_blocking(move || reply(question, &handle, (&*store, people.as_deref()), &answer));
-    };
-    match Server::start(runtime, path, Arc::new(answerer)) {
-        Ok(server) => Ok(Some(server)),
-        Err(error @ socket::ServeError::Taken(_)) => {
-            Err(Failure::new(Kind::StoreRefused, error)
-                .with_hint("stop the other daemon, or give this one its own socket"))
-        }
-        Err(error) => {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            warn(printer, "control.socket", &format!("{error}{cause}; commands cannot ask the daemon"));
-            Ok(None)
-        }
-    }
-}
-
-/// Answers one question, on a thread that may wait.
-fn reply(
-    question: Value,
-    handle: &Handle,
-    (store, people): (&dyn Ledger, Option<&PeopleStore>),
-    answer: &socket::Answer,
-) {
-    let send = |line: Answer, more: bool| answer.line_in_turn(&Line { answer: line, more });
-    let problem = |kind, message: String| Answer::Error(Problem { kind, message, hint: None });
-    let question: Question = match serde_json::from_value(question) {
-        Ok(question) => question,
-        Err(error) => {
-            send(problem(ErrorKind::Garbled, format!("the question cannot be read: {error}")), false);
-            return;
-        }
-    };
-    if question == Question::Export {
-        return export(store, &send);
-    }
-    let which = match &question {
-        Question::Status { which } => which.clone(),
-        _ => None,
-    };
-    let forget = match &question {
-        Question::Forget { person } => Some(person.clone()),
-        _ => None,
-    };
-    let (ask, asked) = oneshot::channel();
-    handle.send(Input::Ask { question, answer: ask });
-    let Ok(whole) = asked.blocking_recv() else {
-        send(problem(ErrorKind::NotReady, "the daemon is stopping".into()), false);
-        return;
-    };
-    match whole {
-        Answer::Status(mut report) => {
-            if which.is_some() {
-                for delivery in &mut report.deliveries {
-                    delivery.history = store.history(&delivery.delivery).ok().map(|records| answers::history(&records));
-                }
-            }
-            let rest =
-                if report.deliveries.len() > PORTION { report.deliveries.split_off(PORTION) } else { Vec::new() };
-            let mut more = send(Answer::Status(report), !rest.is_empty());
-            let portions = rest.chunks(PORTION).count();
-            for (number, portion) in rest.chunks(PORTION).enumerate() {
-                more = more && send(Answer::Deliveries(portion.to_vec()), number + 1 < portions);
-            }
-        }
-        Answer::Plan(lines) => {
-            let portions = lines.chunks(PORTION).count().max(1);
-            let mut more = true;
-            for number in 0..portions {
-                let portion = lines.iter().skip(number * PORTION).take(PORTION).cloned().collect();
-                more = more && send(Answer::Plan(portion), number + 1 < portions);
-            }
-        }
-        // Nothing more is recorded of them from here on, or nothing of anybody; now what was.
-        told if let (Some(person), Some(people)) = (&forget, people) => {
-            let done = match told {
-                Answer::Remembered => people::remove(people, person),
-                _ => people::forget_for_good(people, person),
-            };
-            send(done.map_or_else(|error| problem(ErrorKind::Store, error), |()| Answer::Remembered), false);
-        }
-        other => {
-            send(other, false);
-        }
-    }
-}
-
-fn export(store: &dyn Ledger, send: &dyn Fn(Answer, bool) -> bool) {
-    let mut portion = Vec::with_capacity(PORTION);
-    let result = store.replay(&mut |record| {
-        portion.extend(serde_json::to_value(record.shown()).ok());
-        portion.len() < PORTION || send(Answer::Records(std::mem::take(&mut portion)), true)
-    });
-    match result {
-        Ok(()) => send(Answer::Records(portion), false),
-        Err(error) => {
-            let message = error.to_string();
-            send(Answer::Error(Problem { kind: ErrorKind::Store, message, hint: None }), false)
-        }
-    };
 }
 
 /// The ledger of a dry run: it takes everything and keeps nothing.

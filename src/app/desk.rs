@@ -1,7 +1,7 @@
 //! Answers commands: the daemon is asked when one runs; else the same engine answers from the store's files.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,14 @@ use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::export::Exporter;
 use crate::cli::output::{PLAIN_WIDTH, Page, write_aside};
 use crate::cli::{plan as plan_page, report as report_page, resolve as resolve_page, status as status_page};
-use crate::control::protocol::{Answer, DaemonReport, Line, Question, Resolved, Stage, StatusReport, Which};
+use crate::control::protocol::{Answer, DaemonReport, Question, Resolved, Stage, StatusReport, Which};
+use crate::control::requests;
 use crate::daemon::driver::recorded;
 use crate::domain::{AccountId, DeliveryId, Timestamp, time};
 use crate::edge::clock::SystemClock;
+use crate::edge::control::{self, AskError};
 use crate::edge::inbox::{self, Reader};
-use crate::edge::socket::{self, AskError};
+
 use crate::edge::store::{self, OpenError};
 use crate::engine::{Command, Engine, Event, Mode, answers};
 use crate::ledger::store::Ledger;
@@ -244,44 +246,38 @@ pub fn finished(config: &Path) -> BTreeMap<DeliveryId, Option<Timestamp>> {
 pub fn ask_daemon(loaded: &Loaded, question: &Question) -> Result<Option<Answer>, Failure> {
     let Some(path) = &loaded.settings.control.socket else { return Ok(None) };
     let failed = |error: AskError| Failure::new(Kind::NotDone, error);
-    let question = serde_json::to_value(question).map_err(|error| Failure::new(Kind::Internal, error))?;
-    let lines = match socket::ask(path, &question, PATIENCE) {
-        Ok(lines) => lines,
+    let asked = requests::ask(question).map_err(|error| Failure::new(Kind::Internal, error))?;
+    let answered = match control::ask(path, asked.method, &asked.target, asked.body, PATIENCE) {
+        Ok(answered) => answered,
         Err(AskError::Absent(_)) => return Ok(None),
         Err(error @ AskError::Forbidden(_)) => {
             return Err(failed(error).with_hint("run the command as the daemon's user, or join its group"));
         }
         Err(error) => return Err(failed(error)),
     };
-    let mut whole: Option<Answer> = None;
-    let mut complete = false;
-    for line in lines {
-        let line: Line = serde_json::from_value(line.map_err(failed)?)
-            .map_err(|error| Failure::new(Kind::Internal, format!("the daemon's answer cannot be read: {error}")))?;
-        complete = !line.more;
-        match &mut whole {
-            None => whole = Some(line.answer),
-            Some(answer) => answer.append(line.answer).map_err(|other| unexpected(&other))?,
-        }
-    }
-    match whole {
-        Some(Answer::Error(problem)) => Err(problem.into()),
-        Some(answer) if complete => Ok(Some(answer)),
-        _ => Err(failed(AskError::BrokenOff)),
+    let refused = answered.status >= 400;
+    match requests::read_answer(question, refused, BufReader::new(answered)) {
+        Ok(Answer::Error(problem)) => Err(problem.into()),
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) => Err(match error.io_error_kind() {
+            Some(std::io::ErrorKind::TimedOut) => failed(AskError::Late),
+            Some(_) => failed(AskError::BrokenOff),
+            None => Failure::new(Kind::Internal, format!("the daemon's answer cannot be read: {error}"))
+                .with_hint("the daemon may be of another version: restart it"),
+        }),
     }
 }
 
 pub fn unexpected(answer: &Answer) -> Failure {
     let name = match answer {
         Answer::Pong(_) => "pong",
+        Answer::Overview(_) => "overview",
         Answer::Status(_) => "status",
-        Answer::Deliveries(_) => "deliveries",
         Answer::Plan(_) => "plan",
         Answer::Resolved(_) => "resolved",
         Answer::Kept(_) => "kept",
         Answer::Remembered => "remembered",
         Answer::Gained(_) => "gained",
-        Answer::Records(_) => "records",
         Answer::Error(_) => "error",
     };
     Failure::new(Kind::Internal, format!("the daemon answered something else: {name}"))

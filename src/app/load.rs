@@ -127,6 +127,16 @@ pub fn digest_token(loaded: &Loaded) -> Result<Option<Secret>, String> {
     named.map(|token| vault().resolve("token", token)).transpose().map_err(|error| error.to_string())
 }
 
+/// The token that writes over TCP need.
+///
+/// # Errors
+/// One is named and cannot be had.
+pub fn control_token(loaded: &Loaded) -> Result<Option<Secret>, Fault> {
+    let Some(reference) = &loaded.settings.control.token else { return Ok(None) };
+    let place = crate::domain::Place::file(&path::shown(&loaded.settings.file));
+    vault().resolve("control.token", reference).map(Some).map_err(|error| Fault::error(place, error.to_string()))
+}
+
 fn vault() -> Vault {
     Vault::new(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from))
 }

@@ -7,6 +7,7 @@
 
 mod auth;
 mod calls;
+mod control;
 mod daemon;
 mod desk;
 mod digest;

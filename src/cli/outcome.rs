@@ -7,7 +7,8 @@ use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::rc::Rc;
 
-use crate::control::protocol::{QUESTION_BYTES, Taken};
+use crate::control::protocol::Taken;
+use crate::control::requests::BODY_BYTES;
 use crate::domain::fault::Severity;
 use crate::domain::{Fault, Gain, Place, Timestamp};
 use crate::engage::outcomes::{Draft, Field, Names, Row, Rules, Table, Wrong};
@@ -17,7 +18,7 @@ use super::args::{DecimalMark, OutcomeAddArgs, OutcomeImportArgs};
 use super::exit::{Exit, Failure, Kind};
 
 /// How much of a question its outcomes may take.
-const BATCH_BYTES: usize = QUESTION_BYTES - 1024;
+const BATCH_BYTES: usize = BODY_BYTES - 1024;
 /// Rows that are wrong are said at the latest when there are so many.
 const SAID_AT_ONCE: usize = 1_000;
 
@@ -347,7 +348,8 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
-    use crate::control::protocol::{Question, encode};
+    use crate::control::protocol::Question;
+    use crate::control::requests::ask;
 
     /// Remembers keys, and knows one post.
     #[derive(Default)]
@@ -359,7 +361,7 @@ mod tests {
     impl Recorder for Book {
         fn record(&mut self, gains: Vec<Gain>) -> Result<Vec<Taken>, Failure> {
             let question = Question::Gain { gains, unknown_posts: false };
-            self.batches.push(encode(&question).unwrap().len());
+            self.batches.push(ask(&question).unwrap().body.unwrap().len());
             let Question::Gain { gains, .. } = question else { unreachable!() };
             let judge = |gain: &Gain| match gain.post.as_ref().map(|post| post.as_str()) {
                 Some("desk") | None if self.keys.insert(gain.key.clone()) => Taken::New,
@@ -450,7 +452,7 @@ mod tests {
         (0..2_000).for_each(|id| text.push_str(&format!("{id},2026-11-30,lead,{note}\n")));
         let (said, _) = import(&mut book, &text);
         assert_eq!(said, "2000 new, 0 known already, 0 not recorded\n");
-        assert!(book.batches.iter().all(|bytes| *bytes <= QUESTION_BYTES), "{:?}", book.batches);
+        assert!(book.batches.iter().all(|bytes| *bytes <= BODY_BYTES), "{:?}", book.batches);
         assert!(book.batches.len() > 10, "{}", book.batches.len());
     }
 

@@ -72,9 +72,9 @@ keys! {
         "level" = Holds::OneOf(&["error", "warn", "info", "debug", "trace"]), "Least important lines that are written. Default: info.";
     CONTROL:
         "socket" = Holds::Path, "Unix socket for the commands. Default: $RUNTIME_DIRECTORY/control.sock.";
-        "listen" = Holds::Text, "Address and port of the status page. Has no effect in this version.";
-        "allow_remote" = Holds::Flag, "Whether `listen` may name an address other than loopback. Default: false.";
-        "token" = Holds::Secret, "Secret for every write over TCP. Has no effect in this version.";
+        "listen" = Holds::Text, "Address and port of the status page, the metrics and the interface. Default: nothing listens over TCP.";
+        "allow_remote" = Holds::Flag, "Whether `listen` may name an address other than loopback, and be asked for by any name. Default: false.";
+        "token" = Holds::Secret, "Secret that every write over TCP has to show. Default: nothing can be changed from there.";
     POLICY:
         "max_per_day" = Holds::Count(1), "Most posts in one of the account's own local days. Default: 4.";
         "min_gap" = Holds::Span, "Least time between two posts. Default: 2h.";

@@ -276,8 +276,6 @@ impl<'t> Reader<'_, 't> {
             self.faults.error(value.span(), reason, "use 127.0.0.1, or set allow_remote = true".to_owned());
             return None;
         }
-        let reason = "\"listen\" has no effect: the status page over TCP is not in this version";
-        self.faults.warning(value.span(), reason, None);
         Some(address)
     }
 

@@ -1,8 +1,4 @@
-//! The types, and the lines they become.
-//!
-//! A connection carries one question: one line of JSON, at most [`QUESTION_BYTES`] long. The answer is one line or
-//! more, each a [`Line`]; `more` says that another one follows, which is put together with [`Answer::append`]. So a
-//! daemon with a million deliveries answers in portions and never holds the whole answer.
+//! The types. How they travel is [`super::requests`].
 //!
 //! The reports are the contract of `--format json`: names of fields are kept, new ones are added, times are RFC 3339.
 
@@ -12,14 +8,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::overview::Overview;
 use crate::domain::time::days_text;
 use crate::domain::{AccountId, DeliveryId, Digest, Gain, IdError, Origin, PersonId, PostId, State, Timestamp};
-
-/// Longest question, in bytes with its newline. Outcomes are handed in in portions that fit.
-pub const QUESTION_BYTES: usize = 64 * 1024;
-
-/// How many rows of a long answer go into one line. A row has some 500 bytes, so a line stays below a megabyte.
-pub const PORTION: usize = 1_000;
 
 /// What a command asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +23,8 @@ pub enum Question {
         /// `None`: every delivery, without histories.
         which: Option<Which>,
     },
+    /// Where everything stands, in short.
+    Overview,
     /// What goes out when.
     Plan {
         /// How far ahead, from now.
@@ -59,8 +52,6 @@ pub enum Question {
         #[serde(default)]
         unknown_posts: bool,
     },
-    /// Every record, oldest first. The command makes its tables from them, so that the daemon need not.
-    Export,
 }
 
 /// What became of an outcome that was handed in.
@@ -157,26 +148,15 @@ impl Decision {
     }
 }
 
-/// One line of an answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Line {
-    #[serde(flatten)]
-    pub answer: Answer,
-    /// Whether another line follows.
-    #[serde(default)]
-    pub more: bool,
-}
-
 /// What the daemon says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "answer", content = "body", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// To [`Question::Ping`].
     Pong(DaemonReport),
-    /// To [`Question::Status`]; further deliveries come as [`Answer::Deliveries`].
+    /// To [`Question::Status`].
     Status(Box<StatusReport>),
-    /// More deliveries of the status before it.
-    Deliveries(Vec<DeliveryReport>),
+    /// To [`Question::Overview`].
+    Overview(Box<Overview>),
     /// To [`Question::Plan`].
     Plan(PlanReport),
     /// To [`Question::Resolve`].
@@ -187,38 +167,8 @@ pub enum Answer {
     Remembered,
     /// To [`Question::Gain`]: what became of each, in their order. Those that are new are on record.
     Gained(Vec<Taken>),
-    /// To [`Question::Export`]: records of the ledger as it keeps them.
-    Records(Vec<Value>),
     /// It was not done.
     Error(Problem),
-}
-
-impl Answer {
-    /// Adds a later line of the same answer. An error in the middle takes the place of what came before it: half an
-    /// answer must not look like a whole one.
-    ///
-    /// # Errors
-    /// Gives back a line that does not continue this answer.
-    pub fn append(&mut self, later: Self) -> Result<(), Box<Self>> {
-        match (&mut *self, later) {
-            (Self::Status(status), Self::Deliveries(more)) => status.deliveries.extend(more),
-            (Self::Plan(lines), Self::Plan(more)) => lines.extend(more),
-            (Self::Records(records), Self::Records(more)) => records.extend(more),
-            (_, error @ Self::Error(_)) => *self = error,
-            (_, other) => return Err(Box::new(other)),
-        }
-        Ok(())
-    }
-}
-
-/// A question or a line of an answer as it goes over the socket, with its newline.
-///
-/// # Errors
-/// None for the types of this room; the signature is serde_json's.
-pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
-    let mut bytes = serde_json::to_vec(value)?;
-    bytes.push(b'\n');
-    Ok(bytes)
 }
 
 /// Why something was not done.
@@ -239,6 +189,8 @@ pub struct Problem {
 pub enum ErrorKind {
     /// The question cannot be read: another version, or no question at all.
     Garbled,
+    /// Who asks may not.
+    Forbidden,
     /// There is no such post, delivery or account.
     Unknown,
     /// It is there, but its state does not allow this.
@@ -692,73 +644,6 @@ mod tests {
             identity: None,
             spent: None,
         }
-    }
-
-    #[test]
-    fn questions_read_back_what_they_write() {
-        let resolve = Question::Resolve {
-            delivery: "a@fedi".parse().unwrap(),
-            decision: Decision::Delivered { url: "https://x.example/1".into() },
-            by: "me".into(),
-        };
-        let status = Question::Status { which: Some("a@fedi".parse().unwrap()) };
-        let auth = Question::Auth {
-            account: "fedi".parse().unwrap(),
-            tokens: Tokens(json!({"refresh": "canary"})),
-            origin: None,
-        };
-        assert!(!format!("{auth:?}").contains("canary"));
-        let gain = json!({"key": "order-1", "at": "2026-12-01T08:00:00Z", "kind": "revenue", "post": "a",
-            "money": {"micros": 120_500_000, "currency": "EUR"}});
-        let gains = vec![serde_json::from_value(gain).unwrap()];
-        let gain = Question::Gain { gains, unknown_posts: true };
-        for question in [Question::Ping, status, Question::Plan { days: 14 }, resolve, auth, gain, Question::Export] {
-            let line = encode(&question).unwrap();
-            assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
-            assert_eq!(serde_json::from_slice::<Question>(&line).unwrap(), question);
-        }
-        assert_eq!(
-            serde_json::to_value(Question::Status { which: Some("a".parse().unwrap()) }).unwrap(),
-            json!({"question": "status", "which": "a"})
-        );
-    }
-
-    #[test]
-    fn what_is_no_question_is_refused() {
-        for text in [
-            r#"{"question":"format-disk"}"#,
-            r#"{"question":"resolve","delivery":"A B","decision":"retry","by":"x"}"#,
-            r#"{"question":"plan","days":-1}"#,
-            r#"{"question":"plan","days":1,"extra":true}"#,
-            "[]",
-            "",
-        ] {
-            assert!(serde_json::from_str::<Question>(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_long_answer_is_put_together_from_its_lines() {
-        let first = Line {
-            answer: Answer::Status(Box::new(StatusReport {
-                now: "2026-12-01T08:00:00Z".parse().unwrap(),
-                daemon: DaemonReport { running: true, pid: Some(7), version: "0.1.0".into() },
-                accounts: vec![],
-                deliveries: vec![delivery("a@fedi", Stage::Scheduled, None)],
-                attention: vec![],
-            })),
-            more: true,
-        };
-        let second = Line { answer: Answer::Deliveries(vec![delivery("b@fedi", Stage::Missed, None)]), more: false };
-        let read = |line: &Line| serde_json::from_slice::<Line>(&encode(line).unwrap()).unwrap();
-        let mut answer = read(&first).answer;
-        answer.append(read(&second).answer).unwrap();
-        let Answer::Status(status) = &answer else { panic!("{answer:?}") };
-        assert_eq!(status.deliveries.len(), 2);
-        assert!(answer.clone().append(Answer::Records(vec![])).is_err());
-        let problem = Problem { kind: ErrorKind::Store, message: "failed to read".into(), hint: None };
-        answer.append(Answer::Error(problem.clone())).unwrap();
-        assert_eq!(answer, Answer::Error(problem));
     }
 
     #[test]

@@ -258,6 +258,8 @@ impl Driver {
                 let person = Digest::of(person.as_str().as_bytes());
                 return self.settle(engine, Fact::Forgotten { person }, answer, now);
             }
+            // Whoever only looks sees that it is not ready.
+            Question::Overview => Answer::Overview(Box::new(engine.overview(self.report.clone(), now))),
             _ if !engine.is_read() => {
                 let hint = "ask again when the queue has been read".to_owned();
                 problem(ErrorKind::NotReady, "the daemon is still reading the queue", Some(hint))
@@ -294,7 +296,6 @@ impl Driver {
                     Err(error) => problem(ErrorKind::WrongState, &error.to_string(), None),
                 }
             }
-            Question::Export => problem(ErrorKind::Garbled, "records are read from the ledger itself", None),
         };
         // Who asked may have gone; then nobody misses the answer.
         let _ = answer.send(reply);

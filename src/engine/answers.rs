@@ -30,8 +30,7 @@ impl Engine {
         let gone = self.view.accounts().filter(|(id, _)| !self.desks.contains_key(*id));
         for (id, desk) in &self.desks {
             let held = self.view.account(id);
-            let plan = desk.lane.project_posts(held, self.brakes_ahead(id, now), now, time::after(now, AHEAD));
-            let plan = self.as_held(id, desk, plan);
+            let plan = self.posts_ahead(id, desk, now);
             accounts.push(self.account_report(id, desk, &plan, now));
             let platform = desk.setup.adapter.platform();
             let slots: BTreeMap<_, _> = plan
@@ -106,6 +105,18 @@ impl Engine {
         lines
     }
 
+    /// The plan of an account's posts, as far as slots are looked up.
+    fn posts_ahead(&self, id: &AccountId, desk: &Desk, now: Timestamp) -> Vec<Projected> {
+        let held = self.view.account(id);
+        let plan = desk.lane.project_posts(held, self.brakes_ahead(id, now), now, time::after(now, AHEAD));
+        self.as_held(id, desk, plan)
+    }
+
+    /// How one account stands.
+    pub(super) fn account_now(&self, id: &AccountId, desk: &Desk, now: Timestamp) -> AccountReport {
+        self.account_report(id, desk, &self.posts_ahead(id, desk, now), now)
+    }
+
     /// What stands against sending as long as nobody does anything.
     fn brakes_ahead(&self, id: &AccountId, now: Timestamp) -> Brakes {
         Brakes { unanswered: self.is_unanswered(id, now), ..Brakes::default() }
@@ -140,7 +151,7 @@ impl Engine {
         Some(format!("{count} {wait} for an answer, that of {} since {since}", oldest.person))
     }
 
-    fn owed_answers(&self, now: Timestamp) -> Vec<Attention> {
+    pub(super) fn owed_answers(&self, now: Timestamp) -> Vec<Attention> {
         let owed = self.desks.keys().filter(|id| self.is_unanswered(id, now));
         let item = |id: &AccountId| {
             Some(Attention {
@@ -190,7 +201,7 @@ impl Engine {
         }
     }
 
-    fn delivery_report(
+    pub(super) fn delivery_report(
         &self,
         delivery: DeliveryId,
         platform: &str,
@@ -265,7 +276,7 @@ impl Engine {
     }
 
     /// What waits for a person beside deliveries and accounts.
-    fn own_troubles(&self) -> Vec<Attention> {
+    pub(super) fn own_troubles(&self) -> Vec<Attention> {
         let item = |kind, reason: &str, hint: &str| Attention {
             kind,
             delivery: None,
@@ -308,7 +319,7 @@ fn spent_report(desk: &Desk, held: Option<&Account>, now: Timestamp) -> Option<S
     })
 }
 
-fn gone_report(id: &AccountId) -> AccountReport {
+pub(super) fn gone_report(id: &AccountId) -> AccountReport {
     AccountReport {
         account: id.clone(),
         platform: String::new(),

@@ -28,6 +28,7 @@ mod ends;
 pub mod engine;
 pub mod event;
 mod gains;
+mod overview;
 mod patience;
 mod planning;
 mod private;

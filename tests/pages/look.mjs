@@ -3,6 +3,8 @@
 // browser complains. What was seen lies beside it as pictures.
 //
 //     node look.mjs BROWSER OUT PAGE...
+//
+// A page is a file, or the address of a server.
 import { mkdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -10,6 +12,7 @@ import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
 const [browserPath, out, ...pages] = process.argv.slice(2);
+const addressOf = (page) => (/^https?:/.test(page) ? page : pathToFileURL(path.resolve(page)).href);
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const VIEWS = [
@@ -29,8 +32,8 @@ const wrong = [];
 await mkdir(out, { recursive: true });
 const browser = await chromium.launch({ executablePath: browserPath, args: QUIET });
 for (const file of pages) {
-  const name = path.basename(file, ".html");
-  const address = pathToFileURL(path.resolve(file)).href;
+  const address = addressOf(file);
+  const name = address === file ? "daemon" : path.basename(file, ".html");
   for (const view of VIEWS) {
     const where = `${name}, ${view.name}`;
     // The page's own policy forbids every script, and this one as well: the rules are run past it.
@@ -78,7 +81,7 @@ const context = await browser.newContext();
 const page = await context.newPage();
 for (const file of pages) {
   page.once("console", (message) => wrong.push(`${file}: with its policy, the browser says: ${message.text()}`));
-  await page.goto(pathToFileURL(path.resolve(file)).href);
+  await page.goto(addressOf(file));
   if ((await page.locator("h1").count()) !== 1) wrong.push(`${file}: it has no heading`);
   const font = await page.evaluate(() => getComputedStyle(document.querySelector("h1")).fontWeight);
   if (font !== "650") wrong.push(`${file}: its style is not in force`);

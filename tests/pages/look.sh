@@ -37,6 +37,16 @@ else
     cadenced report --demo --format html -o "$out/demo.html"
     cadenced run --until-idle --config config/quickstart.toml >/dev/null
     cadenced report --format html -o "$out/quickstart.html" --config config/quickstart.toml
-    pages=("$out"/*.html)
+    # And the status page as the daemon gives it.
+    sed -e 's/^\[control\]$/&\nlisten = "127.0.0.1:0"/' config/quickstart.toml >"config/.look.toml"
+    "${CARGO_TARGET_DIR:-target}/debug/cadenced" run --config config/.look.toml >"$out/daemon.log" &
+    daemon=$!
+    trap 'kill "$daemon" 2>/dev/null || true; wait "$daemon" 2>/dev/null || true; rm -f config/.look.toml' EXIT
+    until grep -q '"daemon.ready"' "$out/daemon.log"; do
+        kill -0 "$daemon" 2>/dev/null || { cat "$out/daemon.log" >&2; exit 1; }
+        sleep 0.2
+    done
+    address=$(sed -n 's/.*"control.listening".*"address":"\([^"]*\)".*/\1/p' "$out/daemon.log")
+    pages=("$out"/*.html "http://$address/")
 fi
-exec node tests/pages/look.mjs "$(browser)" "$out/seen" "${pages[@]}"
+node tests/pages/look.mjs "$(browser)" "$out/seen" "${pages[@]}"

@@ -1,9 +1,10 @@
-//! The report as a page: well formed, harmless whatever others wrote, and honest about what is not known. What only a
+//! The report and the status as pages: well formed, harmless whatever others wrote, and honest about what is not known. What only a
 //! browser can tell, `look.sh` asks one, of the pages that are written here and of the made-up report.
 
 #![cfg(test)]
 
 mod reports;
+mod status;
 mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,15 +29,16 @@ fn page_of(report: &Report) -> String {
 fn a_page_is_well_formed_and_read_in_order() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
     fs::create_dir_all(&folder).unwrap();
-    for (name, report) in [
+    let reports = [
         ("empty", empty()),
         ("one", sample(1)),
         ("two", sample(2)),
         ("fifty", sample(50)),
         ("unknown", unknown()),
         ("hostile", hostile()),
-    ] {
-        let page = page_of(&report);
+    ];
+    let reports = reports.into_iter().map(|(name, report)| (name, page_of(&report)));
+    for (name, page) in reports.chain(status::pages()) {
         // For the browser.
         fs::write(folder.join(format!("{name}.html")), &page).unwrap();
         let tags = Tags::read(&page);

@@ -8,6 +8,7 @@
 
 mod amount;
 mod draft;
+pub mod hook;
 mod moment;
 mod table;
 

@@ -8,19 +8,21 @@
 //! before colour, each with its title, its words and its numbers. The page reads on a phone and on paper, in light and
 //! in dark. `tests/pages` opens it in a browser and measures that.
 
-mod beat;
-mod chart;
+pub mod beat;
+pub mod chart;
 mod conversations;
 mod outcomes;
-mod page;
+pub mod page;
 mod people;
 mod reach;
-mod table;
-mod weeks;
-mod words;
+pub mod table;
+pub mod weeks;
+pub mod words;
 mod worth;
 
 use jiff::tz::TimeZone;
+
+pub use page::{POLICY, STYLE};
 
 use super::Report;
 

@@ -8,8 +8,8 @@ use super::{Made, beat, chart, conversations, outcomes, people, reach, worth};
 use crate::report::{Measured, Report, Window};
 
 /// Nothing is fetched, run, framed or sent: the page is all there is.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
-const STYLE: &str = include_str!("style.css");
+pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+pub const STYLE: &str = include_str!("style.css");
 
 /// A part of the page, with its heading beside it where there is room.
 pub struct Section {

@@ -1,0 +1,280 @@
+//! Both ends, over real sockets.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::{AskError, From, Handler, Limits, Listener, Reply, Request, ServeError, Socket, ask};
+
+const LONG: Duration = Duration::from_secs(60);
+const LIMITS: Limits = Limits { connections: 64, body_bytes: 1024, patience: LONG };
+
+struct Bench {
+    runtime: tokio::runtime::Runtime,
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Self { runtime, dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("control.sock")
+    }
+
+    fn socket(&self, handler: impl Handler + 'static) -> Result<Socket, ServeError> {
+        Socket::start(self.runtime.handle(), &self.path(), Arc::new(handler), LIMITS)
+    }
+
+    fn listener(&self, limits: Limits, handler: impl Handler + 'static) -> Listener {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Listener::start(self.runtime.handle(), any, Arc::new(handler), limits).unwrap()
+    }
+
+    fn ask(&self, target: &str) -> Result<(u16, String), AskError> {
+        self.post(target, None)
+    }
+
+    fn post(&self, target: &str, body: Option<Vec<u8>>) -> Result<(u16, String), AskError> {
+        let mut answered = ask(&self.path(), if body.is_some() { "POST" } else { "GET" }, target, body, LONG)?;
+        let mut text = String::new();
+        match answered.read_to_string(&mut text) {
+            Ok(_) => Ok((answered.status, text)),
+            Err(error) => Err(AskError::Io(error)),
+        }
+    }
+}
+
+fn says(text: &'static str) -> impl Handler {
+    move |_: Request, reply: Reply| reply.send(200, &[], text)
+}
+
+/// Everything that comes back on a connection.
+fn raw(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    // It may be refused before it was read to its end.
+    let _ = stream.write_all(request.as_bytes());
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn a_request_comes_whole_and_is_answered_at_once_or_later() {
+    let bench = Bench::new();
+    let _socket = bench.socket(|request: Request, reply: Reply| {
+        let From::Socket(peer) = request.from else { panic!("it came by {:?}", request.from) };
+        assert_eq!(peer.uid, rustix::process::getuid().as_raw());
+        assert_eq!(request.header("host"), Some("localhost"));
+        let told = format!("{} {} {}", request.method, request.target, String::from_utf8_lossy(&request.body));
+        // Later, and from elsewhere.
+        std::thread::Builder::new().spawn(move || reply.send(201, &[("allow", "POST")], told)).unwrap();
+    });
+    assert_eq!(bench.post("/v1/x?a=b", Some(b"{}".to_vec())).unwrap(), (201, "POST /v1/x?a=b {}".into()));
+    assert_eq!(bench.ask("/").unwrap(), (201, "GET / ".into()));
+}
+
+#[test]
+fn only_the_owner_and_its_group_may_connect() {
+    let bench = Bench::new();
+    let socket = bench.socket(says("")).unwrap();
+    assert_eq!(std::fs::metadata(bench.path()).unwrap().mode() & 0o777, 0o660);
+    drop(socket);
+    assert!(!bench.path().exists());
+}
+
+#[test]
+fn a_socket_that_nobody_answers_at_is_replaced_and_one_in_use_is_not() {
+    let bench = Bench::new();
+    assert!(matches!(bench.ask("/"), Err(AskError::Absent(_))));
+    drop(UnixListener::bind(bench.path()).unwrap());
+    assert!(matches!(bench.ask("/"), Err(AskError::Absent(_))));
+    let first = bench.socket(says("first")).unwrap();
+    assert!(matches!(bench.socket(says("another")), Err(ServeError::Taken(_))));
+    assert_eq!(bench.ask("/").unwrap().1, "first");
+    // Another one's socket is not removed with ours.
+    std::fs::remove_file(bench.path()).unwrap();
+    let second = bench.socket(says("second")).unwrap();
+    drop(first);
+    assert_eq!(bench.ask("/").unwrap().1, "second");
+    drop(second);
+    std::fs::write(bench.path(), "precious").unwrap();
+    assert!(matches!(bench.socket(says("")), Err(ServeError::NoSocket(_))));
+    assert_eq!(std::fs::read_to_string(bench.path()).unwrap(), "precious");
+}
+
+#[test]
+fn what_is_too_long_or_no_request_is_refused_and_harms_nobody() {
+    let bench = Bench::new();
+    let listener = bench.listener(LIMITS, says("fine"));
+    let at = listener.address();
+    for (request, status) in [
+        ("status\r\n\r\n".to_owned(), "400"),
+        (format!("GET / HTTP/1.1\r\nHost: x\r\nLong: {}\r\n\r\n", "x".repeat(20_000)), "431"),
+        (format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(100)), "431"),
+        (format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n{}", "x".repeat(2000)), "413"),
+        (
+            format!(
+                "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n{}\r\n0\r\n\r\n",
+                "x".repeat(2000)
+            ),
+            "413",
+        ),
+    ] {
+        let answer = raw(at, &request);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{status}: {answer:.100}");
+    }
+    // Gone before asking.
+    drop(TcpStream::connect(at).unwrap());
+    assert!(raw(at, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ends_with("fine"));
+}
+
+#[test]
+fn what_is_never_answered_ends() {
+    let bench = Bench::new();
+    let dropping = bench.socket(|_: Request, reply: Reply| drop(reply)).unwrap();
+    assert_eq!(bench.ask("/").unwrap().0, 500);
+    drop(dropping);
+    let held = Arc::new(Mutex::new(Vec::new()));
+    let holding = held.clone();
+    let _socket = bench.socket(move |_: Request, reply: Reply| holding.lock().unwrap().push(reply));
+    let late = ask(&bench.path(), "GET", "/", None, Duration::from_millis(50));
+    assert!(matches!(late, Err(AskError::Late)), "{late:?}");
+}
+
+#[test]
+fn a_long_answer_waits_for_its_reader_and_ends_with_it() {
+    let bench = Bench::new();
+    let (send, given) = std::sync::mpsc::channel();
+    let _socket = bench.socket(move |_: Request, reply: Reply| {
+        let send = send.clone();
+        let give = move || {
+            let mut body = reply.begin(200, &[]);
+            let piece = [b'x'; 64 * 1024];
+            let count = (0..10_000).take_while(|_| body.write_all(&piece).is_ok()).count();
+            send.send(count).unwrap();
+        };
+        std::thread::Builder::new().spawn(give).unwrap();
+    });
+    let mut answered = ask(&bench.path(), "GET", "/", None, LONG).unwrap();
+    answered.read_exact(&mut vec![0; 6 * 1024 * 1024]).unwrap();
+    drop(answered);
+    let count = given.recv_timeout(LONG).unwrap();
+    assert!((96..10_000).contains(&count), "{count} pieces were given to nobody");
+}
+
+#[test]
+fn an_answer_that_broke_off_is_not_taken_for_whole() {
+    let bench = Bench::new();
+    let _socket = bench.socket(|request: Request, reply: Reply| {
+        let mut body = reply.begin(200, &[]);
+        body.write_all(b"[1, 2").unwrap();
+        if request.target == "/whole" {
+            body.write_all(b"]").unwrap();
+            body.finish().unwrap();
+        } else {
+            body.flush().unwrap();
+        }
+    });
+    assert_eq!(bench.ask("/whole").unwrap(), (200, "[1, 2]".into()));
+    let broken = bench.ask("/broken");
+    let unexpected = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+    let told = matches!(&broken, Err(AskError::Io(error)) if unexpected(error));
+    assert!(told || matches!(broken, Err(AskError::BrokenOff)), "{broken:?}");
+}
+
+#[test]
+fn whoever_does_not_read_is_cut() {
+    let bench = Bench::new();
+    let (send, given) = std::sync::mpsc::channel();
+    let limits = Limits { patience: Duration::from_millis(100), ..LIMITS };
+    let listener = bench.listener(limits, move |_: Request, reply: Reply| {
+        let send = send.clone();
+        let give = move || {
+            let mut body = reply.begin(200, &[]);
+            let piece = [b'x'; 64 * 1024];
+            send.send((0..10_000).find_map(|_| body.write_all(&piece).err().map(|error| error.kind()))).unwrap();
+        };
+        std::thread::Builder::new().spawn(give).unwrap();
+    });
+    let mut stream = TcpStream::connect(listener.address()).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(given.recv_timeout(LONG).unwrap(), Some(io::ErrorKind::TimedOut));
+}
+
+#[test]
+fn whoever_is_slow_to_ask_is_cut() {
+    let bench = Bench::new();
+    let limits = Limits { patience: Duration::from_millis(100), ..LIMITS };
+    let listener = bench.listener(limits, says("fine"));
+    let at = listener.address();
+    // Nothing, half a head, half a body; each is read until the other side ends it.
+    assert!(!raw(at, "").contains("200"));
+    assert!(!raw(at, "GET / HTTP/1.1\r\nHo").contains("200"));
+    assert!(raw(at, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf").starts_with("HTTP/1.1 408"));
+    // One that was served and then stays silent.
+    assert!(raw(at, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").ends_with("fine"));
+}
+
+#[test]
+fn a_thousand_who_only_sit_there_keep_nobody_out() {
+    let bench = Bench::new();
+    let listener = bench.listener(LIMITS, says("fine"));
+    let at = listener.address();
+    let mut sitting: Vec<_> = (0..500).map(|_| TcpStream::connect(at).unwrap()).collect();
+    for nth in 0..500 {
+        let mut stream = TcpStream::connect(at).unwrap();
+        // Some have begun to ask.
+        if nth % 2 == 0 {
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\n");
+        }
+        sitting.push(stream);
+    }
+    let asked = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    assert!((0..20).all(|_| raw(at, asked).ends_with("fine")));
+    drop(sitting);
+}
+
+#[test]
+fn who_is_being_answered_is_not_turned_out() {
+    let bench = Bench::new();
+    let held = Arc::new(Mutex::new(Vec::new()));
+    let holding = held.clone();
+    let limits = Limits { connections: 2, ..LIMITS };
+    let listener = bench.listener(limits, move |request: Request, reply: Reply| match request.target.as_str() {
+        "/held" => holding.lock().unwrap().push(reply),
+        _ => reply.send(200, &[], "fine"),
+    });
+    let at = listener.address();
+    let asked = "GET /held HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let waiting = std::thread::Builder::new().spawn(move || raw(at, asked)).unwrap();
+    while held.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    let asked = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let idle: Vec<_> = (0..10).map(|_| TcpStream::connect(at).unwrap()).collect();
+    assert!((0..10).all(|_| raw(at, asked).ends_with("fine")));
+    drop(idle);
+    held.lock().unwrap().pop().unwrap().send(200, &[], "at last");
+    assert!(waiting.join().unwrap().ends_with("at last"));
+}
+
+#[test]
+fn connections_end_with_the_listener() {
+    let bench = Bench::new();
+    let socket = bench.socket(says("fine")).unwrap();
+    let mut stream = UnixStream::connect(bench.path()).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    drop(socket);
+    stream.read_to_end(&mut Vec::new()).unwrap();
+}

@@ -1,0 +1,160 @@
+//! Where everything stands, in short, and in one line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::control::overview::{LATEST, LINES, Overview, Shortened};
+use crate::control::protocol::{DaemonReport, PlanLine, PlanState, Stage, attention};
+use crate::domain::{AccountId, DeliveryId, Held, PostId, State, Timestamp, time};
+use crate::ledger::view::{Account, Entry};
+
+use super::Engine;
+
+/// How far ahead is shown: two weeks.
+pub const AHEAD: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// With more accounts than this, looking ahead for all of them takes too long to be done for one line.
+const FEW: usize = 100;
+
+impl Engine {
+    /// Where everything stands, in short. What it costs grows with the deliveries on record, but they are only counted.
+    pub fn overview(&self, daemon: DaemonReport, now: Timestamp) -> Overview {
+        let mut counts: BTreeMap<AccountId, BTreeMap<Stage, u64>> =
+            self.desks.keys().map(|account| (account.clone(), BTreeMap::new())).collect();
+        let mut troubled = Vec::new();
+        let mut latest = Latest::default();
+        for (id, account) in self.view.accounts() {
+            let states = counts.entry(id.clone()).or_default();
+            let desk = self.desks.get(id);
+            for (post, entry) in account.deliveries() {
+                *states.entry(Stage::from(&entry.state)).or_default() += 1;
+                if needs_a_person(entry) {
+                    troubled.push(self.delivery_report(
+                        DeliveryId::new(post.clone(), id.clone()),
+                        "",
+                        entry,
+                        None,
+                        desk,
+                    ));
+                }
+                latest.see(id, post, entry);
+            }
+        }
+        let accounts: Vec<_> = self.account_reports(now);
+        let mut wanting = attention(&troubled, &accounts);
+        wanting.extend(self.ending(now));
+        wanting.extend(self.own_troubles());
+        wanting.extend(self.owed_answers(now));
+        let (ahead, held): (Vec<_>, Vec<_>) =
+            self.plan(now, time::after(now, AHEAD)).into_iter().partition(|line| line.at.is_some());
+        let latest: Vec<_> = latest.newest().collect();
+        let lateness_seconds = latest.iter().filter_map(|(_, _, entry)| lateness(entry)).collect();
+        let report = |(account, post, entry): &(&AccountId, &PostId, &Entry)| {
+            let delivery = DeliveryId::new((*post).clone(), (*account).clone());
+            let desk = self.desks.get(*account);
+            let platform = desk.map(|desk| desk.setup.adapter.platform()).unwrap_or_default();
+            self.delivery_report(delivery, platform, entry, None, desk)
+        };
+        let conversations = self.watched().map(|watch| watch.conversations());
+        Overview {
+            now,
+            daemon,
+            ready: self.is_started(),
+            in_flight: self.in_flight(),
+            accounts,
+            counts,
+            attention: Shortened::of(wanting, LINES),
+            ahead: Shortened::of(ahead, LINES),
+            held: Shortened::of(held.into_iter().filter(needs_a_date).collect(), LINES),
+            latest: latest.iter().map(report).collect(),
+            lateness_seconds,
+            waiting: conversations.map_or(0, |all| all.count() as u64),
+            waiting_since: conversations.and_then(|all| all.waiting(None).next()?.since),
+        }
+    }
+
+    /// One line for whoever looks at the service: what goes out next, how long it lasts, who waits.
+    pub fn headline(&self, now: Timestamp) -> String {
+        let waiting = self.watched().map_or(0, |watch| watch.conversations().count());
+        let mut parts = Vec::new();
+        if self.desks.len() <= FEW {
+            let reports = self.account_reports(now);
+            parts.push(match reports.iter().filter_map(|report| Some((report.next?, &report.account))).min() {
+                Some((at, account)) => format!("next post {at} on {account}"),
+                None => "no post in line".to_owned(),
+            });
+            if let Some(days) = reports.iter().filter_map(|report| report.runway_days).min_by(f64::total_cmp) {
+                parts.push(format!("runway {}", time::days_text(days)));
+            }
+        } else {
+            parts.push(format!("{} accounts", self.desks.len()));
+        }
+        parts.push(match waiting {
+            1 => "1 conversation waits".to_owned(),
+            many => format!("{many} conversations wait"),
+        });
+        let stopped =
+            self.desks.keys().filter(|id| self.view.account(id).is_some_and(|held| held.head.stopped.is_some()));
+        let stopped = stopped.count();
+        if stopped > 0 {
+            parts.push(format!("{stopped} stopped for their token"));
+        }
+        parts.join(", ")
+    }
+}
+
+/// Whether only a person can help a delivery, or it may be so.
+fn needs_a_person(entry: &Entry) -> bool {
+    match &entry.state {
+        State::Uncertain { .. } | State::Refused { .. } | State::Missed => true,
+        State::Held { reason, .. } => {
+            matches!(reason, Held::ApprovalStale | Held::Invalid | Held::Duplicate | Held::MediaMissing)
+        }
+        _ => false,
+    }
+}
+
+/// A post that has none, and no slot.
+fn needs_a_date(line: &PlanLine) -> bool {
+    line.delivery.is_some() && line.state != PlanState::Empty
+}
+
+/// How late a delivery was, in seconds.
+fn lateness(entry: &Entry) -> Option<f64> {
+    let sent = entry.sent.as_deref()?;
+    Some(time::since(sent.from, sent.slot?).as_secs_f64())
+}
+
+/// Of all that was delivered, what was last.
+#[derive(Default)]
+struct Latest<'v>(BTreeSet<(Timestamp, &'v AccountId, &'v PostId)>, BTreeMap<(&'v AccountId, &'v PostId), &'v Entry>);
+
+impl<'v> Latest<'v> {
+    fn see(&mut self, account: &'v AccountId, post: &'v PostId, entry: &'v Entry) {
+        let (State::Delivered { .. }, Some(sent)) = (&entry.state, entry.sent.as_deref()) else { return };
+        let at = sent.to.unwrap_or(sent.from);
+        if self.0.len() == LATEST && self.0.first().is_some_and(|(oldest, ..)| at <= *oldest) {
+            return;
+        }
+        self.0.insert((at, account, post));
+        self.1.insert((account, post), entry);
+        if self.0.len() > LATEST
+            && let Some((_, account, post)) = self.0.pop_first()
+        {
+            self.1.remove(&(account, post));
+        }
+    }
+
+    fn newest(&self) -> impl Iterator<Item = (&'v AccountId, &'v PostId, &'v Entry)> {
+        self.0.iter().rev().filter_map(|(_, account, post)| Some((*account, *post, *self.1.get(&(*account, *post))?)))
+    }
+}
+
+impl Engine {
+    fn account_reports(&self, now: Timestamp) -> Vec<crate::control::protocol::AccountReport> {
+        let reports = self.desks.iter().map(|(id, desk)| self.account_now(id, desk, now));
+        let gone = self.view.accounts().filter(|(id, _): &(&AccountId, &Account)| !self.desks.contains_key(*id));
+        let mut all: Vec<_> = reports.chain(gone.map(|(id, _)| super::answers::gone_report(id))).collect();
+        all.sort_by(|a, b| a.account.cmp(&b.account));
+        all
+    }
+}
