@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::control::overview::Overview;
 use crate::control::protocol::{AccountReport, AccountState, Attention, PlanLine, Stage};
-use crate::domain::time::days_text;
+use crate::domain::time::{self, days_text};
 use crate::report::html::page::Section;
 use crate::report::html::table::{Column, Table};
 use crate::report::html::weeks::Weeks;
@@ -102,7 +102,7 @@ fn needs(overview: &Overview) -> Section {
     let talk = match waiting {
         0 => "Nobody waits for an answer.".to_owned(),
         waiting => {
-            let since = overview.waiting_since.map(|since| crate::domain::time::since(overview.now, since).as_secs());
+            let since = overview.waiting_since.map(|since| time::since(overview.now, since).as_secs());
             let longest = since.map(|seconds| format!(", the longest for {}", span(seconds))).unwrap_or_default();
             format!(
                 "{}{longest}: cadenced inbox shows them.",
@@ -188,26 +188,16 @@ fn held_posts(overview: &Overview) -> Markup {
 
 fn latest(status: &Status) -> Section {
     let overview = status.overview;
-    let head = [
-        ("Post", Column::Text),
-        ("Account", Column::Short),
-        ("Sent", Column::Short),
-        ("Late by", Column::Number),
-        ("Seen at", Column::Text),
-    ];
+    let head =
+        [("Post", Column::Long), ("Account", Column::Short), ("Sent", Column::Short), ("Late by", Column::Number)];
     let mut table = Table::new("The last deliveries, newest first", &head).quiet();
     for delivery in &overview.latest {
-        let late = delivery.at.zip(delivery.slot).map(|(at, slot)| crate::domain::time::since(at, slot).as_secs());
+        let late = delivery.at.zip(delivery.slot).map(|(at, slot)| time::since(at, slot).as_secs());
         table.row(vec![
-            theirs(delivery.post.as_str()),
+            link(delivery.url.as_deref(), delivery.post.as_str()),
             theirs(delivery.account.as_str()),
             html! { @if let Some(at) = delivery.at { (moment(at, status.zone)) } },
             html! { @match late { Some(seconds) => (span(seconds)), None => span class="none" { "–" } } },
-            match (&delivery.url, &delivery.remote_id) {
-                (Some(url), _) => link(Some(url), url),
-                (None, Some(id)) => theirs(id),
-                (None, None) => html! { span class="none" { "–" } },
-            },
         ]);
     }
     let delivered = overview.count(Stage::Delivered);
