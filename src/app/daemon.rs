@@ -8,8 +8,7 @@ use tokio::runtime::{Builder, Handle as Runtime};
 
 use crate::cli::args::RunArgs;
 use crate::cli::exit::{Exit, Failure, Kind};
-use crate::config::settings::ControlSettings;
-use crate::config::{LogFormat, Settings};
+use crate::config::{LogFormat, Settings, changes};
 use crate::control::protocol::DaemonReport;
 use crate::daemon::{self, Ended, Handle, Input, Parts, Stage, Until};
 use crate::domain::path::shown;
@@ -19,6 +18,7 @@ use crate::edge::chores::{Chore as Timed, Chores};
 use crate::edge::clock::SystemClock;
 use crate::edge::http::Http;
 use crate::edge::inbox::{Watch, Watcher};
+use crate::edge::manager::Manager;
 use crate::edge::media::MediaShelf;
 use crate::edge::people::PeopleStore;
 use crate::edge::relay::Relays;
@@ -40,6 +40,9 @@ use super::{digest, people};
 
 /// Threads for HTTP beside the one that thinks.
 const WORKERS: usize = 2;
+
+/// Most keys that a line about a reload names.
+const CHANGES: usize = 40;
 
 /// Runs the daemon until it is told to stop, or is idle.
 ///
@@ -129,6 +132,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     let weekly = digest::chore(&loaded, caller.clone(), printer.clone());
     let _chores = chores(&loaded, runtime.handle(), &handle, (&store, people.as_ref()), weekly, &printer)
         .map_err(|error| Failure::new(Kind::ConfigRefused, error))?;
+    let manager: Arc<dyn Manager> = manager::find().into();
     follow_reloads(
         reloads,
         runtime.handle(),
@@ -136,9 +140,9 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
         &loaded.settings,
         &printer,
         (&handle, &watcher, &doorkeeper),
+        manager.clone(),
     );
 
-    let manager = manager::find();
     let parts = Parts {
         clock: Arc::new(clock),
         caller,
@@ -153,6 +157,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
             Stage::Ready => manager.ready(),
             Stage::Alive => manager.alive(),
             Stage::Stopping => manager.stopping(),
+            Stage::Says(line) => manager.status(line),
         }),
     };
     let until = Until { idle: args.until_idle, stop_timeout: loaded.settings.stop_timeout };
@@ -275,24 +280,25 @@ fn follow_reloads(
     running: &Settings,
     printer: &Arc<Printer>,
     (handle, watcher, doorkeeper): (&Handle, &Arc<Watcher>, &Arc<Doorkeeper>),
+    manager: Arc<dyn Manager>,
 ) {
     let (printer, handle, watcher, doorkeeper) = (printer.clone(), handle.clone(), watcher.clone(), doorkeeper.clone());
-    let (store, queue) = (running.store.clone(), running.queue.path.clone());
-    let way = |control: &ControlSettings| (control.socket.clone(), control.listen, control.allow_remote);
-    let listening = way(&running.control);
-    let (recorded, chores) = (running.people, running.chores.clone());
+    let (started_with, mut in_force) = (running.clone(), running.clone());
     runtime.spawn_blocking(move || {
         while reloads.recv().is_ok() {
+            manager.reloading();
+            // Whatever comes of it, what runs goes on running.
+            let _done = Done(&*manager);
             let file = shown(&config);
-            let rejected = |faults: &[Fault]| LogEvent::ConfigRejected {
-                file: file.clone(),
-                faults: faults.len(),
-                fault: faults.first().map(ToString::to_string).unwrap_or_default(),
+            let reject = |faults: &[Fault]| {
+                let fault = faults.first().map(ToString::to_string).unwrap_or_default();
+                manager.status(&format!("the changed configuration is refused: {fault}"));
+                printer.emit(&LogEvent::ConfigRejected { file: file.clone(), faults: faults.len(), fault });
             };
             let loaded = match load::read(&config) {
                 Ok(loaded) => loaded,
                 Err(refusal) => {
-                    printer.emit(&rejected(&refusal.faults));
+                    reject(&refusal.faults);
                     continue;
                 }
             };
@@ -300,25 +306,44 @@ fn follow_reloads(
             let (setups, token) = match load::armed(&loaded).and_then(|setups| Ok((setups, token?))) {
                 Ok(armed) => armed,
                 Err(faults) => {
-                    printer.emit(&rejected(&faults));
+                    reject(&faults);
                     continue;
                 }
             };
             let settings = &loaded.settings;
-            let later = settings.store != store || settings.queue.path != queue || way(&settings.control) != listening;
-            if later || settings.people != recorded || settings.chores != chores {
-                let what =
-                    "changed paths of store and queue, [control], [people] and [chores] are in force after a restart";
-                warn(&printer, &file, what);
+            let later = changes(&started_with, settings).later;
+            if !later.is_empty() {
+                warn(&printer, &file, &format!("in force after a restart only: {}", later.join(", ")));
             }
             printer.set_level(level(settings));
             config_loaded(&printer, &loaded);
+            let changed = changes(&in_force, settings).keys;
+            if !changed.is_empty() {
+                printer.emit(&LogEvent::ConfigChanged { file: file.clone(), changes: told(&changed) });
+            }
+            in_force = settings.clone();
             doorkeeper.set_token(token);
             handle.event(Event::Configured(setups));
             watcher.set_reader(reader(&loaded));
             watcher.rescan();
         }
     });
+}
+
+/// Names of keys for one line of the log.
+fn told(keys: &[String]) -> String {
+    let more = keys.len().saturating_sub(CHANGES);
+    let shown = keys.iter().take(CHANGES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown}, and {more} more") } else { shown }
+}
+
+/// Ends a reload for the service manager, whatever came of it.
+struct Done<'m>(&'m dyn Manager);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.ready();
+    }
 }
 
 /// The ledger of a dry run: it takes everything and keeps nothing.

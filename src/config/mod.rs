@@ -4,11 +4,13 @@
 //! Every fault of the file is reported at once, each at its place. Account tables hold keys that only the adapter
 //! understands; they are handed on as they stand, with the places of their keys.
 
+mod changes;
 pub mod keys;
 pub mod read;
 pub mod settings;
 pub mod values;
 
+pub use changes::{Changes, changes};
 pub use read::{ConfigEnv, read};
 pub use settings::{AccountSettings, LogFormat, Settings};
 

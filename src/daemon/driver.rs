@@ -22,6 +22,9 @@ const LOOK_AT_CLOCK: Duration = Duration::from_secs(15);
 const LOOK_FOR_ROOM: Duration = Duration::from_secs(5);
 /// Wall clock and passing time may differ by this much between two looks before it is called a jump.
 const JUMP: Duration = Duration::from_secs(60);
+/// How often it is said where everything stands: not more often, and so seldom that it costs a thousandth of the time.
+const SAY: Duration = Duration::from_secs(60);
+const SAY_SHARE: u32 = 1000;
 /// Most events that are taken before their commands are carried out.
 const AT_ONCE: usize = 256;
 
@@ -38,16 +41,18 @@ pub struct Parts {
     pub people: Option<Arc<dyn People>>,
     pub log: Log,
     /// Told of readiness, of each turn of the loop, and of stopping.
-    pub manager: Box<dyn FnMut(Stage) + Send>,
+    pub manager: Box<dyn FnMut(Stage<'_>) + Send>,
 }
 
 /// What the service manager is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum Stage<'s> {
     Ready,
     /// The loop turned: the daemon is alive.
     Alive,
     Stopping,
+    /// Where everything stands, in one line.
+    Says(&'s str),
 }
 
 /// What reaches the loop from outside.
@@ -116,6 +121,7 @@ pub async fn run(
     let started = parts.clock.boot();
     let mut looked = Looked { wall: parts.clock.now(), boot: started };
     let mut room_asked = started;
+    let mut say_at = started;
     loop {
         driver.carry_out(&mut engine, &mut parts, &handle);
         if let Some(why) = driver.broken.take() {
@@ -143,6 +149,11 @@ pub async fn run(
             return Ended::Idle;
         }
         (parts.manager)(Stage::Alive);
+        let boot = parts.clock.boot();
+        if driver.ready && driver.stopping.is_none() && boot >= say_at {
+            (parts.manager)(Stage::Says(&engine.headline(parts.clock.now())));
+            say_at = boot + SAY.max((parts.clock.boot() - boot) * SAY_SHARE);
+        }
 
         let mut wait = LOOK_AT_CLOCK;
         if let Some(at) = engine.poll_timeout() {

@@ -210,6 +210,8 @@ events! {
     /// The wall clock went ahead faster than time passes: treated like downtime.
     ClockJumped = "clock.jumped", Warn { seconds: i64 }
 
+    /// What a reload has changed, as names of keys.
+    ConfigChanged = "config.changed", Info { file: String, changes: String }
     /// The status page and the interface are to be had there.
     ControlListening = "control.listening", Info { address: String }
     StoreOpened = "store.opened", Info { path: String, records: u64, open_ms: u64 }

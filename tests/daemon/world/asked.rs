@@ -15,11 +15,15 @@ impl World {
         self.check(result);
     }
 
-    pub fn manages(&mut self, stage: Stage) {
+    pub fn manages(&mut self, stage: Stage<'_>) {
         match stage {
             Stage::Ready => self.count("ready"),
             Stage::Alive => *self.tally.entry("turns of the loop").or_default() += 1,
             Stage::Stopping => self.count("stopping"),
+            Stage::Says(line) => {
+                let shown = line.to_owned();
+                self.say(|| format!("says {shown}"));
+            }
         }
     }
 
