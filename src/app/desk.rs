@@ -10,7 +10,7 @@ use crate::cli::args::{
     ExportArgs, PlanArgs, PlanFormat, ReportArgs, ReportFormat, ReportSection, ResolveArgs, StatusArgs, StatusFormat,
 };
 use crate::cli::exit::{Exit, Failure, Kind};
-use crate::cli::export::Exporter;
+use crate::cli::export::{Exporter, Held};
 use crate::cli::output::{PLAIN_WIDTH, Page, write_aside};
 use crate::cli::{plan as plan_page, report as report_page, resolve as resolve_page, status as status_page};
 use crate::control::protocol::{Answer, DaemonReport, Question, Resolved, Stage, StatusReport, Which};
@@ -140,6 +140,8 @@ fn resolve_in_store(loaded: &Loaded, args: &ResolveArgs) -> Result<Resolved, Fai
 }
 
 pub fn export(loaded: &Loaded, args: &ExportArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    // Asked before anything is read: what it does meanwhile may be missing.
+    let daemon = ask_daemon(loaded, &Question::Ping)?.is_some();
     let mut refused = None;
     let mut fill = |out: &mut dyn Write| {
         let mut exporter = Exporter::new(args.what, args.format, out)?;
@@ -153,7 +155,7 @@ pub fn export(loaded: &Loaded, args: &ExportArgs, out: &mut dyn Write) -> Result
             }
         });
         refused = refused.take().or(people.err());
-        written.and_then(|()| exporter.finish())
+        written.and_then(|()| exporter.finish(Held { at: SystemClock.now(), daemon }))
     };
     let result = into(args.output.as_deref(), out, &mut fill);
     refused.map_or(result, Err)

@@ -165,6 +165,12 @@ fn arm(
     setup
 }
 
+/// The key of the store's tokens, if it names one, and what is wrong with it.
+pub fn seal_key(loaded: &Loaded) -> (Option<SealKey>, Vec<Fault>) {
+    let (seal, faults) = seal(loaded, &vault());
+    (seal.map(|seal| seal.key), faults)
+}
+
 /// What tokens are sealed with, if the store has a key.
 fn seal(loaded: &Loaded, vault: &Vault) -> (Option<Seal>, Vec<Fault>) {
     let Some(seal) = &loaded.settings.seal else { return (None, Vec::new()) };

@@ -16,6 +16,8 @@ mod folder;
 mod load;
 mod outcome;
 mod people;
+mod restore;
+mod verify;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -67,6 +69,8 @@ fn carry_out(cli: &Cli) -> Result<Exit, Failure> {
         Command::Report(args) => desk::report(&load::load(&cli.config)?, args, &mut out),
         Command::Doctor(args) => doctor::examine(&cli.config, args, &mut out),
         Command::Export(args) => desk::export(&load::load(&cli.config)?, args, &mut out),
+        Command::Import(args) => restore::import(&load::load(&cli.config)?, args, &mut out),
+        Command::Verify => verify::verify(&load::load(&cli.config)?, &mut out),
         Command::Schema(args) => {
             let schema = match args.kind {
                 SchemaKind::Config => schema::config(REGISTRY),

@@ -154,6 +154,18 @@ pub enum Command {
     /// text.
     #[command(after_long_help = EXPORT_HELP)]
     Export(ExportArgs),
+    /// Make a store of an export
+    ///
+    /// For a new machine: what is on record as published is not published again. Takes what `cadenced export --what all` wrote,
+    /// whole and unchanged, and makes a store where there is none; there is all of it afterwards, or nothing.
+    #[command(after_long_help = IMPORT_HELP)]
+    Import(ImportArgs),
+    /// Read the whole store and say whether it is sound
+    ///
+    /// Every record of the journals is read and checked, the states are counted, and where no daemon holds the store its index
+    /// is compared with the journal; one that does not agree is made anew.
+    #[command(after_long_help = VERIFY_HELP)]
+    Verify,
     /// Look back: was the beat kept, and for whom
     ///
     /// Planned slots against kept ones, week by week and account by account; why slots stayed empty; what was delivered
@@ -630,6 +642,41 @@ pub enum ExportFormat {
     /// RFC 4180, with a header; cells that a spreadsheet would take for a formula begin with an apostrophe
     Csv,
 }
+
+/// `cadenced import`
+#[derive(Debug, Clone, Args)]
+pub struct ImportArgs {
+    /// What `cadenced export` wrote
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// It was written while a daemon was publishing, and what went out after that is out of the queue
+    #[arg(long)]
+    pub accept_gap: bool,
+}
+
+const IMPORT_HELP: &str = "\
+Examples:
+  systemctl stop cadenced              on the old machine, for good
+  cadenced export > cadenced.jsonl
+  cadenced import cadenced.jsonl       on the new one, as the daemon's user
+
+Exit codes:
+  0   there is a store now
+  1   not done, for a reason that is said
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
+const VERIFY_HELP: &str = "\
+Examples:
+  cadenced verify
+
+Exit codes:
+  0   sound
+  1   something was found, and is said
+  2   the command cannot be used like this
+  77  the store is refused: damaged, of another machine, of a later version
+  78  the configuration is refused";
 
 const EXPORT_HELP: &str = "\
 Examples:

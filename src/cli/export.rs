@@ -18,6 +18,7 @@ use crate::ledger::view::Entry;
 use crate::ledger::{Fact, Record, words};
 
 use super::args::{ExportFormat, ExportWhat};
+use super::import::{End, Sum, VERSION};
 use super::output::csv_cell;
 
 /// Columns of the CSV, in order. All tables share one header, so that `--what all` is one readable file.
@@ -53,6 +54,24 @@ pub struct Exporter<'a> {
     format: ExportFormat,
     out: &'a mut dyn Write,
     deliveries: BTreeMap<DeliveryId, Kept>,
+    sum: Sum,
+    records: u64,
+    people: u64,
+}
+
+/// Whose store it was, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Held {
+    pub at: Timestamp,
+    /// Whether a daemon held it, and may have gone on.
+    pub daemon: bool,
+}
+
+#[derive(Serialize)]
+struct EndRow {
+    table: &'static str,
+    #[serde(flatten)]
+    end: End,
 }
 
 /// What is kept of a delivery until the end.
@@ -150,7 +169,7 @@ impl<'a> Exporter<'a> {
             out.write_all(COLUMNS.join(",").as_bytes())?;
             out.write_all(b"\r\n")?;
         }
-        Ok(Self { what, format, out, deliveries: BTreeMap::new() })
+        Ok(Self { what, format, out, deliveries: BTreeMap::new(), sum: Sum::default(), records: 0, people: 0 })
     }
 
     /// Takes the next record.
@@ -172,7 +191,7 @@ impl<'a> Exporter<'a> {
             }
         }
         if let (Fact::Gained(gain), ExportWhat::Outcomes | ExportWhat::All) = (&record.fact, self.what) {
-            write_row(&OutcomeRow::new(gain, record.at), self.format, self.out)?;
+            self.row(&OutcomeRow::new(gain, record.at))?;
         }
         if let ExportWhat::Attempts | ExportWhat::All = self.what {
             let account = delivery.map(|delivery| &delivery.account).or(record.fact.account());
@@ -188,7 +207,8 @@ impl<'a> Exporter<'a> {
                 detail: record.fact.detail(),
                 record: &shown,
             };
-            write_row(&row, self.format, self.out)?;
+            self.row(&row)?;
+            self.records += 1;
         }
         Ok(())
     }
@@ -215,15 +235,16 @@ impl<'a> Exporter<'a> {
             what: record.fact.name(),
             record,
         };
-        write_row(&row, self.format, self.out)
+        self.people += 1;
+        self.row(&row)
     }
 
-    /// Writes what could be known only now.
+    /// Writes what could be known only now; of everything, as JSON, a last row that `cadenced import` asks for.
     ///
     /// # Errors
     /// When the output cannot be written.
-    pub fn finish(self) -> io::Result<()> {
-        for (delivery, kept) in &self.deliveries {
+    pub fn finish(mut self, held: Held) -> io::Result<()> {
+        for (delivery, kept) in &std::mem::take(&mut self.deliveries) {
             let entry = &kept.entry;
             let remote = entry.remote();
             let row = DeliveryRow {
@@ -241,25 +262,31 @@ impl<'a> Exporter<'a> {
                 url: remote.and_then(|remote| remote.url.as_deref()),
                 digest: entry.digest,
             };
-            write_row(&row, self.format, self.out)?;
+            self.row(&row)?;
+        }
+        if (self.what, self.format) == (ExportWhat::All, ExportFormat::Jsonl) {
+            let Held { at, daemon } = held;
+            let (records, people, digest) = (self.records, self.people, self.sum.digest());
+            self.row(&EndRow { table: "end", end: End { version: VERSION, at, daemon, records, people, digest } })?;
         }
         self.out.flush()
     }
-}
 
-fn write_row<T: Serialize>(row: &T, format: ExportFormat, out: &mut dyn Write) -> io::Result<()> {
-    match format {
-        ExportFormat::Jsonl => {
-            let mut line = serde_json::to_vec(row)?;
-            line.push(b'\n');
-            out.write_all(&line)
-        }
-        ExportFormat::Csv => {
-            let row = serde_json::to_value(row)?;
-            let cells: Vec<_> = COLUMNS.iter().map(|&column| cell(&row[column])).collect();
-            out.write_all(cells.join(",").as_bytes())?;
-            out.write_all(b"\r\n")
-        }
+    fn row<T: Serialize>(&mut self, row: &T) -> io::Result<()> {
+        let line = match self.format {
+            ExportFormat::Jsonl => {
+                let mut line = serde_json::to_vec(row)?;
+                line.push(b'\n');
+                line
+            }
+            ExportFormat::Csv => {
+                let row = serde_json::to_value(row)?;
+                let cells: Vec<_> = COLUMNS.iter().map(|&column| cell(&row[column])).collect();
+                (cells.join(",") + "\r\n").into_bytes()
+            }
+        };
+        self.sum.add(&line);
+        self.out.write_all(&line)
     }
 }
 
@@ -331,7 +358,7 @@ mod tests {
         for record in records() {
             exporter.record(&record).unwrap();
         }
-        exporter.finish().unwrap();
+        exporter.finish(Held { at: "2026-12-03T00:00:00Z".parse().unwrap(), daemon: false }).unwrap();
         String::from_utf8(out).unwrap()
     }
 

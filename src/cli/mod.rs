@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod exit;
 pub mod export;
 pub mod faults;
+pub mod import;
 pub mod inbox;
 pub mod man;
 pub mod outcome;

@@ -119,6 +119,8 @@ impl Checkpoint {
     /// upload that is under way. The ledger has it sealed, or not at all: an adapter that finds nothing there does the step
     /// again.
     pub const PRIVATE: &str = "private";
+    /// What is shown instead of it.
+    pub const HIDDEN: &str = "[secret]";
 }
 
 /// Without the data: what a platform has handed out there may be all that is needed to use it.

@@ -46,7 +46,7 @@ impl Record {
                 if let Fact::Checkpoint { data, .. } = &mut shown.fact {
                     for key in PRIVATE {
                         if let Some(value) = data.get_mut(key) {
-                            *value = "[secret]".into();
+                            *value = Checkpoint::HIDDEN.into();
                         }
                     }
                 }

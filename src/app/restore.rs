@@ -1,0 +1,143 @@
+//! `cadenced import`: makes a store of what was exported.
+//!
+//! The store is built aside and takes its place by one rename: there is a whole one, or none.
+
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+
+use crate::cli::args::ImportArgs;
+use crate::cli::exit::{Exit, Failure, Kind};
+use crate::cli::import::{ArchiveError, Row, read};
+use crate::domain::path::shown;
+use crate::edge::clock::SystemClock;
+use crate::edge::people::PeopleStore;
+use crate::edge::store::{self, Store};
+use crate::engage;
+use crate::engage::store::People as _;
+use crate::ledger::store::{CommitError, Ledger as _, Room};
+use crate::ledger::{Fact, Record};
+use crate::parts::Clock as _;
+
+use super::desk::{has_store, store_refused};
+use super::load::Loaded;
+use super::written;
+
+/// Records that are made durable together.
+const BATCH: usize = 2_000;
+
+pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let name = shown(&args.file);
+    let refused = |error: ArchiveError| Failure::new(Kind::NotDone, format!("{name} is not taken in: {error}"));
+    let place = &loaded.settings.store;
+    if has_store(loaded) {
+        return Err(Failure::new(Kind::NotDone, format!("there is a store at {} already", shown(place)))
+            .with_hint("an export becomes a new store: name another store.path, or move that one away"));
+    }
+    // Once to see whether it can be believed, and once to take it in.
+    let end = read(opened(&args.file)?, &mut |_| Ok(())).map_err(refused)?;
+    if end.daemon && !args.accept_gap {
+        let what =
+            format!("{name} was written while a daemon was publishing: what went out after {} is not in it", end.at);
+        return Err(Failure::new(Kind::NotDone, what).with_hint(
+            "it would be published again. Stop the daemon and export again; or take those posts out of the queue, then use \
+             --accept-gap",
+        ));
+    }
+    let aside = aside(place);
+    let failed = |what: &str, error: &io::Error| {
+        Failure::new(Kind::NotDone, format!("failed to {what} {}: {error}", shown(&aside)))
+    };
+    if aside.exists() {
+        std::fs::remove_dir_all(&aside).map_err(|error| failed("remove", &error))?;
+    }
+    let made = fill(&aside, &args.file, refused);
+    if let Err(failure) = made {
+        let _ = std::fs::remove_dir_all(&aside);
+        return Err(failure);
+    }
+    // An empty folder may stand there already, made by the service manager.
+    std::fs::rename(&aside, place).map_err(|error| failed("put into its place", &error))?;
+    if let Some(parent) = place.parent().and_then(|parent| File::open(parent).ok()) {
+        let _ = parent.sync_all();
+    }
+    written(writeln!(
+        out,
+        "{} records of deliveries and {} about people are in {} now.\n\
+         Nothing of what they say was published is published again. Tokens are in no export: give each account its own.\n\
+         Never start the old daemon again: two stores of one queue post everything twice.",
+        end.records,
+        end.people,
+        shown(place)
+    ))?;
+    Ok(Exit::Done)
+}
+
+fn opened(file: &Path) -> Result<BufReader<File>, Failure> {
+    let opened = File::open(file);
+    let failed = |error| Failure::new(Kind::NotDone, format!("failed to read {}: {error}", shown(file)));
+    opened.map(|file| BufReader::with_capacity(1024 * 1024, file)).map_err(failed)
+}
+
+/// Where a store is built, beside its place, so that a rename puts it there.
+fn aside(place: &Path) -> PathBuf {
+    let mut name = place.as_os_str().to_owned();
+    name.push(".import");
+    name.into()
+}
+
+fn fill(aside: &Path, file: &Path, refused: impl Fn(ArchiveError) -> Failure + Copy) -> Result<(), Failure> {
+    let (store, ..) = store::open(aside, &store::Options::default(), &mut |_| {}).map_err(store_refused)?;
+    let people = PeopleStore::open(aside).map_err(store_refused)?;
+    let mut waiting = Waiting { store: &store, people: &people, ledger: Vec::new(), about: Vec::new() };
+    let taken = read(opened(file)?, &mut |row| waiting.take(row)).map_err(refused);
+    let program = concat!("cadenced ", env!("CARGO_PKG_VERSION"), ", from an export").to_owned();
+    let told = taken.and_then(|_| {
+        let opened = Record::new(SystemClock.now(), Fact::Opened { program });
+        waiting.take(Row::Ledger(opened)).and_then(|()| waiting.flush()).map_err(|error| refused(error.into()))
+    });
+    people.close();
+    store.close();
+    told
+}
+
+/// Records on their way.
+struct Waiting<'s> {
+    store: &'s Store,
+    people: &'s PeopleStore,
+    ledger: Vec<Record>,
+    about: Vec<engage::Record>,
+}
+
+impl Waiting<'_> {
+    fn take(&mut self, row: Row) -> io::Result<()> {
+        match row {
+            Row::Ledger(record) => self.ledger.push(record),
+            Row::People(record) => self.about.push(record),
+        }
+        if self.ledger.len() + self.about.len() >= BATCH { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let (tell, told) = channel();
+        let mut asked = 0;
+        let done = || {
+            let tell = tell.clone();
+            Box::new(move |result: Result<(), CommitError>| drop(tell.send(result)))
+        };
+        if !self.ledger.is_empty() {
+            asked += 1;
+            self.store.submit(std::mem::take(&mut self.ledger), Room::Free, done());
+        }
+        if !self.about.is_empty() {
+            asked += 1;
+            self.people.submit(std::mem::take(&mut self.about), done());
+        }
+        for _ in 0..asked {
+            let result = told.recv().map_err(|_| io::Error::other("the store gave no answer"))?;
+            result.map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+}
