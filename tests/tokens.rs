@@ -14,7 +14,7 @@ use cadenced::cli::args::{AuthArgs, ExportFormat, ExportWhat};
 use cadenced::cli::auth::{Auth, AuthDesk, auth};
 use cadenced::cli::check::{build, platform_keys};
 use cadenced::cli::exit::{Exit, Failure as Failed};
-use cadenced::cli::export::Exporter;
+use cadenced::cli::export::{Exporter, Held};
 use cadenced::cli::output::Page;
 use cadenced::config::ConfigEnv;
 use cadenced::domain::policy::{
@@ -567,7 +567,7 @@ impl House {
             let mut out = Vec::new();
             let mut exporter = Exporter::new(ExportWhat::All, format, &mut out).unwrap();
             self.durable.iter().for_each(|record| exporter.record(record).unwrap());
-            exporter.finish().unwrap();
+            exporter.finish(Held { at: Timestamp::MIN, daemon: false }).unwrap();
             let text = String::from_utf8(out).unwrap();
             // That there were new ones is told, not what they are, in no form.
             assert!(text.contains("tokens-kept") && !text.contains("sealed"), "{text}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -37,8 +37,12 @@ use super::people;
 /// Connections over each of socket and TCP. The unit lets the daemon have 1,024 files, and accounts need some.
 const LIMITS: Limits = Limits { connections: 64, body_bytes: BODY_BYTES, patience: Duration::from_secs(30) };
 
-/// For so long an overview is new enough for whoever comes next: many who look cost no more than one.
+/// For so long an overview is new enough for whoever comes next, or so many times as long as it took: many who look cost
+/// no more than one, and that one a twentieth of the engine's time.
 const FRESH: Duration = Duration::from_secs(2);
+const FRESH_SHARE: u32 = 20;
+/// How long the engine may take. A million deliveries take some seconds.
+const ENGINE: Duration = Duration::from_secs(60);
 /// How far the page looks back on the beat, and how often it does.
 const LOOK_BACK: Duration = Duration::from_secs(12 * 7 * 24 * 60 * 60);
 const LOOK_BACK_EVERY: Duration = Duration::from_secs(10 * 60);
@@ -52,62 +56,89 @@ const ALWAYS: [(&str, &str); 3] = [
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// What may come in over TCP; a reload changes it.
+/// What may come in over TCP, and what accounts there are; a reload changes it.
 #[derive(Debug)]
 pub struct Doorkeeper {
     token: RwLock<Option<Secret>>,
     allow_remote: bool,
+    /// Of the accounts, for their weeks.
+    zones: RwLock<BTreeMap<AccountId, TimeZone>>,
 }
 
 impl Doorkeeper {
     pub fn new(token: Option<Secret>, settings: &Settings) -> Self {
-        Self { token: RwLock::new(token), allow_remote: settings.control.allow_remote }
+        let (token, zones) = (RwLock::new(token), RwLock::new(zones(settings)));
+        Self { token, allow_remote: settings.control.allow_remote, zones }
     }
 
-    pub fn set_token(&self, token: Option<Secret>) {
+    pub fn reload(&self, token: Option<Secret>, settings: &Settings) {
         *self.token.write().unwrap_or_else(PoisonError::into_inner) = token;
+        *self.zones.write().unwrap_or_else(PoisonError::into_inner) = zones(settings);
     }
 
-    fn admit(&self, route: &Route, request: &Request) -> Result<(), Refusal> {
+    /// What a request asks for, if it may.
+    fn route(&self, request: &Request) -> Result<Route, Refusal> {
+        let asked = requests::Request { method: &request.method, target: &request.target, body: &request.body };
+        if let From::Socket(_) = request.from {
+            return route(&asked);
+        }
         let token = self.token.read().unwrap_or_else(PoisonError::into_inner);
         let door = Door { token: token.as_ref().map(Secret::expose), allow_remote: self.allow_remote };
-        let caller = Caller { authorization: request.header("authorization"), host: request.header("host") };
-        door.admit(route.access(), &caller)
+        let (authorization, host) = (request.header("authorization"), request.header("host"));
+        let caller = Caller { authorization, host, site: request.header("sec-fetch-site") };
+        door.open_to(&caller)?;
+        let route = route(&asked)?;
+        door.admit(route.access(), &caller)?;
+        Ok(route)
     }
+}
+
+fn zones(settings: &Settings) -> BTreeMap<AccountId, TimeZone> {
+    settings.accounts.iter().map(|(id, account)| (id.clone(), account.schedule.zone.clone())).collect()
 }
 
 /// Who knows the answers.
 pub struct Answers {
+    runtime: Runtime,
     handle: Handle,
     store: Arc<Store>,
     people: Option<Arc<PeopleStore>>,
     doorkeeper: Arc<Doorkeeper>,
     /// Of the status page, and of moments in outcomes that name no offset.
     zone: TimeZone,
-    /// Of the accounts, for their weeks.
-    zones: BTreeMap<AccountId, TimeZone>,
-    seen: Mutex<Option<(Duration, Arc<Overview>)>>,
-    looked_back: Mutex<Option<(Duration, Arc<Report>)>>,
+    seen: Mutex<Seen>,
+    looked_back: Mutex<LookedBack>,
+    /// Long answers are made one at a time, over each of socket and TCP: the engine has other things to do, and each is a
+    /// whole document in memory.
+    long: [Mutex<()>; 2],
+}
+
+/// The last overview.
+#[derive(Default)]
+struct Seen {
+    overview: Option<Arc<Overview>>,
+    /// Until then it is new enough, by the clock of passing time.
+    until: Duration,
+}
+
+/// The last look back on the beat, or that there could be none.
+#[derive(Default)]
+struct LookedBack {
+    report: Option<Arc<Report>>,
+    until: Duration,
 }
 
 impl Answers {
     pub fn new(
+        runtime: Runtime,
         handle: Handle,
         (store, people): (Arc<Store>, Option<Arc<PeopleStore>>),
         doorkeeper: Arc<Doorkeeper>,
         settings: &Settings,
     ) -> Self {
-        let zones = settings.accounts.iter().map(|(id, account)| (id.clone(), account.schedule.zone.clone()));
-        Self {
-            handle,
-            store,
-            people,
-            doorkeeper,
-            zone: settings.zone.clone(),
-            zones: zones.collect(),
-            seen: Mutex::default(),
-            looked_back: Mutex::default(),
-        }
+        let zone = settings.zone.clone();
+        let (seen, looked_back, long) = Default::default();
+        Self { runtime, handle, store, people, doorkeeper, zone, seen, looked_back, long }
     }
 }
 
@@ -190,16 +221,9 @@ fn why_not(address: SocketAddr, error: &std::io::Error) -> &'static str {
 impl Answers {
     /// Answers one request, on a thread that may wait.
     fn answer(&self, request: &Request, reply: Reply) {
-        let asked = requests::Request { method: &request.method, target: &request.target, body: &request.body };
-        let found = route(&asked).and_then(|route| {
-            if let From::Tcp(_) = request.from {
-                self.doorkeeper.admit(&route, request)?;
-            }
-            Ok(route)
-        });
-        match found {
-            Ok(Route::Ask(question)) => self.ask(question, reply),
-            Ok(Route::Records) => self.records(reply),
+        match self.doorkeeper.route(request) {
+            Ok(Route::Ask(question)) => self.ask(question, request.from, reply),
+            Ok(Route::Records) => self.records(request.from, reply),
             Ok(Route::Outcomes { body, unknown_posts }) => self.outcomes(request, &body, unknown_posts, reply),
             Ok(Route::Page) => self.page(reply),
             Ok(Route::Health) => self.health(reply),
@@ -212,22 +236,37 @@ impl Answers {
     fn engine(&self, question: Question) -> Answer {
         let (ask, asked) = oneshot::channel();
         self.handle.send(Input::Ask { question, answer: ask });
-        asked.blocking_recv().unwrap_or_else(|_| problem(ErrorKind::NotReady, "the daemon is stopping".into()))
+        let waiting = async { tokio::time::timeout(ENGINE, asked).await };
+        match self.runtime.block_on(waiting) {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => problem(ErrorKind::NotReady, "the daemon is stopping".into()),
+            Err(_) => problem(ErrorKind::NotReady, "the daemon is busy, and did not answer in time".into()),
+        }
+    }
+
+    /// A long answer's turn.
+    fn turn(&self, from: From) -> MutexGuard<'_, ()> {
+        let way = usize::from(matches!(from, From::Tcp(_)));
+        self.long[way].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where everything stands, as of this moment or of one just passed.
     fn overview(&self) -> Result<Arc<Overview>, Problem> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = SystemClock.boot();
-        if let Some((_, overview)) = seen.as_ref().filter(|(at, _)| now.saturating_sub(*at) < FRESH) {
+        let asked = SystemClock.boot();
+        if let Some(overview) = seen.overview.as_ref().filter(|_| asked < seen.until) {
             return Ok(overview.clone());
         }
         match self.engine(Question::Overview) {
-            Answer::Overview(overview) => Ok(seen.insert((SystemClock.boot(), overview.into())).1.clone()),
+            Answer::Overview(overview) => {
+                let answered = SystemClock.boot();
+                seen.until = answered + FRESH.max(answered.saturating_sub(asked) * FRESH_SHARE);
+                Ok(seen.overview.insert(overview.into()).clone())
+            }
             Answer::Error(problem) => Err(problem),
-            _ => Err(Problem {
+            other => Err(Problem {
                 kind: ErrorKind::NotReady,
-                message: "the daemon answered something else".into(),
+                message: format!("the daemon answered something else: {other:.100?}"),
                 hint: None,
             }),
         }
@@ -236,19 +275,20 @@ impl Answers {
     /// How the beat was kept. The journal is read for it, which is not done for every visitor.
     fn looked_back(&self) -> Option<Arc<Report>> {
         let mut looked_back = self.looked_back.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = SystemClock.boot();
-        if let Some((_, report)) = looked_back.as_ref().filter(|(at, _)| now.saturating_sub(*at) < LOOK_BACK_EVERY) {
-            return Some(report.clone());
+        if SystemClock.boot() < looked_back.until {
+            return looked_back.report.clone();
         }
         let until = SystemClock.now();
         let window = Window { since: time::before(until, LOOK_BACK), until };
-        let mut reporter = Reporter::new(window, self.zones.clone());
+        let zones = self.doorkeeper.zones.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut reporter = Reporter::new(window, zones);
         let read = self.store.replay(&mut |record| {
             reporter.record(&record);
             true
         });
-        read.ok()?;
-        Some(looked_back.insert((now, Arc::new(reporter.finish()))).1.clone())
+        looked_back.report = read.is_ok().then(|| Arc::new(reporter.finish()));
+        looked_back.until = SystemClock.boot() + LOOK_BACK_EVERY;
+        looked_back.report.clone()
     }
 
     fn page(&self, reply: Reply) {
@@ -269,9 +309,10 @@ impl Answers {
 
     fn health(&self, reply: Reply) {
         let (status, words) = match self.overview() {
+            Ok(overview) if overview.stopping => (503, "the daemon is stopping\n"),
             Ok(overview) if overview.ready => (200, "ok\n"),
             Ok(_) => (503, "the queue is being read\n"),
-            Err(_) => (503, "the daemon is stopping\n"),
+            Err(_) => (503, "the daemon does not answer\n"),
         };
         reply.send(status, &with(("content-type", "text/plain; charset=utf-8")), words);
     }
@@ -287,13 +328,13 @@ impl Answers {
         }
     }
 
-    fn ask(&self, question: Question, reply: Reply) {
+    fn ask(&self, question: Question, from: From, reply: Reply) {
         if question == Question::Overview {
-            let told =
-                self.overview().map_or_else(Answer::Error, |overview| Answer::Overview(Box::new((*overview).clone())));
-            return tell(&told, reply);
+            let overview = |overview: Arc<Overview>| Answer::Overview(Box::new((*overview).clone()));
+            return tell(&self.overview().map_or_else(Answer::Error, overview), reply);
         }
-
+        let long = matches!(question, Question::Status { .. } | Question::Plan { .. });
+        let _turn = long.then(|| self.turn(from));
         let histories = matches!(&question, Question::Status { which: Some(_) });
         let forget = match &question {
             Question::Forget { person } => Some(person.clone()),
@@ -321,7 +362,8 @@ impl Answers {
         tell(&told, reply);
     }
 
-    fn records(&self, reply: Reply) {
+    fn records(&self, from: From, reply: Reply) {
+        let _turn = self.turn(from);
         let mut body = reply.begin(200, &with(LINES));
         let read = self.store.replay(&mut |record| {
             serde_json::to_writer(&mut body, &record.shown()).is_ok() && body.write_all(b"\n").is_ok()
@@ -354,10 +396,12 @@ impl Answers {
         let keys: Vec<String> = gains.iter().map(|gain: &Gain| gain.key.clone()).collect();
         match self.engine(Question::Gain { gains, unknown_posts }) {
             Answer::Gained(taken) => {
-                let status = match () {
-                    () if taken.contains(&Taken::New) => 201,
-                    () if taken.is_empty() || taken.contains(&Taken::Known) => 200,
-                    () => 422,
+                let on_record = taken.iter().filter(|taken| matches!(taken, Taken::New | Taken::Known)).count();
+                let status = match taken.len() - on_record {
+                    0 if taken.contains(&Taken::New) => 201,
+                    0 => 200,
+                    _ if on_record > 0 => 207,
+                    _ => 422,
                 };
                 let rows: Vec<_> =
                     keys.iter().zip(&taken).map(|(key, taken)| json!({ "key": key, "taken": taken })).collect();

@@ -118,7 +118,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
         DaemonReport { running: true, pid: Some(std::process::id()), version: env!("CARGO_PKG_VERSION").into() };
     let doorkeeper = Arc::new(Doorkeeper::new(token, &loaded.settings));
     let held = (store.clone(), people.clone());
-    let answers = Answers::new(handle.clone(), held, doorkeeper.clone(), &loaded.settings);
+    let answers = Answers::new(runtime.handle().clone(), handle.clone(), held, doorkeeper.clone(), &loaded.settings);
     let _listening = control::listen(&loaded.settings, runtime.handle(), answers, &printer)?;
     let watch = Watch {
         queue: loaded.settings.queue.path.clone(),
@@ -322,7 +322,7 @@ fn follow_reloads(
                 printer.emit(&LogEvent::ConfigChanged { file: file.clone(), changes: told(&changed) });
             }
             in_force = settings.clone();
-            doorkeeper.set_token(token);
+            doorkeeper.reload(token, settings);
             handle.event(Event::Configured(setups));
             watcher.set_reader(reader(&loaded));
             watcher.rescan();

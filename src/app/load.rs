@@ -20,6 +20,9 @@ use crate::engine::{AccountSetup, Seal};
 use crate::platform::REGISTRY;
 use crate::platform::contract::{Adapter, Secrets};
 
+/// Fewest characters of the token for writes over TCP.
+const CONTROL_TOKEN_CHARS: usize = 16;
+
 /// A configuration that can be used.
 #[derive(Debug)]
 pub struct Loaded {
@@ -130,11 +133,24 @@ pub fn digest_token(loaded: &Loaded) -> Result<Option<Secret>, String> {
 /// The token that writes over TCP need.
 ///
 /// # Errors
-/// One is named and cannot be had.
+/// One is named and cannot be had, or could not be sent in a header, or is soon guessed.
 pub fn control_token(loaded: &Loaded) -> Result<Option<Secret>, Fault> {
     let Some(reference) = &loaded.settings.control.token else { return Ok(None) };
     let place = crate::domain::Place::file(&path::shown(&loaded.settings.file));
-    vault().resolve("control.token", reference).map(Some).map_err(|error| Fault::error(place, error.to_string()))
+    let fault = |reason: String, hint: Option<&str>| Fault {
+        hint: hint.map(ToOwned::to_owned),
+        ..Fault::error(place.clone(), format!("control: {reason}"))
+    };
+    let token = vault().resolve("token", reference).map_err(|error| fault(error.to_string(), error.hint))?;
+    let made = Some("head -c 32 /dev/urandom | base64 makes one");
+    if token.expose().chars().count() < CONTROL_TOKEN_CHARS {
+        return Err(fault(format!("the secret of \"token\" has fewer than {CONTROL_TOKEN_CHARS} characters"), made));
+    }
+    if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        let reason = "the secret of \"token\" holds blanks or letters that no header can carry";
+        return Err(fault(reason.into(), made));
+    }
+    Ok(Some(token))
 }
 
 fn vault() -> Vault {

@@ -67,7 +67,7 @@ pub fn text(overview: &Overview, store: StoreSize) -> String {
         None,
         Gauges::single(flag(overview.ready)),
     );
-    add("in_flight", "Deliveries that are under way", None, Gauges::single(overview.in_flight as f64));
+    add("in_flight", "Accounts that are sending or asking something", None, Gauges::single(overview.in_flight as f64));
     let deliveries = Gauges::new();
     for (account, states) in &overview.counts {
         for (stage, count) in states {
@@ -102,15 +102,8 @@ pub fn text(overview: &Overview, store: StoreSize) -> String {
     add("budget_usd", "What requests of a month may cost", None, budget);
 
     let attention = Gauges::new();
-    let mut kinds = std::collections::BTreeMap::new();
-    for item in &overview.attention.first {
-        *kinds.entry(item.kind).or_insert(0u64) += 1;
-    }
-    for (kind, count) in kinds {
-        attention.set(vec![("kind", kind.name().into())], count as f64);
-    }
-    if overview.attention.more > 0 {
-        attention.set(vec![("kind", "more".into())], overview.attention.more as f64);
+    for (kind, count) in &overview.attention_by_kind {
+        attention.set(vec![("kind", kind.name().into())], *count as f64);
     }
     add("attention", "What waits for a person, by kind", None, attention);
     add(
@@ -123,10 +116,10 @@ pub fn text(overview: &Overview, store: StoreSize) -> String {
         let help = "Since when the longest of them waits";
         add("conversations_waiting_since_timestamp", help, Some(Unit::Seconds), Gauges::single(seconds(since)));
     }
-    if let Some(at) = overview.latest.first().and_then(|delivery| delivery.at) {
+    if let Some(at) = overview.latest.first().and_then(|last| last.delivery.at) {
         add("last_delivery_timestamp", "When the last post went out", Some(Unit::Seconds), Gauges::single(seconds(at)));
     }
-    if let Some(most) = overview.lateness_seconds.iter().copied().max_by(f64::total_cmp) {
+    if let Some(most) = overview.latest.iter().filter_map(|last| last.late_seconds).max_by(f64::total_cmp) {
         let help = "How late the latest of the last 20 deliveries was";
         add("recent_lateness", help, Some(Unit::Seconds), Gauges::single(most));
     }
@@ -149,8 +142,13 @@ mod tests {
 
     #[test]
     fn what_is_known_is_told_and_nothing_else() {
+        let late = |seconds: f64| {
+            json!({"delivery": "a@fedi", "post": "a", "account": "fedi", "platform": "mastodon", "state": "delivered",
+                "reason": null, "slot": null, "at": null, "attempts": 1, "remote_id": null, "url": null, "digest": null,
+                "late_seconds": seconds})
+        };
         let overview: Overview = serde_json::from_value(json!({
-            "now": "2026-12-01T08:00:00Z", "ready": true, "in_flight": 1,
+            "now": "2026-12-01T08:00:00Z", "ready": true, "stopping": false, "in_flight": 1,
             "daemon": {"running": true, "pid": 7, "version": "0.1.0"},
             "accounts": [
                 {"account": "fedi", "platform": "mastodon", "state": "ready", "next": "2026-12-01T09:00:00Z",
@@ -161,9 +159,9 @@ mod tests {
             ],
             "counts": {"fedi": {"delivered": 12, "held": 1}},
             "attention": {"first": [{"kind": "account-auth", "account": "x", "reason": "quote \" and \\ and\nline", "hint": null}],
-                "more": 0},
+                "more": 400}, "attention_by_kind": {"account-auth": 1, "missed": 400},
             "ahead": {"first": [], "more": 0}, "held": {"first": [], "more": 0},
-            "latest": [], "lateness_seconds": [0.25, 7.5], "waiting": 0,
+            "latest": [late(0.25), late(7.5)], "waiting": 0,
         }))
         .unwrap();
         let text = text(&overview, StoreSize { records: 40, journal_bytes: 2048, index_bytes: 1024 });
@@ -176,6 +174,7 @@ mod tests {
             "cadenced_runway_days{account=\"fedi\"} 2.5",
             "cadenced_budget_usd{account=\"x\"} 5.0",
             "cadenced_attention{kind=\"account-auth\"} 1.0",
+            "cadenced_attention{kind=\"missed\"} 400.0",
             "cadenced_recent_lateness_seconds 7.5",
             "cadenced_store_journal_bytes 2048.0",
             "cadenced_conversations_waiting 0.0",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountId, DeliveryId, Timestamp};
 
-use super::protocol::{AccountReport, Attention, DaemonReport, DeliveryReport, PlanLine, Stage};
+use super::protocol::{AccountReport, Attention, AttentionKind, DaemonReport, DeliveryReport, PlanLine, Stage};
 
 /// Most lines of each kind. The rest is counted.
 pub const LINES: usize = 300;
@@ -21,27 +21,41 @@ pub struct Overview {
     pub daemon: DaemonReport,
     /// Whether the queue has been read and everything planned.
     pub ready: bool,
-    /// Deliveries and requests that are under way.
+    /// Whether it has been told to stop.
+    pub stopping: bool,
+    /// Accounts that are sending or asking something.
     pub in_flight: usize,
     /// In the order of their names.
     pub accounts: Vec<AccountReport>,
     /// How many deliveries of each account are in each state.
     pub counts: BTreeMap<AccountId, BTreeMap<Stage, u64>>,
-    /// What waits for a person, worst first.
+    /// What waits for a person: first what concerns everything, then by kind, worst first.
     pub attention: Shortened<Attention>,
-    /// What goes out in the time ahead, by time, with the slots that stay empty.
+    /// How much of each kind that is.
+    pub attention_by_kind: BTreeMap<AttentionKind, u64>,
+    /// What goes out in the time ahead, by time, with the slots that stay empty as far as there is room for them.
     pub ahead: Shortened<PlanLine>,
+    /// From then on not all of it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead_until: Option<Timestamp>,
     /// What is held and has no date.
     pub held: Shortened<PlanLine>,
     /// What was delivered last, newest first.
-    pub latest: Vec<DeliveryReport>,
-    /// How late those were, in seconds, the latest first; where they had a slot.
-    pub lateness_seconds: Vec<f64>,
+    pub latest: Vec<Delivered>,
     /// Conversations that wait for us.
     pub waiting: u64,
     /// Since when the longest of them does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<Timestamp>,
+}
+
+/// A delivery that is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delivered {
+    #[serde(flatten)]
+    pub delivery: DeliveryReport,
+    /// How long after its slot it was begun, in seconds; where it had one.
+    pub late_seconds: Option<f64>,
 }
 
 /// The first of a list, and how many there are besides.
@@ -68,12 +82,14 @@ impl<T> Shortened<T> {
 }
 
 impl Overview {
-    /// What goes out next, and when.
-    pub fn next(&self) -> Option<(&DeliveryId, Timestamp)> {
-        self.ahead.first.iter().find_map(|line| match line.state {
-            super::protocol::PlanState::Scheduled => Some((line.delivery.as_ref()?, line.at?)),
-            _ => None,
-        })
+    /// When something goes out next, on which account, and what if that is among the lines ahead.
+    pub fn next(&self) -> Option<(Timestamp, &AccountId, Option<&DeliveryId>)> {
+        let next = |account: &'_ AccountReport| Some((account.next?, account.account.clone()));
+        let (at, account) = self.accounts.iter().filter_map(next).min()?;
+        let account = &self.accounts.iter().find(|report| report.account == account)?.account;
+        let mut lines = self.ahead.first.iter().filter_map(|line| Some((line.at?, line.delivery.as_ref()?)));
+        let delivery = lines.find(|(when, delivery)| *when == at && delivery.account == *account);
+        Some((at, account, delivery.map(|(_, delivery)| delivery)))
     }
 
     /// How many deliveries are in a state, over all accounts.

@@ -78,14 +78,16 @@ impl Route {
 }
 
 /// How a request came in over TCP.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Caller<'r> {
     pub authorization: Option<&'r str>,
     pub host: Option<&'r str>,
+    /// What a browser says of the page that has it ask (`Sec-Fetch-Site`).
+    pub site: Option<&'r str>,
 }
 
 /// What a TCP listener lets through.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Door<'t> {
     /// `None`: nothing that needs it can be done over TCP.
     pub token: Option<&'t str>,
@@ -94,17 +96,29 @@ pub struct Door<'t> {
 }
 
 impl Door<'_> {
-    /// Whether a request may pass.
+    /// Whether a request is looked at.
     ///
     /// # Errors
     /// The refusal to answer with.
-    pub fn admit(&self, access: Access, caller: &Caller) -> Result<(), Refusal> {
+    pub fn open_to(&self, caller: &Caller) -> Result<(), Refusal> {
         // A page of the web may have its own name point at 127.0.0.1 and would read the answers as its own. It cannot
         // choose what the browser says it is asking for.
         if !self.allow_remote && !caller.host.is_some_and(is_loopback) {
             let what = "this address is for this machine: ask for it as 127.0.0.1, [::1] or localhost";
             return Err(Refusal::new(403, ErrorKind::Forbidden, what));
         }
+        // It cannot read what comes back, but may have it made, again and again.
+        if caller.site.is_some_and(|site| site.eq_ignore_ascii_case("cross-site")) {
+            return Err(Refusal::new(403, ErrorKind::Forbidden, "another site has the browser ask this"));
+        }
+        Ok(())
+    }
+
+    /// Whether a request may have what it asks for.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub fn admit(&self, access: Access, caller: &Caller) -> Result<(), Refusal> {
         match (access, self.token) {
             (Access::Anybody, _) => Ok(()),
             (Access::SocketOnly, _) => {
@@ -117,7 +131,7 @@ impl Door<'_> {
             }
             (Access::Token, Some(token)) => {
                 let given = caller.authorization.and_then(bearer).unwrap_or_default();
-                // How long this takes does not depend on how much of the token is right.
+                // How long this takes tells the token's length, and not how much of what was given is right.
                 if !token.is_empty() && bool::from(given.as_bytes().ct_eq(token.as_bytes())) {
                     return Ok(());
                 }
@@ -147,6 +161,24 @@ pub struct Refusal {
     /// What the `Allow` header has to say.
     pub allow: Option<&'static str>,
 }
+
+/// Everything that can be asked for: method and path. `HEAD` goes wherever `GET` does.
+pub const ROUTES: &[(&str, &str)] = &[
+    ("GET", "/"),
+    ("GET", "/healthz"),
+    ("GET", "/metrics"),
+    ("GET", "/v1/daemon"),
+    ("GET", "/v1/overview"),
+    ("GET", "/v1/status"),
+    ("GET", "/v1/plan"),
+    ("GET", "/v1/records"),
+    ("POST", "/v1/outcomes"),
+    ("POST", "/v1/resolve"),
+    ("POST", "/v1/settle"),
+    ("POST", "/v1/forget"),
+    ("POST", "/v1/gains"),
+    ("POST", "/v1/auth"),
+];
 
 impl Refusal {
     pub fn new(status: u16, kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -238,7 +270,7 @@ pub fn route(request: &Request) -> Result<Route, Refusal> {
         }
     };
     // A look at the heads only is as good.
-    if matches!(request.method, "GET" | "HEAD") { Ok(read) } else { Err(Refusal::method("GET")) }
+    if matches!(request.method, "GET" | "HEAD") { Ok(read) } else { Err(Refusal::method("GET, HEAD")) }
 }
 
 fn cut(path: &str) -> Cow<'_, str> {
@@ -298,8 +330,8 @@ fn days(query: &str) -> Result<u32, Refusal> {
     days.ok_or_else(|| Refusal::garbled(format!("days is a number from 1 to {DAYS}")))
 }
 
-/// A request that is yet to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A request that is yet to be sent. Its body may hold tokens.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Asked {
     pub method: &'static str,
     pub target: String,
@@ -498,7 +530,8 @@ mod tests {
     fn over_tcp_nothing_is_changed_or_taken_out_without_the_token() {
         let door = Door { token: Some("right"), allow_remote: false };
         let status = |access, authorization, host| {
-            door.admit(access, &Caller { authorization, host }).map_or_else(|refusal| refusal.status, |()| 200)
+            let caller = Caller { authorization, host, site: None };
+            door.admit(access, &caller).map_or_else(|refusal| refusal.status, |()| 200)
         };
         let here = Some("127.0.0.1:8321");
         assert_eq!(status(Access::Anybody, None, here), 200);
@@ -517,7 +550,7 @@ mod tests {
             assert_eq!(status(Access::SocketOnly, Some(given), here), 403, "{given}");
         }
         for (token, told) in [(None, 403), (Some(""), 401)] {
-            let caller = Caller { authorization: Some("Bearer "), host: here };
+            let caller = Caller { authorization: Some("Bearer "), host: here, site: None };
             let refusal = Door { token, ..door }.admit(Access::Token, &caller).unwrap_err();
             assert_eq!(refusal.status, told);
         }
@@ -532,8 +565,8 @@ mod tests {
     #[test]
     fn a_name_that_was_pointed_here_gets_no_answer() {
         let admit = |host, allow_remote| {
-            let caller = Caller { authorization: Some("Bearer right"), host };
-            Door { token: Some("right"), allow_remote }.admit(Access::Anybody, &caller).is_ok()
+            let caller = Caller { authorization: Some("Bearer right"), host, site: None };
+            Door { token: Some("right"), allow_remote }.open_to(&caller).is_ok()
         };
         for host in
             ["localhost", "localhost:8321", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:8321", "127.9.9.9:1", "[::1]:8321"]
@@ -554,5 +587,20 @@ mod tests {
             assert!(admit(Some(host), true), "{host}");
         }
         assert!(!admit(None, false));
+        for (site, open) in [("cross-site", false), ("same-origin", true), ("none", true), ("same-site", true)] {
+            let caller = Caller { authorization: None, host: Some("localhost"), site: Some(site) };
+            let door = Door { token: None, allow_remote: true };
+            assert_eq!(door.open_to(&caller).is_ok(), open, "{site}");
+        }
+    }
+
+    #[test]
+    fn every_route_is_there_and_no_other() {
+        for (method, path) in ROUTES {
+            let refused = route(&request(method, path, "{}")).err().map(|refusal| refusal.status);
+            assert!([None, Some(400)].contains(&refused), "{method} {path}: {refused:?}");
+        }
+        let written: Vec<_> = WRITES.iter().map(|(path, _)| *path).collect();
+        assert!(written.iter().all(|path| ROUTES.contains(&("POST", path))));
     }
 }

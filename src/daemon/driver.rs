@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::control::overview::Overview;
 use crate::control::protocol::{
     Answer, DaemonReport, Decision, ErrorKind, Problem, Question, Resolved, Stage as StateName,
 };
@@ -270,7 +271,10 @@ impl Driver {
                 return self.settle(engine, Fact::Forgotten { person }, answer, now);
             }
             // Whoever only looks sees that it is not ready.
-            Question::Overview => Answer::Overview(Box::new(engine.overview(self.report.clone(), now))),
+            Question::Overview => {
+                let stopping = self.stopping.is_some();
+                Answer::Overview(Box::new(Overview { stopping, ..engine.overview(self.report.clone(), now) }))
+            }
             _ if !engine.is_read() => {
                 let hint = "ask again when the queue has been read".to_owned();
                 problem(ErrorKind::NotReady, "the daemon is still reading the queue", Some(hint))

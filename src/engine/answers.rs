@@ -165,7 +165,7 @@ impl Engine {
         owed.filter_map(item).collect()
     }
 
-    fn held_as_a_whole(&self, id: &AccountId, desk: &Desk) -> Option<Held> {
+    pub(super) fn held_as_a_whole(&self, id: &AccountId, desk: &Desk) -> Option<Held> {
         let stopped = self.view.account(id).is_some_and(|account| account.head.stopped.is_some());
         match (stopped, desk.setup.paused) {
             (true, _) => Some(Held::AccountAuth),
@@ -258,7 +258,7 @@ impl Engine {
     }
 
     /// Deliveries that are new, and whose first state is not in the ledger yet.
-    fn unrecorded(&self, which: Option<&Which>) -> Vec<DeliveryReport> {
+    pub(super) fn unrecorded(&self, which: Option<&Which>) -> Vec<DeliveryReport> {
         let pairs = self
             .posts
             .iter()

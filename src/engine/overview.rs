@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::control::overview::{LATEST, LINES, Overview, Shortened};
+use crate::control::overview::{Delivered, LATEST, LINES, Overview, Shortened};
 use crate::control::protocol::{DaemonReport, PlanLine, PlanState, Stage, attention};
 use crate::domain::{AccountId, DeliveryId, Held, PostId, State, Timestamp, time};
 use crate::ledger::view::{Account, Entry};
+
+use crate::plan::EMPTY_SLOTS;
 
 use super::Engine;
 
@@ -25,48 +27,57 @@ impl Engine {
         for (id, account) in self.view.accounts() {
             let states = counts.entry(id.clone()).or_default();
             let desk = self.desks.get(id);
+            let whole = desk.is_none_or(|desk| self.held_as_a_whole(id, desk).is_some());
             for (post, entry) in account.deliveries() {
-                *states.entry(Stage::from(&entry.state)).or_default() += 1;
-                if needs_a_person(entry) {
-                    troubled.push(self.delivery_report(
-                        DeliveryId::new(post.clone(), id.clone()),
-                        "",
-                        entry,
-                        None,
-                        desk,
-                    ));
+                *states.entry(shown(entry, whole, desk.is_none())).or_default() += 1;
+                if needs_a_person(entry, desk.is_none()) {
+                    let delivery = DeliveryId::new(post.clone(), id.clone());
+                    troubled.push(self.delivery_report(delivery, "", entry, None, desk));
                 }
                 latest.see(id, post, entry);
             }
         }
+        if !self.is_ready() {
+            for report in self.unrecorded(None) {
+                *counts.entry(report.account).or_default().entry(report.state).or_default() += 1;
+            }
+        }
         let accounts: Vec<_> = self.account_reports(now);
-        let mut wanting = attention(&troubled, &accounts);
+        let mut wanting = self.own_troubles();
+        wanting.extend(attention(&troubled, &accounts));
         wanting.extend(self.ending(now));
-        wanting.extend(self.own_troubles());
         wanting.extend(self.owed_answers(now));
+        let mut attention_by_kind = BTreeMap::new();
+        for item in &wanting {
+            *attention_by_kind.entry(item.kind).or_default() += 1;
+        }
         let (ahead, held): (Vec<_>, Vec<_>) =
             self.plan(now, time::after(now, AHEAD)).into_iter().partition(|line| line.at.is_some());
-        let latest: Vec<_> = latest.newest().collect();
-        let lateness_seconds = latest.iter().filter_map(|(_, _, entry)| lateness(entry)).collect();
-        let report = |(account, post, entry): &(&AccountId, &PostId, &Entry)| {
-            let delivery = DeliveryId::new((*post).clone(), (*account).clone());
-            let desk = self.desks.get(*account);
+        let (ahead, ahead_until) = posts_first(ahead);
+        let latest = latest.newest().map(|(account, post, entry)| {
+            let desk = self.desks.get(account);
             let platform = desk.map(|desk| desk.setup.adapter.platform()).unwrap_or_default();
-            self.delivery_report(delivery, platform, entry, None, desk)
-        };
+            let delivery = DeliveryId::new(post.clone(), account.clone());
+            Delivered {
+                delivery: self.delivery_report(delivery, platform, entry, None, desk),
+                late_seconds: lateness(entry),
+            }
+        });
         let conversations = self.watched().map(|watch| watch.conversations());
         Overview {
             now,
             daemon,
             ready: self.is_started(),
+            stopping: false,
             in_flight: self.in_flight(),
             accounts,
             counts,
             attention: Shortened::of(wanting, LINES),
-            ahead: Shortened::of(ahead, LINES),
+            attention_by_kind,
+            ahead,
+            ahead_until,
             held: Shortened::of(held.into_iter().filter(needs_a_date).collect(), LINES),
-            latest: latest.iter().map(report).collect(),
-            lateness_seconds,
+            latest: latest.collect(),
             waiting: conversations.map_or(0, |all| all.count() as u64),
             waiting_since: conversations.and_then(|all| all.waiting(None).next()?.since),
         }
@@ -102,15 +113,45 @@ impl Engine {
     }
 }
 
+/// The state as it is shown: what waits for another try, or for its slot, waits for its account first.
+fn shown(entry: &Entry, whole: bool, gone: bool) -> Stage {
+    match entry.state {
+        State::Scheduled if whole => Stage::Held,
+        State::Retrying { .. } if whole && !gone => Stage::Held,
+        _ => Stage::from(&entry.state),
+    }
+}
+
 /// Whether only a person can help a delivery, or it may be so.
-fn needs_a_person(entry: &Entry) -> bool {
+fn needs_a_person(entry: &Entry, gone: bool) -> bool {
     match &entry.state {
         State::Uncertain { .. } | State::Refused { .. } | State::Missed => true,
+        State::Scheduled => gone,
         State::Held { reason, .. } => {
             matches!(reason, Held::ApprovalStale | Held::Invalid | Held::Duplicate | Held::MediaMissing)
         }
         _ => false,
     }
+}
+
+/// As many lines as there is room for, posts before empty slots; and from when on not all of them are known.
+fn posts_first(lines: Vec<PlanLine>) -> (Shortened<PlanLine>, Option<Timestamp>) {
+    let all = lines.len();
+    let mut empty: BTreeMap<Option<AccountId>, (usize, Option<Timestamp>)> = BTreeMap::new();
+    let (posts, slots): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.delivery.is_some());
+    for slot in &slots {
+        let (count, last) = empty.entry(slot.account.clone()).or_default();
+        (*count, *last) = (*count + 1, slot.at);
+    }
+    // Looking ahead ends after so many empty slots of an account.
+    let ends = empty.values().filter(|(count, _)| *count >= EMPTY_SLOTS).filter_map(|(_, last)| *last);
+    let cut_slot = slots.get(LINES.saturating_sub(posts.len())).and_then(|slot| slot.at);
+    let cut_post = posts.get(LINES).and_then(|post| post.at);
+    let until = ends.chain(cut_slot).chain(cut_post).min();
+    let mut shown: Vec<_> = posts.into_iter().chain(slots).take(LINES).collect();
+    shown.sort_by_key(|line| line.at);
+    let more = (all - shown.len()) as u64;
+    (Shortened { first: shown, more }, until)
 }
 
 /// A post that has none, and no slot.

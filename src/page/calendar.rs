@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use crate::control::overview::Overview;
 use crate::control::protocol::{PlanLine, PlanState};
-use crate::report::html::words::{counted, theirs};
+use crate::report::html::words::{counted, moment, theirs};
 
 /// Days that are shown.
 const DAYS: i64 = 14;
@@ -37,19 +37,20 @@ pub fn calendar(overview: &Overview, zone: &TimeZone) -> Markup {
                         }
                         @if date == today { " " span class="tag" { "today" } }
                     }
-                    (day(lines, zone))
+                    @let known = overview.ahead_until.is_none_or(|until| date < zone.to_datetime(until).date());
+                    (day(lines, known, zone))
                 }
             }
         }
-        @if overview.ahead.more > 0 {
-            p class="none" { "The first " (overview.ahead.first.len()) " lines are shown, " (overview.ahead.more) " are not: cadenced plan has all." }
+        @if let Some(until) = overview.ahead_until {
+            p class="none" { "From " (moment(until, zone)) " on not everything is shown: cadenced plan has all." }
         }
     }
 }
 
-fn day(lines: &[&PlanLine], zone: &TimeZone) -> Markup {
+fn day(lines: &[&PlanLine], known: bool, zone: &TimeZone) -> Markup {
     if lines.is_empty() {
-        return html! { p class="none" { "No slot." } };
+        return html! { p class="none" { (if known { "No slot." } else { "–" }) } };
     }
     let more = lines.len().saturating_sub(LINES) as u64;
     html! {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::control::overview::Overview;
+use crate::control::overview::{Delivered, Overview};
 use crate::control::protocol::{AccountReport, AccountState, Attention, PlanLine, Stage};
 use crate::domain::time::{self, days_text};
 use crate::report::html::page::Section;
@@ -79,6 +79,7 @@ pub fn page(status: &Status) -> Markup {
 /// The whole of it in one line.
 fn headline(overview: &Overview) -> String {
     match overview.attention.len() {
+        _ if overview.stopping => "Stopping".into(),
         _ if !overview.ready => "Reading the queue".into(),
         0 => "All is well".into(),
         1 => "One thing needs a person".into(),
@@ -90,10 +91,16 @@ fn next(status: &Status) -> Markup {
     let overview = status.overview;
     html! {
         @match overview.next() {
-            Some((delivery, at)) => { "Next: " (theirs(delivery.post.as_str())) " on " (theirs(delivery.account.as_str())) ", " (moment(at, status.zone)) ". " }
-            None => "Nothing goes out in the next two weeks. ",
+            Some((at, account, delivery)) => {
+                "Next: "
+                @if let Some(delivery) = delivery { (theirs(delivery.post.as_str())) " on " }
+                (theirs(account.as_str())) ", " (moment(at, status.zone)) ". "
+            }
+            None => "No post is in line. ",
         }
-        @if overview.in_flight > 0 { (counted(overview.in_flight as u64, "delivery is", "deliveries are")) " under way. " }
+        @if overview.in_flight > 0 {
+            (counted(overview.in_flight as u64, "account is", "accounts are")) " sending or asking something. "
+        }
     }
 }
 
@@ -191,13 +198,12 @@ fn latest(status: &Status) -> Section {
     let head =
         [("Post", Column::Long), ("Account", Column::Short), ("Sent", Column::Short), ("Late by", Column::Number)];
     let mut table = Table::new("The last deliveries, newest first", &head).quiet();
-    for delivery in &overview.latest {
-        let late = delivery.at.zip(delivery.slot).map(|(at, slot)| time::since(at, slot).as_secs());
+    for Delivered { delivery, late_seconds } in &overview.latest {
         table.row(vec![
             link(delivery.url.as_deref(), delivery.post.as_str()),
             theirs(delivery.account.as_str()),
             html! { @if let Some(at) = delivery.at { (moment(at, status.zone)) } },
-            html! { @match late { Some(seconds) => (span(seconds)), None => span class="none" { "–" } } },
+            html! { @match late_seconds { Some(seconds) => (span(*seconds as u64)), None => span class="none" { "–" } } },
         ]);
     }
     let delivered = overview.count(Stage::Delivered);

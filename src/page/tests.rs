@@ -5,7 +5,7 @@ use super::*;
 
 fn overview(change: impl FnOnce(&mut Value)) -> Overview {
     let mut value = json!({
-        "now": "2026-12-01T08:00:00Z", "ready": true, "in_flight": 0,
+        "now": "2026-12-01T08:00:00Z", "ready": true, "stopping": false, "in_flight": 0, "attention_by_kind": {},
         "daemon": {"running": true, "pid": 7, "version": "0.1.0"},
         "accounts": [{"account": "fedi", "platform": "mastodon", "state": "ready", "next": "2026-12-01T09:00:00Z",
             "runway_days": 2.5, "warn_days": 7.0}],
@@ -16,7 +16,7 @@ fn overview(change: impl FnOnce(&mut Value)) -> Overview {
             {"at": "2026-12-03T09:00:00Z", "account": "fedi", "state": "empty", "reason": "nothing approved"},
         ], "more": 0},
         "held": {"first": [{"at": null, "delivery": "lamp@fedi", "state": "held", "reason": "not-approved"}], "more": 0},
-        "latest": [], "lateness_seconds": [], "waiting": 0,
+        "latest": [], "waiting": 0,
     });
     change(&mut value);
     serde_json::from_value(value).unwrap()
@@ -60,8 +60,9 @@ fn two_weeks_are_shown_day_by_day_with_what_is_held_and_what_stays_empty() {
         let line =
             json!({"at": "2026-12-01T10:00:00Z", "delivery": "p@fedi", "state": "held", "reason": "promotion-share"});
         value["ahead"] = json!({"first": vec![line; 20], "more": 5});
+        value["ahead_until"] = json!("2026-12-05T10:00:00Z");
     }));
-    assert!(crowded.contains("8 more") && crowded.contains("5 are not"), "{crowded}");
+    assert!(crowded.contains("8 more") && crowded.contains("on not everything is shown"), "{crowded}");
 }
 
 #[test]
@@ -74,7 +75,7 @@ fn what_others_wrote_is_shown_and_not_obeyed() {
         value["accounts"][0]["reason"] = json!(bad);
         value["latest"] = json!([{"delivery": "desk@fedi", "post": "desk", "account": "fedi", "platform": "mastodon",
             "state": "delivered", "reason": null, "slot": "2026-11-30T09:00:00Z", "at": "2026-11-30T09:00:07Z",
-            "attempts": 1, "remote_id": bad, "url": "javascript:alert(1)", "digest": null}]);
+            "attempts": 1, "remote_id": bad, "url": "javascript:alert(1)", "digest": null, "late_seconds": 7.9}]);
     }));
     assert!(!page.contains("<script") && !page.contains('\u{202e}') && !page.contains("href=\"javascript"), "{page}");
     assert!(page.contains("&lt;script&gt;alert(1)") && page.contains("7 s"), "{page}");

@@ -46,7 +46,7 @@ impl Runway {
 const TURNS: usize = 50_000;
 /// Most empty slots that are listed once nothing is left to send. They say how long nothing goes out; more of them
 /// say no more.
-pub(super) const EMPTY_SLOTS: usize = 100;
+pub const EMPTY_SLOTS: usize = 100;
 
 impl Lane {
     /// The plan from `now` until `until`, as if everything were delivered at once when it is sent: sends, empty slots

@@ -42,7 +42,7 @@ fn busy(accounts: usize) -> Overview {
         .map(|nth| {
             json!({"delivery": "desk@account-0", "post": format!("2026-11-a-long-name-of-a-post-{nth}"), "account": "account-0",
                 "platform": "mastodon", "state": "delivered", "reason": null, "slot": "2026-11-30T09:00:00Z",
-                "at": "2026-11-30T09:00:07Z", "attempts": 1, "remote_id": "1", "digest": null,
+                "at": "2026-11-30T09:00:07Z", "attempts": 1, "remote_id": "1", "digest": null, "late_seconds": 7.0,
                 "url": "https://mastodon.example/@brand/110000000000000001"})
         })
         .collect();
@@ -50,22 +50,22 @@ fn busy(accounts: usize) -> Overview {
         .map(|nth| json!({"at": null, "delivery": format!("lamp-{nth}@account-0"), "state": "held", "reason": "not-approved"}))
         .collect();
     overview(json!({
-        "now": "2026-12-01T08:00:00Z", "ready": true, "in_flight": 2,
+        "now": "2026-12-01T08:00:00Z", "ready": true, "stopping": false, "attention_by_kind": {}, "in_flight": 2,
         "daemon": {"running": true, "pid": 7, "version": "1.2.3"},
         "accounts": reports.collect::<Vec<_>>(),
         "counts": {"account-0": {"delivered": 1234, "held": 30, "scheduled": 12, "uncertain": 1}},
         "attention": {"first": wanting, "more": 4},
         "ahead": {"first": ahead, "more": 3}, "held": {"first": held, "more": 9},
-        "latest": latest, "lateness_seconds": [7.0], "waiting": 3, "waiting_since": "2026-11-29T06:00:00Z",
+        "latest": latest, "ahead_until": "2026-12-12T00:00:00Z", "waiting": 3, "waiting_since": "2026-11-29T06:00:00Z",
     }))
 }
 
 fn quiet() -> Overview {
     overview(json!({
-        "now": "2026-12-01T08:00:00Z", "ready": true, "in_flight": 0,
+        "now": "2026-12-01T08:00:00Z", "ready": true, "stopping": false, "attention_by_kind": {}, "in_flight": 0,
         "daemon": {"running": true, "pid": 7, "version": "1.2.3"}, "accounts": [], "counts": {},
         "attention": {"first": [], "more": 0}, "ahead": {"first": [], "more": 0}, "held": {"first": [], "more": 0},
-        "latest": [], "lateness_seconds": [], "waiting": 0,
+        "latest": [], "waiting": 0,
     }))
 }
 
@@ -76,7 +76,7 @@ fn hostile() -> Overview {
     overview.attention.first[0].hint = Some(long.clone());
     overview.held.first[0].reason = Some(long.clone());
     overview.accounts[0].reason = Some(long.clone());
-    overview.latest[0].url = Some(format!("javascript:{long}"));
+    overview.latest[0].delivery.url = Some(format!("javascript:{long}"));
     overview
 }
 

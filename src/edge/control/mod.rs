@@ -5,6 +5,7 @@
 //! nothing makes room for those who do.
 
 mod client;
+mod patient;
 mod reply;
 mod server;
 mod socket;

@@ -10,14 +10,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Frame;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{Response, StatusCode, Version};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::server::Busy;
 
 /// How much of a body waits to be read before its writer does.
 const AHEAD_BYTES: usize = 1024 * 1024;
+/// How many times as long as a piece a whole answer may take.
+const ANSWER_PATIENCE: u32 = 10;
 /// A body goes out in pieces of this size.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -27,12 +30,17 @@ pub struct Reply {
     head: Option<oneshot::Sender<Response<Content>>>,
     busy: Busy,
     patience: Duration,
+    version: Version,
 }
 
 impl Reply {
-    pub(super) fn new(busy: Busy, patience: Duration) -> (Self, oneshot::Receiver<Response<Content>>) {
+    pub(super) fn new(
+        busy: Busy,
+        patience: Duration,
+        version: Version,
+    ) -> (Self, oneshot::Receiver<Response<Content>>) {
         let (head, answered) = oneshot::channel();
-        (Self { head: Some(head), busy, patience }, answered)
+        (Self { head: Some(head), busy, patience, version }, answered)
     }
 
     /// Gives a whole answer.
@@ -48,10 +56,19 @@ impl Reply {
     pub fn begin(mut self, status: u16, headers: &[(&'static str, &str)]) -> Body {
         let pipe = Arc::new(Pipe::default());
         if let Some(head) = self.head.take() {
-            let _ = head.send(response(status, headers, Content::Written(Reader(pipe.clone()))));
+            // In HTTP/1.0 a body that breaks off ends like a whole one.
+            let _ = head.send(if self.version < Version::HTTP_11 {
+                in_words(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "this is given over HTTP/1.1 only")
+            } else {
+                response(status, headers, Content::Written(Reader(pipe.clone())))
+            });
+            if self.version < Version::HTTP_11 {
+                pipe.lock().end = End::BrokenOff;
+            }
         }
         let Self { busy, patience, .. } = self;
-        Body { pipe, piece: Vec::with_capacity(PIECE_BYTES), busy, patience }
+        let until = Instant::now() + patience * ANSWER_PATIENCE;
+        Body { pipe, piece: Vec::with_capacity(PIECE_BYTES), busy, patience, until }
     }
 }
 
@@ -66,12 +83,11 @@ fn response(status: u16, headers: &[(&'static str, &str)], content: Content) -> 
     response
 }
 
-/// A short answer in plain words, for what never reached the handler.
+/// A short answer, for what never reached the handler or was given nothing by it.
 pub(super) fn in_words(status: StatusCode, words: &'static str) -> Response<Content> {
-    let mut response = Response::new(Content::Whole(Some(Bytes::from_static(words.as_bytes()))));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
+    let kind = if status.is_server_error() { "not-ready" } else { "garbled" };
+    let body = serde_json::json!({ "error": { "kind": kind, "message": words } }).to_string();
+    response(status.as_u16(), &[("content-type", "application/json")], Content::Whole(Some(body.into())))
 }
 
 /// The body of an answer, to be written. One that is dropped before [`Body::finish`] is broken off for its reader too.
@@ -81,6 +97,8 @@ pub struct Body {
     piece: Vec<u8>,
     busy: Busy,
     patience: Duration,
+    /// By then it has to be through.
+    until: Instant,
 }
 
 impl Body {
@@ -103,7 +121,7 @@ impl Body {
         let full = |state: &mut State| state.bytes > AHEAD_BYTES && state.end == End::Open;
         let (mut state, late) =
             self.pipe.room.wait_timeout_while(state, self.patience, full).unwrap_or_else(PoisonError::into_inner);
-        if late.timed_out() {
+        if late.timed_out() || Instant::now() > self.until {
             state.end = End::BrokenOff;
             drop(state);
             self.busy.give_up();

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 use hyper::server::conn::http1;
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::patient::Patient;
 use super::reply::{Content, Reply, in_words};
 use super::socket::Peer;
 
@@ -37,11 +38,12 @@ pub struct Limits {
 /// Longest head of a request, in bytes, and most lines in it. The smallest that hyper allows.
 const HEAD_BYTES: usize = 8 * 1024;
 const HEAD_LINES: usize = 64;
+/// Most of a body that is too long that is read for politeness.
+const READ_AWAY_BYTES: usize = 1024 * 1024;
 /// How long is waited when no descriptors are free.
 const BREATHER: Duration = Duration::from_millis(100);
 
 /// A request.
-#[derive(Debug)]
 pub struct Request {
     pub method: String,
     /// Path and query.
@@ -49,6 +51,13 @@ pub struct Request {
     pub headers: HeaderMap,
     pub body: Bytes,
     pub from: From,
+}
+
+/// Without headers and body: they may hold tokens.
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} by {:?}", self.method, self.target, self.from)
+    }
 }
 
 impl Request {
@@ -129,7 +138,7 @@ async fn converse(stream: impl Stream, from: From, handler: Arc<dyn Handler>, se
         .max_headers(HEAD_LINES)
         .half_close(false);
     // Whoever goes away in the middle of it has no use for an error.
-    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+    let _ = builder.serve_connection(TokioIo::new(Patient::new(stream, limits.patience)), service).await;
 }
 
 async fn answer(
@@ -140,16 +149,13 @@ async fn answer(
     limits: Limits,
 ) -> Response<Content> {
     let (head, body) = request.into_parts();
-    let whole = Limited::new(body, limits.body_bytes).collect();
-    let body = match tokio::time::timeout(limits.patience, whole).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            return last(in_words(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n"));
-        }
-        Ok(Err(_)) => return last(in_words(StatusCode::BAD_REQUEST, "the body broke off\n")),
-        Err(_) => return last(in_words(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time\n")),
+    let body = match tokio::time::timeout(limits.patience, whole(body, limits.body_bytes)).await {
+        Ok(Ok(Some(body))) => body,
+        Ok(Ok(None)) => return last(in_words(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long")),
+        Ok(Err(_)) => return last(in_words(StatusCode::BAD_REQUEST, "the body broke off")),
+        Err(_) => return last(in_words(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
     };
-    let (reply, answered) = Reply::new(seat.busy(), limits.patience);
+    let (reply, answered) = Reply::new(seat.busy(), limits.patience, head.version);
     let request = Request {
         method: head.method.as_str().to_owned(),
         target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
@@ -158,7 +164,23 @@ async fn answer(
         from,
     };
     handler.handle(request, reply);
-    answered.await.unwrap_or_else(|_| in_words(StatusCode::INTERNAL_SERVER_ERROR, "there was no answer\n"))
+    answered.await.unwrap_or_else(|_| in_words(StatusCode::INTERNAL_SERVER_ERROR, "there was no answer"))
+}
+
+/// The body, or `None` where it is longer than `most`: what is over is read away, so that the refusal can be read.
+async fn whole(mut body: Incoming, most: usize) -> Result<Option<Bytes>, hyper::Error> {
+    let (mut kept, mut length) = (BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame?.into_data() else { continue };
+        length += piece.len();
+        if length > READ_AWAY_BYTES {
+            break;
+        }
+        if length <= most {
+            kept.extend_from_slice(&piece);
+        }
+    }
+    Ok((length <= most).then(|| kept.freeze()))
 }
 
 /// What is left of the request is not worth reading.
@@ -184,6 +206,9 @@ struct Seats {
 struct Taken {
     /// `None` until its task is known.
     task: Option<AbortHandle>,
+    /// Its connection has ended. The place stays taken while an answer is being made: who asks and goes away at once has
+    /// no more answers made than who stays.
+    gone: bool,
     /// Answers that are being made.
     busy: usize,
     since: Instant,
@@ -220,7 +245,7 @@ impl Table {
         let mut seats = self.lock();
         let number = seats.next;
         seats.next += 1;
-        seats.taken.insert(number, Taken { task: None, busy: 0, since: Instant::now() });
+        seats.taken.insert(number, Taken { task: None, gone: false, busy: 0, since: Instant::now() });
         number
     }
 
@@ -268,10 +293,18 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.change(|taken| {
-            taken.busy -= 1;
-            taken.since = Instant::now();
-        });
+        let Seat { table, number } = &self.0;
+        let mut seats = table.lock();
+        let Some(taken) = seats.taken.get_mut(number) else { return };
+        taken.busy -= 1;
+        taken.since = Instant::now();
+        if taken.busy == 0 {
+            if taken.gone {
+                seats.taken.remove(number);
+            }
+            // It has left, or it may be turned out now.
+            table.left.notify_one();
+        }
     }
 }
 
@@ -280,7 +313,11 @@ struct Leave(Seat);
 impl Drop for Leave {
     fn drop(&mut self) {
         let Seat { table, number } = &self.0;
-        table.lock().taken.remove(number);
+        let mut seats = table.lock();
+        match seats.taken.get_mut(number) {
+            Some(taken) if taken.busy > 0 => taken.gone = true,
+            _ => drop(seats.taken.remove(number)),
+        }
         table.left.notify_one();
     }
 }

@@ -11,7 +11,10 @@ use std::time::Duration;
 use super::{AskError, From, Handler, Limits, Listener, Reply, Request, ServeError, Socket, ask};
 
 const LONG: Duration = Duration::from_secs(60);
-const LIMITS: Limits = Limits { connections: 64, body_bytes: 1024, patience: LONG };
+/// Longer than a test waits for anything: what ends, ends for another reason.
+const LIMITS: Limits = Limits { connections: 64, body_bytes: 1024, patience: Duration::from_secs(600) };
+/// Long enough for a client that waits for its turn on a busy machine.
+const SHORT: Duration = Duration::from_secs(1);
 
 struct Bench {
     runtime: tokio::runtime::Runtime,
@@ -61,8 +64,15 @@ fn raw(address: SocketAddr, request: &str) -> String {
     stream.set_read_timeout(Some(LONG)).unwrap();
     // It may be refused before it was read to its end.
     let _ = stream.write_all(request.as_bytes());
+    rest(stream)
+}
+
+/// What else comes, until the other side ends it: it has to.
+fn rest(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
+    let ended = stream.read_to_end(&mut answer);
+    let open = |error: &io::Error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+    assert!(!ended.as_ref().is_err_and(open), "nobody has ended it: {ended:?}");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -194,7 +204,7 @@ fn an_answer_that_broke_off_is_not_taken_for_whole() {
 fn whoever_does_not_read_is_cut() {
     let bench = Bench::new();
     let (send, given) = std::sync::mpsc::channel();
-    let limits = Limits { patience: Duration::from_millis(100), ..LIMITS };
+    let limits = Limits { patience: SHORT, ..LIMITS };
     let listener = bench.listener(limits, move |_: Request, reply: Reply| {
         let send = send.clone();
         let give = move || {
@@ -205,14 +215,94 @@ fn whoever_does_not_read_is_cut() {
         std::thread::Builder::new().spawn(give).unwrap();
     });
     let mut stream = TcpStream::connect(listener.address()).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    assert_eq!(given.recv_timeout(LONG).unwrap(), Some(io::ErrorKind::TimedOut));
+    assert!(given.recv_timeout(LONG).unwrap().is_some());
+    rest(stream);
+}
+
+/// What is all written already waits in the connection, and in nobody's thread.
+#[test]
+fn whoever_does_not_read_what_is_all_there_is_cut_too() {
+    let bench = Bench::new();
+    let limits = Limits { patience: SHORT, ..LIMITS };
+    let listener = bench.listener(limits, |_: Request, reply: Reply| reply.send(200, &[], vec![b'x'; 64 << 20]));
+    let mut stream = TcpStream::connect(listener.address()).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    stream.read_exact(&mut [0; 12]).unwrap();
+    std::thread::park_timeout(3 * SHORT);
+    assert!(rest(stream).len() < 64 << 20);
+}
+
+#[test]
+fn an_old_client_gets_no_body_whose_end_it_cannot_know() {
+    let bench = Bench::new();
+    let listener = bench.listener(LIMITS, |request: Request, reply: Reply| match request.target.as_str() {
+        "/whole" => reply.send(200, &[], "fine"),
+        _ => reply.begin(200, &[]).write_all(b"half").unwrap_or_default(),
+    });
+    let at = listener.address();
+    assert!(raw(at, "GET /whole HTTP/1.0\r\nHost: x\r\n\r\n").ends_with("fine"));
+    assert!(raw(at, "GET / HTTP/1.0\r\nHost: x\r\n\r\n").contains(" 505 "));
+}
+
+#[test]
+fn who_waits_for_a_place_gets_it_as_soon_as_one_is_idle() {
+    let bench = Bench::new();
+    let held = Arc::new(Mutex::new(Vec::new()));
+    let holding = held.clone();
+    let limits = Limits { connections: 1, ..LIMITS };
+    let listener = bench.listener(limits, move |request: Request, reply: Reply| match request.target.as_str() {
+        "/held" => holding.lock().unwrap().push(reply),
+        _ => reply.send(200, &[], "fine"),
+    });
+    let at = listener.address();
+    let mut first = TcpStream::connect(at).unwrap();
+    first.write_all(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    while held.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    let asked = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let second = std::thread::Builder::new().spawn(move || raw(at, asked)).unwrap();
+    // The first is answered, and stays.
+    held.lock().unwrap().pop().unwrap().send(200, &[], "at last");
+    assert!(second.join().unwrap().ends_with("fine"));
+    drop(first);
+}
+
+#[test]
+fn whoever_asks_and_goes_away_has_no_more_answers_made_than_who_stays() {
+    let bench = Bench::new();
+    let held = Arc::new(Mutex::new(Vec::new()));
+    let holding = held.clone();
+    let limits = Limits { connections: 2, ..LIMITS };
+    let listener = bench.listener(limits, move |request: Request, reply: Reply| match request.target.as_str() {
+        "/held" => holding.lock().unwrap().push(reply),
+        _ => reply.send(200, &[], "fine"),
+    });
+    let at = listener.address();
+    for _ in 0..20 {
+        TcpStream::connect(at).unwrap().write_all(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    }
+    while held.lock().unwrap().len() < 2 {
+        std::thread::yield_now();
+    }
+    std::thread::park_timeout(Duration::from_millis(200));
+    assert_eq!(held.lock().unwrap().len(), 2);
+    let asked = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let last = std::thread::Builder::new().spawn(move || raw(at, asked)).unwrap();
+    while !last.is_finished() {
+        held.lock().unwrap().clear();
+        std::thread::yield_now();
+    }
+    assert!(last.join().unwrap().ends_with("fine"));
 }
 
 #[test]
 fn whoever_is_slow_to_ask_is_cut() {
     let bench = Bench::new();
-    let limits = Limits { patience: Duration::from_millis(100), ..LIMITS };
+    let limits = Limits { patience: SHORT, ..LIMITS };
     let listener = bench.listener(limits, says("fine"));
     let at = listener.address();
     // Nothing, half a head, half a body; each is read until the other side ends it.

@@ -8,9 +8,10 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::Decimal;
 use super::draft::{Draft, Field, Rules, Wrong};
-use crate::domain::Gain;
 use crate::domain::document::quoted;
+use crate::domain::{Gain, PostId};
 
 /// Most outcomes in one request.
 pub const MOST: usize = 500;
@@ -112,6 +113,15 @@ fn one(item: &Value, key: Option<&str>, rules: &Rules) -> Result<Gain, Vec<Wrong
                 .with_hint("give it \"key\", such as the order's number, or send Idempotency-Key"),
         );
     }
+    // A name that is none would be on record without a post for good.
+    if let Err(error) = draft.post.parse::<PostId>()
+        && !draft.post.is_empty()
+    {
+        wrongs.push(Wrong::new(format!("there is no post {}: {error}", quoted(draft.post))));
+    }
+    // A number of JSON has one way to be read.
+    let plain = fields.get(Field::Amount.name()).is_some_and(Value::is_number);
+    let rules = &Rules { decimal: if plain { Some(Decimal::Point) } else { rules.decimal }, ..rules.clone() };
     let now = rules.now.to_string();
     if draft.at.is_empty() {
         draft.set(Field::At, &now);
@@ -175,6 +185,8 @@ mod tests {
         assert_eq!((gains[0].key.as_str(), gains[0].at), ("17", rules().now));
         assert_eq!(gains[0].money.unwrap().to_string(), "120.50 EUR");
         assert_eq!(gains[0].post.as_ref().unwrap().as_str(), "desk");
+        let dinars = json!({"key": "k", "kind": "revenue", "amount": 12.345, "currency": "KWD"});
+        assert_eq!(read(&dinars, None, &rules()).unwrap()[0].money.unwrap().micros, 12_345_000);
         let lead = json!({"kind": "lead", "at": "2026-11-30T10:00:00+01:00"});
         assert_eq!(read(&lead, Some("form-9"), &rules()).unwrap()[0].key, "form-9");
         let two = json!([{"key": "a", "kind": "lead"}, {"key": "b", "kind": "lead"}]);
@@ -195,5 +207,6 @@ mod tests {
             assert!(read(&body, None, &rules()).is_err(), "{body}");
         }
         assert!(read(&json!({"key": "x\ny", "kind": "lead"}), None, &rules()).is_err());
+        assert!(read(&json!({"key": "x", "kind": "lead", "post": "Desk-Story"}), None, &rules()).is_err());
     }
 }
