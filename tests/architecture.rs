@@ -57,6 +57,7 @@ const CORNERS: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["edge/"]),
     ("tokio_tungstenite", &["edge/relay"]),
     ("k256", &["platform/nostr/event"]),
+    ("ring", &["platform/x/oauth1", "queue/signed/sshsig"]),
     ("sled", &["edge/sled_index", "edge/store"]),
     ("tokio", &["edge/", "daemon/", "app", "main.rs"]),
     ("csv", &["engage/outcomes"]),

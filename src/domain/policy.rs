@@ -122,6 +122,8 @@ pub struct Retry {
 pub enum ApprovalMode {
     /// `[post.approval]` with the digest of the content.
     Digest,
+    /// A signature beside the queue file, by somebody who is allowed to.
+    Signed,
     /// Being in the queue.
     None,
 }

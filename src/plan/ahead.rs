@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::time::since;
 use crate::domain::{Held, Month, PostId, State, Timestamp};
 use crate::ledger::view::{Account, Entry};
-use crate::queue::{Approval, Kind, Post};
+use crate::queue::{Kind, Post};
 
 use super::gates;
 use super::index::is_promotion;
@@ -241,7 +241,7 @@ impl Lane {
 
     /// Whether an approved post waits at all, for whatever reason.
     fn some_may_go_yet(&self) -> bool {
-        self.index.waiting().any(|post| post.approval == Approval::Approved && post.rare.trouble.is_none())
+        self.index.waiting().any(|post| post.approval.is_given() && post.rare.trouble.is_none())
     }
 
     fn holds(&self) -> BTreeMap<PostId, (Held, Option<String>)> {

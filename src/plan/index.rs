@@ -501,10 +501,11 @@ impl Index {
         if let Some((reason, why)) = item.extra.as_ref().and_then(|extra| extra.objection.as_ref()) {
             return Some((*reason, Some(cut(why))));
         }
+        let why = || post.rare.unapproved.as_deref().map(cut);
         match post.approval {
-            Approval::Approved => {}
-            Approval::NotApproved => return Some((Held::NotApproved, None)),
-            Approval::Stale => return Some((Held::ApprovalStale, None)),
+            Approval::Approved | Approval::Signed => {}
+            Approval::NotApproved => return Some((Held::NotApproved, why())),
+            Approval::Stale => return Some((Held::ApprovalStale, why())),
         }
         if item.later
             && let Some(moment) = post.rare.not_before.filter(|moment| *moment > self.clock)
@@ -934,7 +935,7 @@ impl Index {
     pub fn some_are_left(&self) -> bool {
         let promotion = !self.promotion_stuck && !self.ready[2].is_empty();
         let later = self.later.iter().filter_map(|(_, post)| post.as_ref());
-        let mut later = later.filter(|Ranked(post)| post.approval == Approval::Approved && post.rare.trouble.is_none());
+        let mut later = later.filter(|Ranked(post)| post.approval.is_given() && post.rare.trouble.is_none());
         self.in_line() > 0 || promotion || !self.fixed.is_empty() || !self.replies.is_empty() || later.next().is_some()
     }
 }

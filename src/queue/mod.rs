@@ -1,7 +1,7 @@
 //! The queue: text becomes approved posts, or faults with line and column.
 //!
-//! `parse` reads one file, `digest` says what approval is bound to, `approval` reads and writes it, [`Queue`] folds
-//! the files into one set of posts in which each id stands once.
+//! `parse` reads one file, `digest` says what approval is bound to, `approval` writes it into the file, `signed` reads it
+//! beside the file, [`Queue`] folds the files into one set of posts in which each id stands once.
 
 pub mod alike;
 pub mod approval;
@@ -11,6 +11,7 @@ pub mod parse;
 pub mod post;
 #[expect(clippy::module_inception, reason = "the queue is what this room is about")]
 pub mod queue;
+pub mod signed;
 
 pub use packed::Packed;
 pub use post::{Approval, Kind, Order, Post, Rare, Rarely, Trouble};

@@ -414,6 +414,8 @@ impl<'r, 'a, 't> Reader<'r, 'a, 't> {
         let digest = digest::digest(&written);
         let approval = match (self.around.approval, approved) {
             (ApprovalMode::None, _) => Approval::Approved,
+            // What is signed stands beside the file, and whoever knows that says so afterwards.
+            (ApprovalMode::Signed, _) => Approval::NotApproved,
             (ApprovalMode::Digest, Some(approved)) if approved == digest => Approval::Approved,
             // Whether the approval still holds can be told only when the file is back.
             (ApprovalMode::Digest, None) => Approval::NotApproved,
@@ -427,6 +429,7 @@ impl<'r, 'a, 't> Reader<'r, 'a, 't> {
             expires: body.expires,
             trouble: self.trouble.take(),
             media: std::mem::take(&mut self.media).into_iter().filter(|found| found.facts.is_some()).collect(),
+            unapproved: None,
         };
         let post = Post {
             id,
@@ -830,6 +833,10 @@ impl<'r, 'a, 't> Reader<'r, 'a, 't> {
         let value = table.get("approval")?;
         let table = self.faults.table("approval", value)?;
         self.check_keys(table, APPROVAL_KEYS, "in an approval");
+        if self.around.approval == ApprovalMode::Signed {
+            let hint = "take it out; cadenced approve --sign approves".to_owned();
+            self.faults.warning(value.span(), "this approval does not count: approvals are signed here", hint);
+        }
         self.line(table, "by");
         self.moment(table, "at");
         let Some(digest) = table.get("digest") else {

@@ -38,6 +38,8 @@ pub struct Rare {
     pub trouble: Option<Trouble>,
     /// What its media files are, where somebody has looked into them.
     pub media: Vec<FoundMedia>,
+    /// Why it is not approved, where there is more to say than that. The posts of a file share equal reasons.
+    pub unapproved: Option<Arc<str>>,
 }
 
 /// [`Rare`], for which only those posts pay that have some of it.
@@ -54,8 +56,15 @@ impl Deref for Rarely {
     type Target = Rare;
 
     fn deref(&self) -> &Rare {
-        static NOTHING: Rare =
-            Rare { series: None, at: None, not_before: None, expires: None, trouble: None, media: Vec::new() };
+        static NOTHING: Rare = Rare {
+            series: None,
+            at: None,
+            not_before: None,
+            expires: None,
+            trouble: None,
+            media: Vec::new(),
+            unapproved: None,
+        };
         self.0.as_deref().unwrap_or(&NOTHING)
     }
 }
@@ -88,9 +97,18 @@ pub struct Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Approval {
     Approved,
+    /// By a signature that is asked for again right before each intent.
+    Signed,
     NotApproved,
-    /// There is an approval, of other content.
+    /// There is an approval, of other content, or by a key whose time is over.
     Stale,
+}
+
+impl Approval {
+    /// Whether somebody has agreed, as far as is known now.
+    pub fn is_given(self) -> bool {
+        matches!(self, Self::Approved | Self::Signed)
+    }
 }
 
 /// What keeps one post from being published although its file can be read.
