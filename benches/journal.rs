@@ -244,6 +244,7 @@ fn life(n: usize) -> Vec<Record> {
         counts: true,
         body: String::new(),
         link: None,
+        by: None,
         frozen: serde_json::Value::Null,
         started: at(n),
     };

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{Digest, Fault, MediaItem, Timestamp};
+use crate::domain::{Digest, Fault, MediaItem, PostId, Timestamp};
 use crate::platform::contract::{Call, Failure, Media, Reply};
 use crate::queue::Post;
 
@@ -28,11 +28,25 @@ pub trait Caller: Send + Sync {
     fn call(&self, call: Call, timeout: Duration, done: Done<Result<Reply, Failure>>);
 }
 
-/// Reads media at the moment of sending.
+/// Reads what lies in the queue folder at the moment of sending.
 pub trait Shelf: Send + Sync {
     /// Opens each file once, reads and hashes it. `queue_file` is the queue file that names them, relative to the
     /// queue folder.
     fn gather(&self, queue_file: Arc<str>, items: Vec<MediaItem>, done: Done<Result<Vec<Media>, ShelfError>>);
+
+    /// Who has approved this by a signature, by what stands in the files now; or why nobody has whose word counts.
+    fn vouch(&self, claim: Claim, done: Done<Result<Arc<str>, String>>) {
+        done(Err(format!("nobody can tell who has signed {}", claim.post)));
+    }
+}
+
+/// What is said to be approved by a signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The queue file that holds it, relative to the queue folder.
+    pub queue_file: Arc<str>,
+    pub post: PostId,
+    pub digest: Digest,
 }
 
 /// Chance that nobody can foretell, for nonces and one-time codes. What must be the same after a restart is drawn

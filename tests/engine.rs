@@ -11,14 +11,15 @@ use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Spray, Unanswered,
 };
 use cadenced::domain::{
-    AccountId, Checkpoint, Content, DeliveryId, Digest, JsonText, MediaItem, Remote, SecretRef, State, Timestamp, time,
+    AccountId, Checkpoint, Content, DeliveryId, Digest, JsonText, MediaItem, PostId, Remote, SecretRef, State,
+    Timestamp, time,
 };
 use cadenced::engine::engine::{Mode, ResolveError};
 use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
 use cadenced::ledger::record::{Decision, Fact, Intent};
 use cadenced::ledger::store::CommitError;
 use cadenced::ledger::{Record, View};
-use cadenced::parts::{Inbox, ShelfError};
+use cadenced::parts::{Claim, Inbox, ShelfError};
 use cadenced::platform::contract::{
     Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, Failure, HttpReply, Media, Method, Next, Pace, Public,
     Purpose, Reading, Reply, Request, Secrets, Session, Step,
@@ -193,6 +194,7 @@ struct Bench {
     commits: VecDeque<(Ticket, Vec<Record>)>,
     calls: VecDeque<(Ticket, String)>,
     gathers: VecDeque<Ticket>,
+    claims: VecDeque<(Ticket, Claim)>,
     halted: Option<String>,
     durable: Vec<Record>,
     events: Vec<&'static str>,
@@ -268,6 +270,7 @@ impl Bench {
             commits: VecDeque::new(),
             calls: VecDeque::new(),
             gathers: VecDeque::new(),
+            claims: VecDeque::new(),
             halted: None,
             durable: Vec::new(),
             events: Vec::new(),
@@ -306,6 +309,20 @@ impl Bench {
         self.posts(file, posts);
     }
 
+    /// The file with its posts approved by a signature.
+    fn signed(&mut self, file: &str, toml: &str) {
+        let mut posts = posts(file, toml);
+        posts.iter_mut().for_each(|post| post.approval = Approval::Signed);
+        self.posts(file, posts);
+    }
+
+    /// The oldest question for a signature is answered.
+    fn vouched(&mut self, by: Result<&str, &str>) {
+        let (ticket, _) = self.claims.pop_front().expect("its signature is asked for");
+        self.tell(Event::Vouched { ticket, result: by.map(Into::into).map_err(Into::into) });
+        self.settle();
+    }
+
     fn tell(&mut self, event: Event) {
         self.engine.handle(event, self.now);
         while let Some(command) = self.engine.next_command() {
@@ -319,6 +336,7 @@ impl Bench {
                 }
                 Command::Call { .. } => panic!("no files here"),
                 Command::Gather { ticket, .. } => self.gathers.push_back(ticket),
+                Command::Vouch { ticket, claim } => self.claims.push_back((ticket, claim)),
                 Command::Log(event) => self.events.push(event.name()),
                 Command::Remember { .. } => unreachable!("nothing is recorded about people"),
                 Command::Halt { why } => self.halted = Some(why),
@@ -1029,6 +1047,77 @@ fn what_a_person_wants_sent_and_has_no_media_is_held() {
     // It is not asked for again and again, and waits for a person.
     assert_eq!((bench.gathers.len(), bench.state("p@a")), (0, "missed"));
     assert_eq!(bench.recorded(), ["missed", "resolved", "abandoned", "missed"]);
+}
+
+#[test]
+fn a_signature_is_asked_for_again_right_before_the_intent() {
+    let text = post("p", "hello", DOT);
+    let mut bench = Bench::ready("");
+    bench.signed("q.toml", &text);
+    bench.until("2026-06-01T09:00:00Z");
+    assert!(bench.claims.is_empty(), "its media come first");
+    bench.gathered(1);
+    assert_eq!((bench.intents().len(), bench.claims.len()), (0, 1), "nothing is begun before it is answered");
+    let digest = posts("q.toml", &text)[0].digest;
+    let claim = Claim { queue_file: "q.toml".into(), post: PostId::new("p").unwrap(), digest };
+    assert_eq!(bench.claims[0].1, claim);
+    bench.vouched(Ok("editor@example.org"));
+    let intents = bench.intents();
+    assert_eq!(intents.len(), 1);
+    assert_eq!(intents[0].by.as_deref(), Some("editor@example.org"), "who has approved it is on record");
+    assert_eq!((bench.claims.len(), bench.calls.len()), (0, 1), "it is asked once");
+}
+
+#[test]
+fn a_signature_that_does_not_count_any_more_holds_the_post_and_leaves_the_slot() {
+    let two = post("p", "hello", "") + &post("q", "other words", "");
+    let mut bench = Bench::ready("");
+    bench.signed("q.toml", &two);
+    bench.until("2026-06-01T09:00:00Z");
+    bench.vouched(Err("the key is not in allowed_signers"));
+    assert_eq!(bench.held("p@a"), "approval-stale: the key is not in allowed_signers");
+    bench.vouched(Ok("me"));
+    assert_eq!(bench.intents().len(), 1, "the slot is the other post's");
+    assert_eq!(bench.state("q@a"), "sending");
+    bench.replied("posted");
+    bench.settle();
+    // Looked at again, it is asked again.
+    bench.tell(Event::Chore(Chore::Runway));
+    bench.settle();
+    bench.until("2026-06-02T09:00:00Z");
+    bench.vouched(Ok("me"));
+    assert_eq!(bench.state("p@a"), "sending");
+}
+
+#[test]
+fn another_try_asks_for_the_signature_again_and_is_given_up_without_it() {
+    let mut bench = Bench::ready("");
+    bench.signed("q.toml", &post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.vouched(Ok("me"));
+    let (ticket, _) = bench.calls.pop_front().expect("a call");
+    bench.tell(Event::Replied { ticket, result: Err(Failure::NeverLeft("no address".into())) });
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "retrying");
+    bench.until("2026-06-01T09:10:00Z");
+    assert_eq!(bench.claims.len(), 1);
+    bench.vouched(Err("it has changed since me signed it"));
+    assert_eq!((bench.intents().len(), bench.calls.len()), (1, 0));
+    assert_eq!(bench.recorded(), ["intent", "retry", "abandoned", "slot-empty"]);
+    // It waits for its turn again, and is asked again then.
+    bench.until("2026-06-02T09:00:00Z");
+    bench.vouched(Err("it has changed since me signed it"));
+    assert_eq!(bench.held("p@a"), "approval-stale: it has changed since me signed it");
+}
+
+#[test]
+fn a_post_that_leaves_the_queue_while_its_signature_is_looked_at_is_not_begun() {
+    let mut bench = Bench::ready("");
+    bench.signed("q.toml", &post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.unapproved("q.toml", &post("p", "hello", ""));
+    bench.vouched(Ok("me"));
+    assert_eq!((bench.intents().len(), bench.state("p@a")), (0, "held"));
 }
 
 const DOT: &str = "media = [{ file = \"dot.png\", alt = \"a dot\" }]";

@@ -141,7 +141,7 @@ impl Bench {
                 Command::Call { ticket, call: Call::Http(request), .. } => {
                     self.calls.push_back((ticket, request.url.to_string()));
                 }
-                Command::Call { .. } | Command::Gather { .. } => panic!("no files here"),
+                Command::Call { .. } | Command::Gather { .. } | Command::Vouch { .. } => panic!("no files here"),
                 Command::Remember { .. } => panic!("nothing is recorded about people"),
                 Command::Halt { why } => panic!("{why}"),
                 Command::Log(_) => {}

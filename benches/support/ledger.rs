@@ -34,6 +34,7 @@ pub fn life(n: usize, account: &str, at: Timestamp) -> Vec<Record> {
         counts: true,
         body: body(n, account),
         link: None,
+        by: None,
         frozen: null.clone(),
         started: at,
     };

@@ -328,6 +328,7 @@ mod tests {
             counts: true,
             body: String::new(),
             link: None,
+            by: None,
             frozen: Value::Null,
             started: at("2026-12-01T08:00:00Z"),
         };

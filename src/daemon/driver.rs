@@ -341,6 +341,11 @@ impl Driver {
                     let done = Box::new(move |result| handle.event(Event::Gathered { ticket, result }));
                     parts.shelf.gather(queue_file, items, done);
                 }
+                Command::Vouch { ticket, claim } => {
+                    let handle = handle.clone();
+                    let done = Box::new(move |result| handle.event(Event::Vouched { ticket, result }));
+                    parts.shelf.vouch(claim, done);
+                }
                 Command::Remember { ticket, records } => {
                     let handle = handle.clone();
                     let done = Box::new(move |result| handle.event(Event::Remembered { ticket, result }));

@@ -17,7 +17,7 @@ use crate::parts::ShelfError;
 use crate::plan::{Choice, draw};
 use crate::platform::contract::{Adapter, Failure, Job, Media, Reply};
 use crate::queue::digest::{Body, content};
-use crate::queue::{Approval, Kind, Post};
+use crate::queue::{Kind, Post};
 use crate::telemetry::events::{Event as LogEvent, quote};
 
 use super::desk::{Beginning, Work};
@@ -182,7 +182,7 @@ impl Engine {
         }
         let post = self.posts.get(&delivery.post).filter(|post| post.to.contains(&delivery.account)).cloned();
         let wanted = post.filter(|post| {
-            post.approval == Approval::Approved
+            post.approval.is_given()
                 && post.rare.trouble.is_none()
                 && prior.as_ref().is_none_or(|open| open.intent.digest == post.digest)
         });
@@ -218,7 +218,17 @@ impl Engine {
         }
         self.begin(
             &delivery.account,
-            Beginning { post: Some(post), body, content, slot, fixed: true, prior, found: false, begun: None },
+            Beginning {
+                post: Some(post),
+                body,
+                content,
+                slot,
+                fixed: true,
+                prior,
+                found: false,
+                begun: None,
+                by: None,
+            },
             now,
         );
     }
@@ -229,7 +239,8 @@ impl Engine {
         let body = prior.intent.body.clone();
         let (content, slot) = (content(&body, &delivery.account), prior.intent.slot);
         let prior = Some(prior);
-        let beginning = Beginning { post: None, body, content, slot, fixed: true, prior, found: false, begun: None };
+        let beginning =
+            Beginning { post: None, body, content, slot, fixed: true, prior, found: false, begun: None, by: None };
         self.begin(&delivery.account, beginning, now);
     }
 
@@ -252,7 +263,8 @@ impl Engine {
         let body = prior.intent.body.clone();
         let content = content(&body, &delivery.account);
         let (slot, begun) = (prior.intent.slot, Some(prior.begun));
-        let beginning = Beginning { post, body, content, slot, fixed: true, prior: Some(prior), found: true, begun };
+        let beginning =
+            Beginning { post, body, content, slot, fixed: true, prior: Some(prior), found: true, begun, by: None };
         self.begin(&delivery.account, beginning, now);
     }
 
@@ -339,7 +351,7 @@ impl Engine {
         let prior = None;
         self.begin(
             account,
-            Beginning { post: Some(post), body, content, slot, fixed, prior, found: false, begun: None },
+            Beginning { post: Some(post), body, content, slot, fixed, prior, found: false, begun: None, by: None },
             now,
         );
     }
@@ -385,12 +397,24 @@ impl Engine {
             ShelfError::Changed { .. } => Held::ApprovalStale,
             ShelfError::Unreadable { .. } | ShelfError::NotServed(_) => Held::MediaMissing,
         };
+        self.not_begun(account, beginning, reason, error.to_string(), now);
+    }
+
+    /// A reason not to begin that only showed when the post's turn had come: it is held.
+    pub(super) fn not_begun(
+        &mut self,
+        account: &AccountId,
+        beginning: Beginning,
+        reason: Held,
+        why: String,
+        now: Timestamp,
+    ) {
         let Some(post) = beginning.post else { return };
-        self.object(&post, account, reason, error.to_string());
+        self.object(&post, account, reason, why.clone());
         let delivery = DeliveryId::new(post.id.clone(), account.clone());
         let owed = self.entry(&delivery).filter(|entry| entry.state.is_open()).map(|entry| entry.attempts);
         if let Some(attempt) = owed {
-            self.give_up(&delivery, attempt, error.to_string(), now);
+            self.give_up(&delivery, attempt, why, now);
             return;
         }
         self.advance(account, now);
@@ -407,8 +431,13 @@ impl Engine {
             return;
         };
         let delivery = DeliveryId::new(post_id, account.clone());
-        if !beginning.found && !self.may_still_begin(&delivery, &beginning, now) {
-            return self.advance(account, now);
+        if !beginning.found {
+            if !self.may_still_begin(&delivery, &beginning, now) {
+                return self.advance(account, now);
+            }
+            if let Some(claim) = self.claim(&delivery, &beginning) {
+                return self.ask_who_approved(account, claim, beginning, media);
+            }
         }
         let Some(intent) = self.intent(&delivery, &mut beginning, now) else { return };
         beginning.content = with_link(&beginning.content, intent.link.clone()).into_owned();
@@ -446,7 +475,7 @@ impl Engine {
     /// Whether the queue still holds this content, approved.
     fn is_wanted(&self, delivery: &DeliveryId, digest: &Digest) -> bool {
         self.posts.get(&delivery.post).is_some_and(|post| {
-            post.to.contains(&delivery.account) && post.digest == *digest && post.approval == Approval::Approved
+            post.to.contains(&delivery.account) && post.digest == *digest && post.approval.is_given()
         })
     }
 
@@ -461,7 +490,7 @@ impl Engine {
             return true;
         }
         let (Some(post), Some(chosen)) = (self.posts.get(&delivery.post), &beginning.post) else { return false };
-        let same = post.digest == chosen.digest && post.approval == Approval::Approved && post.rare.trouble.is_none();
+        let same = post.digest == chosen.digest && post.approval.is_given() && post.rare.trouble.is_none();
         // What is out in part is carried on.
         let untouched = beginning.prior.as_ref().is_none_or(|open| open.published == 0);
         let expired = untouched && post.rare.expires.is_some_and(|expires| expires <= now);
@@ -477,7 +506,8 @@ impl Engine {
                 // Records of earlier versions do not tell where they began; this attempt begins here.
                 host = host.or_else(|| self.desks.get(&delivery.account).map(|desk| desk.setup.adapter.host()));
             }
-            return Some(Intent { attempt, fixed: true, host, ..open.intent.clone() });
+            let by = beginning.by.as_deref().map(Into::into).or_else(|| open.intent.by.clone());
+            return Some(Intent { attempt, fixed: true, host, by, ..open.intent.clone() });
         }
         let post = beginning.post.as_ref()?;
         let desk = self.desks.get(&delivery.account)?;
@@ -500,6 +530,7 @@ impl Engine {
             body: std::mem::take(&mut beginning.body),
             link,
             frozen,
+            by: beginning.by.as_deref().map(Into::into),
             started: now,
         })
     }
@@ -552,7 +583,7 @@ impl Engine {
                 let intent = self.view.entry(delivery.id()).and_then(|entry| entry.open.as_ref());
                 let digest = intent.map(|open| open.intent.digest);
                 let post = self.posts.get(&delivery.id().post).filter(|post| post.to.contains(account));
-                match post.filter(|post| post.approval == Approval::Approved && Some(post.digest) == digest) {
+                match post.filter(|post| post.approval.is_given() && Some(post.digest) == digest) {
                     Some(_) => delivery.publish_after_all(),
                     None => delivery.only_settle(),
                 }

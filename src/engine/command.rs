@@ -7,6 +7,7 @@ use crate::domain::{AccountId, MediaItem};
 use crate::engage;
 use crate::ledger::Record;
 use crate::ledger::store::Room;
+use crate::parts::Claim;
 use crate::platform::contract::Call;
 use crate::telemetry::events::Event as LogEvent;
 
@@ -23,6 +24,8 @@ pub enum Command {
     Call { ticket: Ticket, account: AccountId, call: Call, timeout: Duration },
     /// Read and hash media; then [`super::Event::Gathered`].
     Gather { ticket: Ticket, queue_file: Arc<str>, items: Vec<MediaItem> },
+    /// Look who has approved this by a signature; then [`super::Event::Vouched`].
+    Vouch { ticket: Ticket, claim: Claim },
     /// Record these about people; then [`super::Event::Remembered`].
     Remember { ticket: Ticket, records: Vec<engage::Record> },
     /// Print a line of the log.

@@ -9,7 +9,7 @@ use crate::deliver::{Delivery, Probe};
 use crate::domain::{Content, Origin, PostId, Timestamp};
 use crate::ledger::view::{Head, Open};
 use crate::plan::Lane;
-use crate::platform::contract::Session;
+use crate::platform::contract::{Media, Session};
 use crate::queue::Post;
 use crate::queue::digest::Body;
 
@@ -86,6 +86,12 @@ pub(super) enum Work {
         ticket: Ticket,
         looking: Box<Looking>,
     },
+    /// It is looked whether the signature that it was approved by still counts.
+    Vouching {
+        ticket: Ticket,
+        beginning: Box<Beginning>,
+        media: Vec<Media>,
+    },
     /// The intent is on its way into the ledger.
     Intending {
         ticket: Ticket,
@@ -134,6 +140,8 @@ pub(super) struct Beginning {
     pub found: bool,
     /// When the attempt that was found began.
     pub begun: Option<Timestamp>,
+    /// Who has approved it, where that was asked for again.
+    pub by: Option<Arc<str>>,
 }
 
 impl Desk {
@@ -203,7 +211,7 @@ impl Desk {
     pub fn begins(&self, post: &PostId) -> bool {
         let chosen = |beginning: &Beginning| beginning.post.as_ref().is_some_and(|chosen| chosen.id == *post);
         match &self.work {
-            Work::Gathering { beginning, .. } => chosen(beginning),
+            Work::Gathering { beginning, .. } | Work::Vouching { beginning, .. } => chosen(beginning),
             Work::Looking { looking, .. } => chosen(&looking.beginning),
             Work::Intending { delivery, .. } => delivery.id().post == *post,
             Work::Idle | Work::Delivering { .. } | Work::Parked { .. } => false,
@@ -220,7 +228,7 @@ impl Desk {
     pub fn is_in_flight(&self) -> bool {
         match &self.work {
             Work::Idle | Work::Parked { .. } => false,
-            Work::Gathering { .. } | Work::Looking { .. } | Work::Intending { .. } => true,
+            Work::Gathering { .. } | Work::Looking { .. } | Work::Vouching { .. } | Work::Intending { .. } => true,
             Work::Delivering { delivery, ticket, keeping } => {
                 ticket.is_some() || *keeping || delivery.sleeps_until().is_none()
             }

@@ -216,6 +216,7 @@ impl Engine {
             Event::Committed { ticket, result } => self.committed(ticket, result, now),
             Event::Replied { ticket, result } => self.replied(ticket, result, now),
             Event::Gathered { ticket, result } => self.gathered(ticket, result, now),
+            Event::Vouched { ticket, result } => self.vouched(ticket, result, now),
             Event::Remembered { ticket, result } => self.remembered(ticket, result, now),
             Event::Trimmed(retention) => {
                 if let Some(watch) = &mut self.watch {

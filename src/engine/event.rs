@@ -33,6 +33,11 @@ pub enum Event {
         ticket: Ticket,
         result: Result<Vec<Media>, ShelfError>,
     },
+    /// The signature was looked at: who has approved it, or why nobody has.
+    Vouched {
+        ticket: Ticket,
+        result: Result<Arc<str>, String>,
+    },
     /// Records about people are durable, or are not.
     Remembered {
         ticket: Ticket,

@@ -9,7 +9,7 @@
 //! `public` holds posts whose files a platform would not find; `private` keeps out of the ledger what a platform has handed
 //! out for us alone; `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one
 //! account; `tokens` keeps what a refresh has given through crashes; `ends` announces what ends by itself; `spending` what calls
-//! cost; `sweeps` looks at what has become of posts; `empties` says empty slots that follow each other closely as one.
+//! cost; `vouched` asks for a signature once more; `sweeps` looks at what has become of posts; `empties` says empty slots that follow each other closely as one.
 //!
 //! Invariants:
 //! - A record is applied to the view, and announced, only when it is durable.
@@ -38,6 +38,7 @@ mod spending;
 mod spray;
 mod sweeps;
 mod tokens;
+mod vouched;
 
 pub use command::{Command, Ticket};
 pub use engine::{Engine, Mode, ResolveError};

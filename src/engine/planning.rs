@@ -130,7 +130,7 @@ impl Engine {
             let delivered = self.entry(&delivery).is_some_and(|entry| {
                 matches!(entry.state, State::Delivered { .. })
                     && entry.digest.is_some_and(|sent| sent != post.digest)
-                    && post.approval == Approval::Approved
+                    && post.approval.is_given()
             });
             if delivered {
                 self.log(LogEvent::PostChangedAfterDelivery { delivery, digest: post.digest.to_string() });
@@ -143,7 +143,7 @@ impl Engine {
         for account in post.to.iter() {
             let delivery = DeliveryId::new(post.id.clone(), account.clone());
             let Some(intended) = self.entry(&delivery).and_then(|entry| entry.open.as_ref()) else { continue };
-            let wanted = intended.intent.digest == post.digest && post.approval == Approval::Approved;
+            let wanted = intended.intent.digest == post.digest && post.approval.is_given();
             match self.desks.get_mut(account).map(|desk| &mut desk.work) {
                 Some(Work::Delivering { delivery: attempt, .. } | Work::Parked { delivery: attempt })
                     if *attempt.id() == delivery =>
@@ -155,7 +155,9 @@ impl Engine {
                     }
                 }
                 // What is about to begin is looked at again when it does.
-                Some(Work::Gathering { .. } | Work::Looking { .. } | Work::Intending { .. }) => {}
+                Some(
+                    Work::Gathering { .. } | Work::Looking { .. } | Work::Vouching { .. } | Work::Intending { .. },
+                ) => {}
                 _ if wanted => {}
                 _ => self.abandon(&delivery, now),
             }

@@ -263,6 +263,9 @@ pub struct Intent {
     /// says by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+    /// Who has approved it, where approvals are signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// What the adapter froze before the first attempt: all that a repeat must send unchanged.
     pub frozen: Value,
     /// When the first attempt on this content began.

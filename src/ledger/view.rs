@@ -1080,6 +1080,7 @@ mod tests {
             counts: true,
             body: String::new(),
             link: None,
+            by: None,
             frozen: json!(null),
             started: at(0),
         }

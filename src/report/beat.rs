@@ -262,6 +262,7 @@ mod tests {
             counts: slot.is_some(),
             body: String::new(),
             link: None,
+            by: None,
             frozen: serde_json::Value::Null,
             started: at("2026-06-01T00:00:00Z"),
         }))

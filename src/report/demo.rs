@@ -188,6 +188,7 @@ impl Teller {
             counts: true,
             body: body.to_string(),
             link: None,
+            by: None,
             frozen: serde_json::Value::Null,
             started: at,
         };

@@ -47,6 +47,7 @@ impl Told {
             counts: slot.is_some(),
             body: about.into(),
             link: None,
+            by: None,
             frozen: serde_json::Value::Null,
             started: moment,
         };

@@ -123,6 +123,7 @@ pub fn intent(delivery: &str, attempt: u32, second: i64) -> Fact {
         counts: true,
         body: String::new(),
         link: None,
+        by: None,
         frozen: json!({"created": "2027-01-15T08:00:00Z"}),
         started: at(second),
     }))

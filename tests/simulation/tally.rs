@@ -32,7 +32,7 @@ const KINDS: &[(&str, &[&str])] = &[
         &["status 403", "status 422", "throttled", "tokens expired", "token revoked", "token accepted again"],
     ),
     ("the disk", &["batch refused", "disk full", "batch lost in a crash", "batch kept and not acknowledged"]),
-    ("media", &["media gone for a moment", "media changed", "public folder empty"]),
+    ("media", &["media gone for a moment", "media changed", "public folder empty", "signers gone for a moment"]),
     (
         "the queue",
         &[

@@ -12,9 +12,9 @@ use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
 use cadenced::ledger::record::{Decision, Fact};
 use cadenced::ledger::store::{CommitError, Room};
 use cadenced::ledger::{Record, View, view};
-use cadenced::parts::{Inbox, ShelfError};
+use cadenced::parts::{Claim, Inbox, ShelfError};
 use cadenced::platform::contract::{Adapter, Call, Entry, Failure, HeaderValue, Reply, Twin};
-use cadenced::queue::Approval;
+use cadenced::queue::{Approval, Post};
 use cadenced::telemetry::events::{Event as LogEvent, Level};
 
 use crate::simulated::arrows;
@@ -515,9 +515,30 @@ impl World {
         if self.sabotage == Some(Sabotage::ApprovalIgnored) {
             posts.iter_mut().for_each(|post| post.approval = Approval::Approved);
         }
+        // Every second post is approved by a signature.
+        let signed =
+            |post: &Post| post.approval == Approval::Approved && post.id.as_str().ends_with(['1', '3', '5', '7', '9']);
+        posts.iter_mut().filter(|post| signed(post)).for_each(|post| post.approval = Approval::Signed);
         let faults = good.map(|_| wrong(file)).into_iter().collect();
         self.told.insert(file.clone(), plans);
         Inbox::File { file: file.clone(), posts: Some(posts), faults }
+    }
+
+    /// Whether a signature counts, by the files as they are and not as the engine was told of them.
+    fn vouch(&mut self, ticket: Ticket, claim: &Claim) {
+        let calm = self.now >= self.faults_end;
+        let signed = |plan: &PostPlan| *plan.id() == claim.post && plan.is_signed(&claim.digest);
+        let holds = self.files.get(&claim.queue_file).is_some_and(|plans| plans.iter().any(signed));
+        let result = if !calm && self.chance.permille(self.weather.edits / 4) {
+            self.report.count("signers gone for a moment");
+            Err("allowed_signers cannot be read".into())
+        } else if holds {
+            Ok("editor@example.org".into())
+        } else {
+            Err(format!("{} is not signed", claim.post))
+        };
+        let (life, span) = (self.life, self.millis(10));
+        self.later(span, Coming::Told { life, event: Event::Vouched { ticket, result } });
     }
 
     /// A file was written.
@@ -706,6 +727,7 @@ impl World {
                 let (life, span) = (self.life, self.millis(10));
                 self.later(span, Coming::Told { life, event: Event::Gathered { ticket, result } });
             }
+            Command::Vouch { ticket, claim } => self.vouch(ticket, &claim),
             Command::Log(event) => {
                 self.say(|| format!("{} {}", event.name(), serde_json::to_string(&event).unwrap()));
                 if matches!(&event, LogEvent::DeliveryHeld { reason, .. } if reason == "budget") {

@@ -230,6 +230,7 @@ impl World {
             counts: post.kind == Kind::Post,
             body: String::new(),
             link: None,
+            by: None,
             frozen: Value::Null,
             started: now,
         };

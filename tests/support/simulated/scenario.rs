@@ -136,6 +136,11 @@ impl PostPlan {
         self.approved && self.read.digest == *digest && self.read.to.contains(account)
     }
 
+    /// Whether somebody has signed this content.
+    pub fn is_signed(&self, digest: &Digest) -> bool {
+        self.approved && self.read.digest == *digest
+    }
+
     /// No moment is asked for any more.
     pub fn forget_times(&mut self) {
         let timed = |line: &&str| ["at = ", "not_before = ", "expires = "].iter().any(|key| line.starts_with(key));
