@@ -23,7 +23,7 @@ const LONG: Duration = Duration::from_secs(60);
 /// Queue files of these tests: one word a line is a post's id, `media PATH` names a file whose digest becomes part of
 /// the posts, and a line `broken` spoils all.
 fn reader() -> Reader {
-    Box::new(|file, bytes, digest_of| {
+    Reader::new(|file, bytes, digest_of| {
         let text = String::from_utf8_lossy(bytes);
         let mut about = String::new();
         for path in text.lines().filter_map(|line| line.strip_prefix("media ")) {

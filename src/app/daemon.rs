@@ -23,6 +23,7 @@ use crate::edge::media::MediaShelf;
 use crate::edge::people::PeopleStore;
 use crate::edge::relay::Relays;
 use crate::edge::signals::{self, Wish};
+use crate::edge::signatures::SignersPath;
 use crate::edge::store::{self, Progress, Store};
 use crate::edge::{files, manager, secrets};
 use crate::engine::{Chore, Engine, Event, Mode};
@@ -133,20 +134,21 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     let _chores = chores(&loaded, runtime.handle(), &handle, (&store, people.as_ref()), weekly, &printer)
         .map_err(|error| Failure::new(Kind::ConfigRefused, error))?;
     let manager: Arc<dyn Manager> = manager::find().into();
-    follow_reloads(
-        reloads,
-        runtime.handle(),
-        config.to_path_buf(),
-        &loaded.settings,
-        &printer,
-        (&handle, &watcher, &doorkeeper),
-        manager.clone(),
-    );
+    let signers = SignersPath::default();
+    signers.set(loaded.settings.queue.signers().map(Path::to_path_buf));
+    let reloaded = Reloaded {
+        handle: handle.clone(),
+        watcher: watcher.clone(),
+        doorkeeper,
+        signers: signers.clone(),
+        manager: manager.clone(),
+    };
+    follow_reloads(reloads, runtime.handle(), config.to_path_buf(), &loaded.settings, &printer, reloaded);
 
     let parts = Parts {
         clock: Arc::new(clock),
         caller,
-        shelf: Arc::new(MediaShelf::new(runtime.handle().clone(), loaded.settings.queue.path.clone())),
+        shelf: Arc::new(MediaShelf::new(runtime.handle().clone(), loaded.settings.queue.path.clone(), signers)),
         ledger,
         people: people.clone().map(|people| people as _),
         log: {
@@ -272,6 +274,15 @@ fn chores(
     Chores::start(runtime, all)
 }
 
+/// Who is told of another configuration.
+struct Reloaded {
+    handle: Handle,
+    watcher: Arc<Watcher>,
+    doorkeeper: Arc<Doorkeeper>,
+    signers: SignersPath,
+    manager: Arc<dyn Manager>,
+}
+
 /// SIGHUP: the configuration is read again, off the runtime's own threads, and put into force when it can be used.
 fn follow_reloads(
     reloads: std::sync::mpsc::Receiver<()>,
@@ -279,10 +290,10 @@ fn follow_reloads(
     config: PathBuf,
     running: &Settings,
     printer: &Arc<Printer>,
-    (handle, watcher, doorkeeper): (&Handle, &Arc<Watcher>, &Arc<Doorkeeper>),
-    manager: Arc<dyn Manager>,
+    reloaded: Reloaded,
 ) {
-    let (printer, handle, watcher, doorkeeper) = (printer.clone(), handle.clone(), watcher.clone(), doorkeeper.clone());
+    let Reloaded { handle, watcher, doorkeeper, signers, manager } = reloaded;
+    let printer = printer.clone();
     let (started_with, mut in_force) = (running.clone(), running.clone());
     runtime.spawn_blocking(move || {
         while reloads.recv().is_ok() {
@@ -324,6 +335,7 @@ fn follow_reloads(
             in_force = settings.clone();
             doorkeeper.reload(token, settings);
             handle.event(Event::Configured(setups));
+            signers.set(settings.queue.signers().map(Path::to_path_buf));
             watcher.set_reader(reader(&loaded));
             watcher.rescan();
         }

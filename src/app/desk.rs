@@ -322,14 +322,18 @@ pub fn store_refused(error: OpenError) -> Failure {
 pub fn reader(loaded: &Loaded) -> Reader {
     let accounts: BTreeSet<AccountId> = loaded.settings.accounts.keys().cloned().collect();
     let approval = loaded.settings.queue.approval;
-    Box::new(
+    let reader = Reader::new(
         move |file: &Arc<str>,
               bytes: &[u8],
               media: &mut dyn FnMut(&str) -> Result<crate::domain::FoundMedia, String>| {
             let mut around = parse::Surroundings { approval, accounts: Some(&accounts), media };
             parse::read(file, bytes, &mut around)
         },
-    )
+    );
+    match loaded.settings.queue.signers() {
+        Some(path) => reader.signed_by(path.to_path_buf()),
+        None => reader,
+    }
 }
 
 /// An engine that knows configuration, queue and ledger, and does nothing.

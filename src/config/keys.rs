@@ -62,8 +62,8 @@ keys! {
         "accounts" = Holds::Accounts, "The places to publish, each by an id of your own.";
     QUEUE:
         "path" = Holds::Path, "Folder of *.toml files, read recursively in name order. Default: queue.";
-        "approval" = Holds::OneOf(&["digest", "signed", "none"]), "What counts as approval: \"digest\" (default) binds it to the exact content; \"none\" takes presence in the queue for it; \"signed\" is not built into this version.";
-        "allowed_signers" = Holds::Path, "Signers in OpenSSH format, for \"signed\". Has no effect in this version.";
+        "approval" = Holds::OneOf(&["digest", "signed", "none"]), "What counts as approval: \"digest\" (default) binds it to the exact content; \"signed\" wants a signature of it beside the queue file; \"none\" takes presence in the queue for it.";
+        "allowed_signers" = Holds::Path, "For \"signed\": the file of those whose signatures count, in the form of OpenSSH's allowed_signers.";
     STORE:
         "path" = Holds::Path, "Folder of the ledger. Default: $STATE_DIRECTORY/store, else /var/lib/cadenced/store.";
         "seal" = Holds::Secret, "Secret of 32 characters or more, with which tokens that must outlive the daemon are sealed. Needed by platforms whose refresh uses up the token it is made with.";

@@ -185,31 +185,33 @@ impl<'t> Reader<'_, 't> {
     }
 
     fn queue(&mut self, root: &DeTable<'t>) -> QueueSettings {
-        let mut queue = QueueSettings { path: self.base.join("queue"), approval: ApprovalMode::Digest };
+        let mut queue =
+            QueueSettings { path: self.base.join("queue"), approval: ApprovalMode::Digest, allowed_signers: None };
         let Some(table) = self.section(root, "queue", keys::QUEUE) else { return queue };
         if let Some(path) = self.path(table, "path") {
             queue.path = path;
         }
         if let Some(value) = table.get("approval") {
-            let modes = [("digest", Some(ApprovalMode::Digest)), ("none", Some(ApprovalMode::None)), ("signed", None)];
-            match self.faults.one_of("approval", value, &modes) {
-                Some(Some(mode)) => queue.approval = mode,
-                Some(None) => self.faults.error(
-                    value.span(),
-                    "signed approvals are not built into this version",
-                    "use \"digest\"".to_owned(),
-                ),
-                None => {}
-            }
+            let modes =
+                [("digest", ApprovalMode::Digest), ("signed", ApprovalMode::Signed), ("none", ApprovalMode::None)];
+            queue.approval = self.faults.one_of("approval", value, &modes).unwrap_or(queue.approval);
         }
-        if let Some(value) = table.get("allowed_signers")
-            && self.faults.text("allowed_signers", value).is_some()
-        {
-            self.faults.warning(
-                value.span(),
-                "\"allowed_signers\" has no effect: signed approvals are not built into this version",
-                None,
-            );
+        queue.allowed_signers = self.path(table, "allowed_signers");
+        let named = table.get("allowed_signers").map(|value| value.span());
+        match (queue.approval, table.get("approval"), named, &queue.allowed_signers) {
+            (ApprovalMode::Signed, Some(value), None, _) => {
+                let hint = "add allowed_signers = \"FILE\", with a line for each key that may approve".to_owned();
+                self.faults.error(value.span(), "nothing says whose signatures count", hint);
+            }
+            (ApprovalMode::Signed, _, Some(span), Some(path)) if path.starts_with(&queue.path) => {
+                let reason = "whoever may write to the queue folder can let anybody sign: this file lies in it";
+                self.faults.warning(span, reason, "keep it elsewhere".to_owned());
+            }
+            (ApprovalMode::Signed, ..) | (_, _, None, _) => {}
+            (_, _, Some(span), _) => {
+                let reason = "\"allowed_signers\" has no effect: approvals are not signed here";
+                self.faults.warning(span, reason, "set approval = \"signed\", or take it out".to_owned());
+            }
         }
         queue
     }

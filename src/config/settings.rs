@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -37,6 +37,15 @@ pub struct Settings {
 pub struct QueueSettings {
     pub path: PathBuf,
     pub approval: ApprovalMode,
+    /// Whose signatures count; named where approvals are signed.
+    pub allowed_signers: Option<PathBuf>,
+}
+
+impl QueueSettings {
+    /// Where those stand whose signatures count, if approvals are signed.
+    pub fn signers(&self) -> Option<&Path> {
+        self.allowed_signers.as_deref().filter(|_| self.approval == ApprovalMode::Signed)
+    }
 }
 
 /// The secret that tokens in the store are sealed with.

@@ -218,6 +218,14 @@ fn regular(stat: &Stat) -> io::Result<Stamp> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, why))
 }
 
+/// The stamp of the file at a path of the configuration's, whatever kind of file it is.
+///
+/// # Errors
+/// As the operating system says.
+pub fn stamp_of(path: &Path) -> io::Result<Stamp> {
+    Ok(Stamp::of(&rustix::fs::stat(path)?))
+}
+
 /// Reads a regular file by its path, at most `limit` bytes. Never waits for a pipe or a device.
 ///
 /// # Errors

@@ -16,9 +16,11 @@ use sha2::Digest as _;
 use tokio::runtime::Handle;
 
 use super::beneath::{self, Folder, FolderPath, Stamp};
+use super::clock::SystemClock;
 use super::film;
+use super::signatures::{self, SignersPath};
 use crate::domain::{Digest, FoundMedia, MediaFacts, MediaItem, limits};
-use crate::parts::{Done, Shelf, ShelfError};
+use crate::parts::{Claim, Clock as _, Done, Shelf, ShelfError};
 use crate::platform::contract::Media;
 
 /// How much of a file is held while its digest is taken.
@@ -89,11 +91,13 @@ pub fn look(queue: &std::path::Path, queue_file: &str, path: &str) -> Result<Fou
 pub struct MediaShelf {
     runtime: Handle,
     queue: FolderPath,
+    signers: SignersPath,
 }
 
 impl MediaShelf {
-    pub fn new(runtime: Handle, queue: PathBuf) -> Self {
-        Self { runtime, queue: FolderPath(queue) }
+    /// `signers` is where those stand whose signatures count.
+    pub fn new(runtime: Handle, queue: PathBuf, signers: SignersPath) -> Self {
+        Self { runtime, queue: FolderPath(queue), signers }
     }
 }
 
@@ -104,6 +108,13 @@ impl Shelf for MediaShelf {
         let work = self.runtime.spawn_blocking(move || gather(&queue, &queue_file, items));
         // Bytes that nobody has looked into before may make a reader of headers panic: that is an answer, too.
         let broken = move |_| Err(ShelfError::Unreadable { file: first, why: "reading it failed".into() });
+        self.runtime.spawn(async move { done(work.await.unwrap_or_else(broken)) });
+    }
+
+    fn vouch(&self, claim: Claim, done: Done<Result<Arc<str>, String>>) {
+        let (queue, signers) = (self.queue.clone(), self.signers.clone());
+        let work = self.runtime.spawn_blocking(move || signatures::vouch(&queue, &signers, &claim, SystemClock.now()));
+        let broken = |_| Err("looking at the signature failed".into());
         self.runtime.spawn(async move { done(work.await.unwrap_or_else(broken)) });
     }
 }

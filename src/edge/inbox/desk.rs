@@ -12,8 +12,11 @@ use crate::domain::{Digest, Fault, FoundMedia, Place, Timestamp, limits};
 use crate::edge::beneath::{self, Folder, FolderPath, Stamp};
 use crate::edge::clock::SystemClock;
 use crate::edge::media::Hasher;
+use crate::edge::signatures::{self, Watched};
 use crate::parts::{Clock, Inbox};
 use crate::queue::Post;
+use crate::queue::parse::Reading;
+use crate::queue::signed::{Allowed, Verdict, beside, judge};
 
 /// A file that was written more recently than this is probably still being written.
 const FRESH: Duration = Duration::from_millis(100);
@@ -45,7 +48,7 @@ pub enum Patience {
 /// What a look has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
-    /// Files are being written: look again after this.
+    /// Files are being written, or the time of somebody who signs comes or ends: look again after this.
     pub again: Option<Duration>,
     /// The folder could not be read.
     pub lost: bool,
@@ -77,6 +80,10 @@ struct Known {
     said: Option<Digest>,
     /// The media it names, as they were.
     media: Box<[(Box<str>, Seen)]>,
+    /// What is signed beside it is to be judged again: by others who may sign, or because a key's time has come or gone.
+    rejudge: bool,
+    /// When that is, if it is known.
+    turns_at: Option<Timestamp>,
     /// Whether a message has brought posts.
     in_force: bool,
     /// The content that is kept as its last good version.
@@ -133,6 +140,11 @@ impl Desk {
         self.hasher = Hasher::default();
     }
 
+    /// Whether those who may sign are others than when the folder was looked at.
+    pub fn has_other_signers(&self) -> bool {
+        self.reader.signers.as_ref().is_some_and(Watched::has_moved)
+    }
+
     /// Looks at the folder once and says what has changed. `each` may break off, and is not called any more then.
     pub fn look(&mut self, depth: Depth, patience: Patience, each: &mut dyn FnMut(Inbox) -> ControlFlow<()>) -> Look {
         let (folder, found) = match self.queue.open().and_then(|folder| scan(&folder).map(|found| (folder, found))) {
@@ -140,8 +152,17 @@ impl Desk {
             Err(error) => return self.lose(&error, each),
         };
         self.lost = None;
+        let now = self.clock.now();
+        let others = self.reader.signers.as_mut().is_some_and(|signers| signers.refresh(|stamp| !is_fresh(stamp, now)));
+        for known in self.files.values_mut() {
+            known.rejudge |= others || known.turns_at.is_some_and(|at| at <= now);
+        }
         let mut look = Look { again: None, lost: false };
         let _ = self.go_through(&folder, &found, depth, patience, &mut look, each);
+        let next = self.files.values().filter_map(|known| known.turns_at).filter(|at| *at > now).min();
+        if let Some(next) = next.map(|at| at.duration_since(now).unsigned_abs()) {
+            look.again = Some(look.again.unwrap_or(next).min(next));
+        }
         if let Some(keep) = &mut self.keep {
             keep.settle();
         }
@@ -229,12 +250,13 @@ impl Desk {
         let said = Digest::of(why.as_bytes());
         let known = self.files.entry(file.clone()).or_default();
         (known.stamp, known.waiting) = (None, None);
-        if known.said == Some(said) {
+        let rejudge = std::mem::take(&mut known.rejudge);
+        if known.said == Some(said) && !rejudge {
             return None;
         }
         known.said = Some(said);
         let faults = vec![Fault::error(Place::file(file), why).with_hint(hint)];
-        let posts = self.last_good(folder, file, false);
+        let posts = self.last_good(folder, file, rejudge);
         Some(Inbox::File { file: file.clone(), posts, faults })
     }
 
@@ -251,7 +273,8 @@ impl Desk {
         let known = self.files.entry(file.clone()).or_default();
         let other_media = depth == Depth::Media
             && known.media.iter().any(|(path, seen)| *seen == Seen::Fresh || see(folder, file, path) != *seen);
-        if known.stamp.as_ref() == Some(stamp) && !other_media {
+        let anew = other_media || known.rejudge;
+        if known.stamp.as_ref() == Some(stamp) && !anew {
             known.waiting = None;
             return None;
         }
@@ -272,10 +295,12 @@ impl Desk {
             Err(why) => return self.fault(folder, file, &why, NOT_READ),
         };
         let mut asked = Asked::new(folder, file, now);
-        let mut reading = (self.reader)(file, &bytes, &mut |path| asked.look(&mut self.hasher, path));
+        let (mut reading, verdict) = self.read(file, &bytes, &mut asked);
         let known = self.files.entry(file.clone()).or_default();
-        let makes_sense = reading.posts.is_some() && !bytes.is_empty();
-        if fresh && !makes_sense && waiting.tries < TRIES {
+        let sheet_is_fresh = asked.sheet == Some(Seen::Fresh) && patience == Patience::Wait;
+        let half_a_sheet = sheet_is_fresh && verdict.as_ref().is_some_and(|verdict| verdict.fault.is_some());
+        let half_a_file = fresh && (reading.posts.is_none() || bytes.is_empty());
+        if (half_a_file || half_a_sheet) && waiting.tries < TRIES {
             waiting.tries += 1;
             known.waiting = Some(waiting);
             look.again = Some(BETWEEN_TRIES);
@@ -284,6 +309,8 @@ impl Desk {
         // What was read while it was being written is read once more when it has come to rest.
         known.stamp = (!is_fresh(&stamp, now) || patience == Patience::None).then_some(stamp);
         known.waiting = None;
+        known.rejudge = false;
+        known.turns_at = verdict.and_then(|verdict| verdict.turns_at);
         if known.stamp.is_none() || asked.media.iter().any(|(_, seen)| *seen == Seen::Fresh) {
             look.again = Some(look.again.unwrap_or(FRESH).min(FRESH));
         }
@@ -297,7 +324,7 @@ impl Desk {
             let media = known.media.iter().cloned().chain(further.map(|(seen, path)| (path, seen))).collect();
             known.media = media;
         }
-        if known.said == Some(said) && (reading.posts.is_some() || !other_media) {
+        if known.said == Some(said) && (reading.posts.is_some() || !anew) {
             return None;
         }
         known.said = Some(said);
@@ -305,22 +332,36 @@ impl Desk {
             known.in_force = true;
             reading.faults.extend(self.keep_good(file, &bytes));
         } else {
-            reading.posts = self.last_good(folder, file, other_media);
+            reading.posts = self.last_good(folder, file, anew);
         }
         Some(Inbox::File { file: file.clone(), posts: reading.posts, faults: reading.faults })
     }
 
-    /// The posts of the last good version, where nobody has them yet or its media have changed.
-    fn last_good(&mut self, folder: &Folder, file: &Arc<str>, other_media: bool) -> Option<Vec<Post>> {
+    /// Has a file read, and its approvals judged where they are signed.
+    fn read(&mut self, file: &Arc<str>, bytes: &[u8], asked: &mut Asked<'_>) -> (Reading, Option<Verdict>) {
+        let mut reading = (self.reader.read)(file, bytes, &mut |path| asked.look(&mut self.hasher, path));
+        let verdict = self.reader.signers.as_ref().map(|signers| asked.judge(&signers.allowed));
+        if let Some(verdict) = &verdict {
+            judge(reading.posts.as_deref_mut().unwrap_or_default(), verdict);
+            reading.faults.extend(verdict.fault.clone());
+        }
+        (reading, verdict)
+    }
+
+    /// The posts of the last good version, where nobody has them yet, or its media or what is signed beside it have changed.
+    fn last_good(&mut self, folder: &Folder, file: &Arc<str>, anew: bool) -> Option<Vec<Post>> {
         let known = self.files.entry(file.clone()).or_default();
-        if known.in_force && !other_media {
+        if known.in_force && !anew {
             return None;
         }
         let bytes = self.keep.as_ref()?.load(file)?;
         let mut asked = Asked::new(folder, file, self.clock.now());
         // Its faults have been told when it was new, and its places are those of another text.
-        let posts = (self.reader)(file, &bytes, &mut |path| asked.look(&mut self.hasher, path)).posts?;
+        let (reading, verdict) = self.read(file, &bytes, &mut asked);
+        let posts = reading.posts?;
+        let known = self.files.entry(file.clone()).or_default();
         known.in_force = true;
+        known.turns_at = verdict.and_then(|verdict| verdict.turns_at);
         known.kept = Some(Digest::of(&bytes));
         known.media = known.media.iter().cloned().chain(asked.media).collect();
         Some(posts)
@@ -365,13 +406,15 @@ struct Asked<'a> {
     file: &'a Arc<str>,
     now: Timestamp,
     media: Vec<(Box<str>, Seen)>,
+    /// What stands beside the file, where that was asked for.
+    sheet: Option<Seen>,
     /// What was answered, for the fingerprint.
     answers: String,
 }
 
 impl<'a> Asked<'a> {
     fn new(folder: &'a Folder, file: &'a Arc<str>, now: Timestamp) -> Self {
-        Self { folder, file, now, media: Vec::new(), answers: String::new() }
+        Self { folder, file, now, media: Vec::new(), sheet: None, answers: String::new() }
     }
 
     fn look(&mut self, hasher: &mut Hasher, path: &str) -> Result<FoundMedia, String> {
@@ -386,6 +429,22 @@ impl<'a> Asked<'a> {
         self.answers += &format!("{path}\0{digest:?}\0");
         self.media.push((path.into(), seen));
         result
+    }
+
+    /// Judges what is signed beside the file. It is looked after like the media that the file names.
+    fn judge(&mut self, allowed: &Allowed) -> Verdict {
+        let (found, stamp) = signatures::approval(self.folder, self.file);
+        let name = beside(self.file.rsplit('/').next().unwrap_or_default());
+        let seen = match stamp {
+            Some(stamp) if is_fresh(&stamp, self.now) => Seen::Fresh,
+            Some(stamp) => Seen::At(stamp),
+            None => see(self.folder, self.file, &name),
+        };
+        let verdict = Verdict::new(self.file, &found, allowed, self.now);
+        self.answers += &format!("{verdict:?}");
+        self.sheet = Some(seen);
+        self.media.push((name.into(), seen));
+        verdict
     }
 
     /// The same as long as the same bytes name the same media.

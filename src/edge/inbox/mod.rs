@@ -5,7 +5,8 @@
 //! each file. [`Watcher`] is the thread that looks when the operating system hints at a change, and at fixed times
 //! anyway, because hints get lost.
 //!
-//! It does not know what a queue file means: bytes go to a [`Reader`], posts and faults come back.
+//! It does not know what a queue file means: bytes go to a [`Reader`], posts and faults come back. Where approvals are
+//! signed, what stands beside a queue file is looked after as the media are that it names.
 //!
 //! Invariants:
 //! - Nothing outside the queue folder is opened, and nothing that is not a regular file.
@@ -17,6 +18,7 @@ mod keep;
 mod scan;
 mod watcher;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use desk::{Depth, Desk, Look, Patience, read_all};
@@ -25,9 +27,31 @@ pub use scan::{Entry, Scan, scan};
 pub use watcher::{Watch, Watcher};
 
 use crate::domain::FoundMedia;
+use crate::edge::signatures::Watched;
 use crate::queue::parse::Reading;
 
-/// Makes posts of a queue file: its path relative to the queue folder, its bytes, and a way to ask for the digest of a
-/// media file by the path that stands in it.
-pub type Reader =
-    Box<dyn FnMut(&Arc<str>, &[u8], &mut dyn FnMut(&str) -> Result<FoundMedia, String>) -> Reading + Send>;
+/// Makes posts of a queue file.
+pub struct Reader {
+    read: Read,
+    /// Who may sign, where approvals are signed.
+    signers: Option<Watched>,
+}
+
+/// Its path relative to the queue folder, its bytes, and a way to ask for the digest of a media file by the path that stands
+/// in it.
+type Read = Box<dyn FnMut(&Arc<str>, &[u8], &mut dyn FnMut(&str) -> Result<FoundMedia, String>) -> Reading + Send>;
+
+impl Reader {
+    pub fn new(
+        read: impl FnMut(&Arc<str>, &[u8], &mut dyn FnMut(&str) -> Result<FoundMedia, String>) -> Reading + Send + 'static,
+    ) -> Self {
+        Self { read: Box::new(read), signers: None }
+    }
+
+    /// Approvals count only when they are signed by those whom this file allows to.
+    #[must_use]
+    pub fn signed_by(mut self, allowed_signers: PathBuf) -> Self {
+        self.signers = Some(Watched::new(allowed_signers));
+        self
+    }
+}

@@ -208,6 +208,9 @@ impl<F: FnMut(Inbox)> Guard<F> {
                 self.watched = None;
                 due = due.or(clock::ticks(), Depth::Media);
             }
+            if self.desk.has_other_signers() {
+                due = due.or(clock::ticks(), Depth::Files);
+            }
             if clock::ticks() >= due.at {
                 due = self.look(due.depth, hinted);
                 hinted = false;
