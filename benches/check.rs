@@ -11,6 +11,7 @@ use cadenced::cli::check::{CLEAN, Check, Format, QueueFiles, QueueFolder, check}
 use cadenced::cli::faults::Look;
 use cadenced::domain::FoundMedia;
 use cadenced::platform::REGISTRY;
+use cadenced::queue::signed::{Allowed, Beside};
 
 use support::{config, file, median, say, size, ticks, wall};
 
@@ -33,6 +34,12 @@ impl QueueFolder for Memory {
     }
     fn media_size(&self, _: &Path, _: &str, _: &str) -> Option<u64> {
         None
+    }
+    fn beside(&self, _: &Path, _: &str) -> Beside {
+        Beside::Nothing
+    }
+    fn allowed(&self, _: &Path) -> Allowed {
+        Err("nobody signs here".into())
     }
 }
 

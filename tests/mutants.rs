@@ -39,8 +39,18 @@ fn every_reason_is_that_of_a_mutant() {
     }
 }
 
-const TESTS: &[&str] =
-    &["lib", "delivery", "engine", "tokens", "logins", "simulation", "ledger", "conformance", "fuzz_corpus"];
+const TESTS: &[&str] = &[
+    "lib",
+    "delivery",
+    "engine",
+    "approvals",
+    "tokens",
+    "logins",
+    "simulation",
+    "ledger",
+    "conformance",
+    "fuzz_corpus",
+];
 
 /// The mutants by name, each with what stands below it.
 fn mutants(root: &Path) -> Vec<(String, BTreeMap<String, String>)> {

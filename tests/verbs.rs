@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use cadenced::cli::approve::{Approve, QueueDesk, approve};
+use cadenced::cli::approve::{Approve, How, QueueDesk, approve};
 use cadenced::cli::check::{Check, Format, QueueFiles, QueueFolder, check, platform_keys};
 use cadenced::cli::faults::Look;
 use cadenced::config::{self, ConfigEnv, Settings};
@@ -13,6 +13,7 @@ use cadenced::domain::{Content, DeliveryId, Digest, FoundMedia, MediaFacts, Medi
 use cadenced::platform::contract::{
     Adapter, Attempt, Complaint, Entry, Evidence, Key, KeyKind, Next, Reading, Reply, Session, Step, Table,
 };
+use cadenced::queue::signed::{Allowed, Beside};
 
 const CONFIG: &str = r#"
 [queue]
@@ -136,6 +137,14 @@ impl QueueFolder for Folder {
     fn media_size(&self, _: &Path, _: &str, path: &str) -> Option<u64> {
         self.media.borrow().get(path).map(|bytes| bytes.len() as u64)
     }
+
+    fn beside(&self, _: &Path, _: &str) -> Beside {
+        Beside::Nothing
+    }
+
+    fn allowed(&self, _: &Path) -> Allowed {
+        Err("nobody signs here".into())
+    }
 }
 
 impl QueueDesk for Folder {
@@ -150,6 +159,10 @@ impl QueueDesk for Folder {
         }
         files.insert(file.to_owned(), after.to_vec());
         Ok(())
+    }
+
+    fn replace_beside(&self, _: &Path, _: &str, _: &Beside, _: &[u8]) -> Result<(), String> {
+        Err("nobody signs here".into())
     }
 }
 
@@ -282,7 +295,7 @@ fn ask(folder: &Folder, what: &[&str], answer: Option<&str>) -> (u8, String) {
     let ask = Approve {
         settings: &settings(),
         what: &what,
-        by: "editor@example.org",
+        how: How::Written { by: "editor@example.org" },
         yes: answer.is_none(),
         now: "2026-11-20T10:00:00Z".parse().expect("a moment"),
         look: Look::Plain,

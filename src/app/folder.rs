@@ -1,5 +1,6 @@
 //! The queue folder as commands see it.
 
+use std::fs::Permissions;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use crate::domain::{FoundMedia, limits};
 use crate::edge::beneath::{self, FolderPath};
 use crate::edge::inbox::{Entry, scan};
 use crate::edge::media;
+use crate::edge::signatures;
+use crate::queue::signed::{self, Allowed, Beside};
 
 use super::load;
 
@@ -74,6 +77,13 @@ fn read(folder: &Path, file: &str) -> Result<Vec<u8>, String> {
     }
 }
 
+fn beside(folder: &Path, file: &str) -> Beside {
+    match FolderPath(folder.into()).open() {
+        Ok(opened) => signatures::approval(&opened, file).0,
+        Err(error) => Beside::Unreadable(beneath::reason(&error)),
+    }
+}
+
 impl QueueFolder for Folder {
     fn files<'f>(&'f self, folder: &Path) -> Result<QueueFiles<'f>, String> {
         let folder = folder.to_path_buf();
@@ -92,10 +102,24 @@ impl QueueFolder for Folder {
         media::look(folder, file, path)
     }
 
+    fn beside(&self, folder: &Path, file: &str) -> Beside {
+        beside(folder, file)
+    }
+
+    fn allowed(&self, path: &Path) -> Allowed {
+        signatures::allowed(path)
+    }
+
     fn media_size(&self, folder: &Path, file: &str, path: &str) -> Option<u64> {
         let inside = beneath::beside(file, path).ok()?;
         Some(std::fs::metadata(folder.join(inside)).ok()?.len())
     }
+}
+
+/// Puts `after` in the place of what is at `path`: written aside and renamed, with these permissions.
+fn put(path: &Path, after: &[u8], kept: Permissions) -> io::Result<()> {
+    crate::cli::output::write_aside(path, |out| out.write_all(after))?;
+    std::fs::set_permissions(path, kept)
 }
 
 impl QueueDesk for Folder {
@@ -114,7 +138,19 @@ impl QueueDesk for Folder {
         if read(folder, file)? != before {
             return Err("it has been changed meanwhile; look at it again".into());
         }
-        crate::cli::output::write_aside(&path, |out| out.write_all(after)).map_err(failed)?;
-        std::fs::set_permissions(&path, kept).map_err(failed)
+        put(&path, after, kept).map_err(failed)
+    }
+
+    fn replace_beside(&self, folder: &Path, file: &str, before: &Beside, after: &[u8]) -> Result<(), String> {
+        let failed = |error: io::Error| beneath::reason(&error);
+        let path = folder.join(signed::beside(file));
+        if beside(folder, file) != *before {
+            return Err("what stands beside it has been changed meanwhile; look at it again".into());
+        }
+        let path = std::fs::canonicalize(&path).unwrap_or(path);
+        // Whoever may read the queue file may read who has approved it.
+        let like = if path.exists() { path.clone() } else { folder.join(file) };
+        let kept = std::fs::metadata(like).map_err(failed)?.permissions();
+        put(&path, after, kept).map_err(failed)
     }
 }

@@ -20,16 +20,20 @@ mod restore;
 mod verify;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::args::{ApproveArgs, CheckArgs, CheckFormat, OutcomeVerb, SchemaKind};
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::faults::Look;
 use crate::cli::output::Page;
+use crate::cli::signing::Signer;
 use crate::cli::{Cli, Command, approve, check, completions, man, schema};
 use crate::domain::limits;
 use crate::edge::beneath;
 use crate::edge::clock::SystemClock;
+use crate::edge::keygen::{Keygen, KeygenError};
+use crate::edge::signatures;
 use crate::parts::Clock as _;
 use crate::platform::REGISTRY;
 use crate::telemetry::format::Colour;
@@ -132,10 +136,15 @@ fn checked(cli: &Cli, args: &CheckArgs, out: &mut dyn std::io::Write) -> Result<
 
 fn approved(cli: &Cli, args: &ApproveArgs, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
     let loaded = load::load(&cli.config)?;
+    let signer = args.sign.then(|| SshSigner { key: args.key.as_deref(), loaded: &loaded });
+    let how = match (&signer, &args.by) {
+        (Some(signer), _) => approve::How::Signed(signer),
+        (None, by) => approve::How::Written { by: by.as_deref().unwrap_or_default() },
+    };
     let ask = approve::Approve {
         settings: &loaded.settings,
         what: &args.items,
-        by: &args.by,
+        how,
         yes: args.yes,
         now: SystemClock.now(),
         look: look(Page::stdout()),
@@ -145,5 +154,30 @@ fn approved(cli: &Cli, args: &ApproveArgs, out: &mut dyn std::io::Write) -> Resu
         Ok(0) => Ok(Exit::Done),
         Ok(_) => Ok(Exit::Findings),
         Err(error) => written(Err(error)).map(|()| Exit::Findings),
+    }
+}
+
+/// Signs with `ssh-keygen`, by the key that was named or one that the agent holds.
+struct SshSigner<'a> {
+    key: Option<&'a Path>,
+    loaded: &'a load::Loaded,
+}
+
+impl Signer for SshSigner<'_> {
+    fn sign(&self, message: &str) -> Result<String, String> {
+        let keygen = match (self.key, self.loaded.settings.queue.signers()) {
+            (Some(key), _) => Ok(Keygen::with_key(key)),
+            (None, Some(path)) => Keygen::with_agent(&signatures::allowed(path)?, SystemClock.now()),
+            (None, None) => Err(KeygenError::NoKey),
+        };
+        let signature = keygen.and_then(|keygen| keygen.sign(message.as_bytes()));
+        signature.map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            let hint = match error {
+                KeygenError::NoKey | KeygenError::SeveralKeys(_) => "; name one with --key FILE",
+                _ => "",
+            };
+            format!("{error}{cause}{hint}")
+        })
     }
 }

@@ -1,4 +1,5 @@
-//! `cadenced approve`: shows exactly what would be approved, asks, and writes the approvals into the queue files.
+//! `cadenced approve`: shows exactly what would be approved, asks, and writes the approvals into the queue files, or has
+//! them signed and writes them beside.
 //!
 //! All or nothing of what was asked for: when a post cannot be approved, nothing is written. A file that has changed
 //! since it was shown is not touched, and what would be written is read again before it is: it must be approved as
@@ -10,13 +11,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::Settings;
+use crate::domain::policy::ApprovalMode;
 use crate::domain::{AccountId, Content, Digest, Goal, MediaItem, PostId, ReplyTo, Timestamp, Visibility};
 use crate::queue::digest::Body;
 use crate::queue::parse::{self, Reading, Surroundings};
+use crate::queue::signed::{Allowed, Beside, judge};
 use crate::queue::{Approval, Kind, Post, Trouble, approval};
 
 use super::check::QueueFolder;
 use super::faults::{self, Look, Source, visible};
+use super::signing::{self, Signer, Standing};
 
 /// A queue folder that can be written to.
 pub trait QueueDesk: QueueFolder {
@@ -28,6 +32,20 @@ pub trait QueueDesk: QueueFolder {
     /// # Errors
     /// It cannot be written, or the file does not hold `before` any more.
     fn replace(&self, folder: &Path, file: &str, before: &[u8], after: &[u8]) -> Result<(), String>;
+
+    /// Puts `after` beside a queue file, in the place of `before`, written aside and renamed.
+    ///
+    /// # Errors
+    /// It cannot be written, or something else stands there by now.
+    fn replace_beside(&self, folder: &Path, file: &str, before: &Beside, after: &[u8]) -> Result<(), String>;
+}
+
+/// How approvals are given.
+pub enum How<'a> {
+    /// Written into the queue file, in this name.
+    Written { by: &'a str },
+    /// Signed, and written beside it.
+    Signed(&'a dyn Signer),
 }
 
 /// What is to be approved, and by whom.
@@ -35,7 +53,7 @@ pub struct Approve<'a> {
     pub settings: &'a Settings,
     /// Queue files and post ids.
     pub what: &'a [String],
-    pub by: &'a str,
+    pub how: How<'a>,
     /// Do not ask.
     pub yes: bool,
     pub now: Timestamp,
@@ -47,6 +65,14 @@ struct Sheet {
     file: Arc<str>,
     bytes: Vec<u8>,
     posts: Vec<Post>,
+    /// Where approvals are signed: what is signed so far.
+    signed: Option<Standing>,
+}
+
+/// What is to be written for a file.
+enum Edit {
+    File(String),
+    Beside { text: String, by: Arc<str> },
 }
 
 /// Shows, asks, writes. The exit code: 0 when all of it is approved now, else 1.
@@ -59,7 +85,8 @@ pub fn approve(
     input: &mut dyn BufRead,
     out: &mut dyn Write,
 ) -> io::Result<u8> {
-    let command = Command { ask, desk, folder: &ask.settings.queue.path };
+    let allowed = ask.settings.queue.signers().map(|path| desk.allowed(path));
+    let command = Command { ask, desk, folder: &ask.settings.queue.path, allowed };
     let Some(sheets) = command.select(out)? else { return Ok(1) };
     let mut count = 0;
     for sheet in &sheets {
@@ -67,13 +94,21 @@ pub fn approve(
             command.show(out, &sheet.file, post)?;
             count += 1;
         }
+        if let Some(standing) = &sheet.signed {
+            signing::show(out, &sheet.file, standing)?;
+        }
     }
     if count == 0 {
         writeln!(out, "nothing to approve: all of it is approved already")?;
         return Ok(0);
     }
     if !ask.yes {
-        write!(out, "approve {} as {}? [y/N] ", posts(count), visible(ask.by))?;
+        let again: usize = sheets.iter().flat_map(|sheet| &sheet.signed).map(|standing| standing.kept.len()).sum();
+        match ask.how {
+            How::Written { by } => write!(out, "approve {} as {}? [y/N] ", posts(count), visible(by))?,
+            How::Signed(_) if again > 0 => write!(out, "sign {}, and {again} again? [y/N] ", posts(count))?,
+            How::Signed(_) => write!(out, "sign {}? [y/N] ", posts(count))?,
+        }
         out.flush()?;
         let mut answer = String::new();
         input.read_line(&mut answer)?;
@@ -84,7 +119,11 @@ pub fn approve(
     }
     let mut edits = Vec::new();
     for sheet in &sheets {
-        match command.edit(sheet) {
+        let edited = match ask.how {
+            How::Written { by } => command.edit(sheet, by).map(Edit::File),
+            How::Signed(signer) => command.sign(sheet, signer),
+        };
+        match edited {
             Ok(edited) => edits.push((sheet, edited)),
             Err(why) => {
                 writeln!(out, "error: {}: {}\nnothing was approved", visible(&sheet.file), visible(&why))?;
@@ -93,11 +132,20 @@ pub fn approve(
         }
     }
     for (sheet, edited) in edits {
-        if let Err(why) = desk.replace(command.folder, &sheet.file, &sheet.bytes, edited.as_bytes()) {
-            writeln!(out, "error: {} was not approved: {}", visible(&sheet.file), visible(&why))?;
+        let (folder, file) = (command.folder, &sheet.file);
+        let (written, by) = match (&edited, &sheet.signed) {
+            (Edit::File(text), _) => (desk.replace(folder, file, &sheet.bytes, text.as_bytes()), None),
+            (Edit::Beside { text, by }, standing) => {
+                let before = standing.as_ref().map_or(&Beside::Nothing, |standing| &standing.found);
+                (desk.replace_beside(folder, file, before, text.as_bytes()), Some(by))
+            }
+        };
+        if let Err(why) = written {
+            writeln!(out, "error: {} was not approved: {}", visible(file), visible(&why))?;
             return Ok(1);
         }
-        writeln!(out, "{}: {} approved", visible(&sheet.file), posts(sheet.posts.len()))?;
+        let by = by.map(|by| format!(" by {}", visible(by))).unwrap_or_default();
+        writeln!(out, "{}: {} approved{by}", visible(file), posts(sheet.posts.len()))?;
     }
     Ok(0)
 }
@@ -110,6 +158,8 @@ struct Command<'c> {
     ask: &'c Approve<'c>,
     desk: &'c dyn QueueDesk,
     folder: &'c Path,
+    /// Whose signatures count, where approvals are signed.
+    allowed: Option<Allowed>,
 }
 
 impl Command<'_> {
@@ -118,8 +168,8 @@ impl Command<'_> {
         let mut files = BTreeSet::new();
         let mut ids = BTreeSet::new();
         let mut good = true;
-        if self.ask.by.trim().is_empty() || self.ask.by.chars().any(char::is_control) {
-            writeln!(out, "error: --by must say in one line who approves")?;
+        if let Some((why, hint)) = self.cannot(&self.ask.how) {
+            writeln!(out, "error: {}\n  hint: {}", visible(&why), visible(&hint))?;
             good = false;
         }
         for word in self.ask.what {
@@ -159,10 +209,10 @@ impl Command<'_> {
                     }
                     continue;
                 };
-                let chosen: Vec<_> = posts.into_iter().filter(|post| ids.contains(&post.id)).collect();
+                let (chosen, others): (Vec<_>, Vec<_>) = posts.into_iter().partition(|post| ids.contains(&post.id));
                 found.extend(chosen.iter().map(|post| post.id.clone()));
                 if !chosen.is_empty() {
-                    sheets.push(Sheet { file, bytes, posts: chosen });
+                    sheets.push(self.sheet(file, bytes, chosen, others));
                 }
             }
         }
@@ -182,7 +232,7 @@ impl Command<'_> {
                 continue;
             };
             found.extend(posts.iter().map(|post| post.id.clone()));
-            sheets.push(Sheet { file, bytes, posts });
+            sheets.push(self.sheet(file, bytes, posts, Vec::new()));
         }
         for id in ids.iter().filter(|id| !found.contains(*id)) {
             writeln!(out, "error: there is no post {id} in the queue")?;
@@ -196,13 +246,66 @@ impl Command<'_> {
                     good = false;
                 }
             }
-            sheet.posts.retain(|post| post.approval != Approval::Approved);
+            sheet.posts.retain(|post| !post.approval.is_given());
         }
         sheets.retain(|sheet| !sheet.posts.is_empty());
         if !good {
             writeln!(out, "nothing was approved")?;
         }
         Ok(good.then_some(sheets))
+    }
+
+    /// Why nothing can be approved in this way here, and what to do about it.
+    fn cannot(&self, how: &How<'_>) -> Option<(String, String)> {
+        match (how, &self.allowed) {
+            (How::Written { by }, None) if by.trim().is_empty() || by.chars().any(char::is_control) => {
+                Some(("--by must say in one line who approves".into(), "write a name or an address".into()))
+            }
+            (How::Written { .. }, Some(_)) => {
+                Some(("approvals are signed here, and what is written counts for nothing".into(), "use --sign".into()))
+            }
+            (How::Signed(_), None) => Some((
+                "signatures count for nothing here".into(),
+                "set approval = \"signed\" and allowed_signers in [queue], or use --by WHO".into(),
+            )),
+            (How::Signed(_), Some(Err(why))) => {
+                let path = self.ask.settings.queue.allowed_signers.as_deref().unwrap_or(Path::new(""));
+                Some((format!("{} cannot be read: {why}", path.display()), "put a line there for each key".into()))
+            }
+            (How::Written { .. }, None) | (How::Signed(_), Some(Ok(_))) => None,
+        }
+    }
+
+    /// What is left to be approved of `chosen`, and what else of the file would be signed again.
+    fn sheet(&self, file: Arc<str>, bytes: Vec<u8>, mut chosen: Vec<Post>, mut others: Vec<Post>) -> Sheet {
+        let mut signed = None;
+        if let Some(allowed) = &self.allowed {
+            let (found, verdict) = signing::verdict(self.desk, self.folder, &file, allowed, self.ask.now);
+            judge(&mut chosen, &verdict);
+            judge(&mut others, &verdict);
+            let mut kept: Vec<_> =
+                chosen.iter().chain(&others).filter(|post| post.approval.is_given()).cloned().collect();
+            kept.sort_by_key(|post| post.order.place);
+            signed = Some(Standing { found, verdict, kept });
+        }
+        Sheet { file, bytes, posts: chosen, signed }
+    }
+
+    /// A signed list of what is approved of a file from now on, if the file still is what was shown.
+    fn sign(&self, sheet: &Sheet, signer: &dyn Signer) -> Result<Edit, String> {
+        let (Some(standing), Some(allowed)) = (&sheet.signed, &self.allowed) else {
+            return Err("signatures count for nothing here".into());
+        };
+        let bytes = self.desk.read(self.folder, &sheet.file)?;
+        let again = self.read(&sheet.file, &bytes).posts.unwrap_or_default();
+        let all: BTreeMap<PostId, Digest> =
+            sheet.posts.iter().chain(&standing.kept).map(|post| (post.id.clone(), post.digest)).collect();
+        let same = |id: &PostId, digest| again.iter().any(|post| post.id == *id && post.digest == digest);
+        if bytes != sheet.bytes || !all.iter().all(|(id, digest)| same(id, *digest)) {
+            return Err("it has changed since it was shown".into());
+        }
+        let (text, by) = signing::signed(signer, &sheet.file, all.into_iter(), allowed, self.ask.now)?;
+        Ok(Edit::Beside { text, by })
     }
 
     fn write_faults(&self, out: &mut dyn Write, faults: &[crate::domain::Fault], text: &str) -> io::Result<()> {
@@ -215,20 +318,23 @@ impl Command<'_> {
     fn read(&self, file: &Arc<str>, bytes: &[u8]) -> Reading {
         let accounts: BTreeSet<AccountId> = self.ask.settings.accounts.keys().cloned().collect();
         let mut media = |path: &str| self.desk.media(self.folder, file, path);
-        // Written approvals count here whatever the configuration takes for one.
-        let approval = crate::domain::policy::ApprovalMode::Digest;
+        // Written approvals count here whatever the configuration takes for one, unless they are signed.
+        let approval = match self.allowed {
+            Some(_) => ApprovalMode::Signed,
+            None => ApprovalMode::Digest,
+        };
         parse::read(file, bytes, &mut Surroundings { approval, accounts: Some(&accounts), media: &mut media })
     }
 
     /// The file with its posts approved, if it still is what was shown.
-    fn edit(&self, sheet: &Sheet) -> Result<String, String> {
+    fn edit(&self, sheet: &Sheet, by: &str) -> Result<String, String> {
         let bytes = self.desk.read(self.folder, &sheet.file)?;
         if bytes != sheet.bytes {
             return Err("it has changed since it was shown".into());
         }
         let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8".to_owned())?;
         let ids: BTreeMap<PostId, Digest> = sheet.posts.iter().map(|post| (post.id.clone(), post.digest)).collect();
-        let edited = approval::approve(text, &ids, self.ask.by, self.ask.now).map_err(|cause| cause.to_string())?;
+        let edited = approval::approve(text, &ids, by, self.ask.now).map_err(|cause| cause.to_string())?;
         let again = self.read(&sheet.file, edited.as_bytes());
         for post in again.posts.iter().flatten().filter(|post| ids.contains_key(&post.id)) {
             if post.approval != Approval::Approved || Some(&post.digest) != ids.get(&post.id) {

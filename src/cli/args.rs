@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use jiff::tz::TimeZone;
 
 use crate::control::protocol::{Decision, Which};
@@ -281,8 +281,14 @@ pub struct ApproveArgs {
     #[arg(required = true, value_name = "FILE|ID")]
     pub items: Vec<String>,
     /// Who approves
-    #[arg(long, value_name = "WHO", value_parser = person)]
-    pub by: String,
+    #[arg(long, value_name = "WHO", value_parser = person, required_unless_present = "sign", conflicts_with = "sign")]
+    pub by: Option<String>,
+    /// Sign the approval with ssh-keygen, where the configuration wants it signed
+    #[arg(long)]
+    pub sign: bool,
+    /// The key to sign with, or its public half where the agent holds it; without it, the agent's key that may sign
+    #[arg(long, value_name = "FILE", requires = "sign", value_hint = ValueHint::FilePath)]
+    pub key: Option<PathBuf>,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
@@ -291,6 +297,7 @@ pub struct ApproveArgs {
 const APPROVE_HELP: &str = "\
 Examples:
   cadenced approve queue/week.toml --by editor@example.org
+  cadenced approve queue/week.toml --sign --key ~/.ssh/id_ed25519
   cadenced approve 2026-11-desk-story 2026-11-lamp --by me --yes
 
 Exit codes:
@@ -1037,6 +1044,9 @@ mod tests {
         assert!(parse("cadenced plan --days 99999").is_err());
         assert!(parse("cadenced approve a --by").is_err());
         assert!(parse("cadenced approve a").is_err());
+        assert!(parse("cadenced approve a --sign --by me").is_err());
+        assert!(parse("cadenced approve a --by me --key k").is_err());
+        assert!(parse("cadenced approve a --sign --key k").is_ok());
         assert!(parse("cadenced status UPPER").is_err());
     }
 

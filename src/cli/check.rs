@@ -22,6 +22,7 @@ use crate::domain::{AccountId, Content, DeliveryId, Digest, Fault, FoundMedia, P
 use crate::platform::contract::{Adapter, Complaint, Entry, Session, Table};
 use crate::queue::digest::Body;
 use crate::queue::parse::{self, Surroundings};
+use crate::queue::signed::{self, Allowed, Beside, Verdict};
 use crate::queue::{Kind, Order, Post};
 
 use super::faults::{self, Look, Source};
@@ -60,6 +61,12 @@ pub trait QueueFolder {
 
     /// Length of a media file in bytes, where it can be told.
     fn media_size(&self, folder: &Path, file: &str, path: &str) -> Option<u64>;
+
+    /// What stands beside a queue file, where approvals are signed.
+    fn beside(&self, folder: &Path, file: &str) -> Beside;
+
+    /// Those whose signatures count, by the file that the configuration names.
+    fn allowed(&self, path: &Path) -> Allowed;
 }
 
 /// Queue files, read as they are asked for.
@@ -131,12 +138,17 @@ pub fn check(ask: &Check<'_>, folder: &dyn QueueFolder, out: &mut dyn Write) -> 
         return Ok(UNUSABLE);
     };
     let quiet = (report.errors, report.warnings);
+    let allowed = settings.queue.signers().map(|path| folder.allowed(path));
+    if let Some((path, allowed)) = settings.queue.signers().zip(allowed.as_ref()) {
+        signers(path, allowed, &mut report)?;
+    }
     let mut sweep = Sweep {
         ask,
         settings: &settings,
         adapters: &adapters,
         folder,
         accounts: settings.accounts.keys().cloned().collect(),
+        allowed,
         ids: BTreeMap::new(),
         fixed: BTreeMap::new(),
         said: BTreeMap::new(),
@@ -159,6 +171,21 @@ pub fn check(ask: &Check<'_>, folder: &dyn QueueFolder, out: &mut dyn Write) -> 
     sweep.over_all(&mut report)?;
     report.summary(sweep.files, sweep.ids.len())?;
     Ok(if (report.errors, report.warnings) == quiet { CLEAN } else { FINDINGS })
+}
+
+/// A line of a file that is no TOML; 0 is all of it.
+fn line_of(file: &str, line: u32) -> Place {
+    Place { line, column: line.min(1), ..Place::file(file) }
+}
+
+/// What is wrong with the file of those whose signatures count.
+fn signers(path: &Path, allowed: &Allowed, report: &mut Report<'_>) -> io::Result<()> {
+    let place = |line| line_of(&shown(path), line);
+    let faults = match allowed {
+        Ok(signers) => signers.faults.iter().map(|(line, why)| Fault::error(place(*line), why.as_str())).collect(),
+        Err(why) => vec![Fault::error(place(0), format!("it cannot be read, so no approval counts: {why}"))],
+    };
+    faults.iter().try_for_each(|fault| report.fault(fault, Source::Nothing))
 }
 
 /// The keys of every platform's account table, as the reader of the configuration wants them.
@@ -290,6 +317,8 @@ struct Sweep<'s> {
     adapters: &'s BTreeMap<AccountId, Arc<dyn Adapter>>,
     folder: &'s dyn QueueFolder,
     accounts: BTreeSet<AccountId>,
+    /// Whose signatures count, where approvals are signed.
+    allowed: Option<Allowed>,
     ids: BTreeMap<PostId, (Order, Digest)>,
     /// Fixed times ahead.
     fixed: BTreeMap<AccountId, Vec<(Timestamp, PostId, Order)>>,
@@ -320,7 +349,28 @@ impl Sweep<'_> {
         for post in &posts {
             self.post(post, &mut remarks);
         }
-        self.write(file, &bytes, faults, remarks, report)
+        self.write(file, &bytes, faults, remarks, report)?;
+        self.signatures(file, &posts, report)
+    }
+
+    /// What is wrong with the approvals beside a file.
+    fn signatures(&self, file: &Arc<str>, posts: &[Post], report: &mut Report<'_>) -> io::Result<()> {
+        let Some(allowed) = &self.allowed else { return Ok(()) };
+        let folder = &self.settings.queue.path;
+        let verdict = Verdict::new(file, &self.folder.beside(folder, file), allowed, self.ask.now);
+        let place = |line| line_of(&shown(&folder.join(signed::beside(file))), line);
+        if let Some(fault) = &verdict.fault {
+            let fault = Fault { place: place(fault.place.line), ..fault.clone() };
+            return report.fault(&fault, Source::Nothing);
+        }
+        if let Some(why) = verdict.why_nothing_counts() {
+            report.fault(&Fault::warning(place(0), why), Source::Nothing)?;
+        }
+        for id in verdict.names().filter(|id| !posts.iter().any(|post| post.id == **id)) {
+            let fault = Fault::warning(place(0), format!("it names {id}, and {file} holds no such post"));
+            report.fault(&fault, Source::Nothing)?;
+        }
+        Ok(())
     }
 
     fn read(&self, file: &Arc<str>, bytes: &[u8]) -> parse::Draft {

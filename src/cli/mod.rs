@@ -24,6 +24,7 @@ pub mod plan;
 pub mod report;
 pub mod resolve;
 pub mod schema;
+pub mod signing;
 mod sprays;
 pub mod status;
 
