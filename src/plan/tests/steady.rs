@@ -157,6 +157,7 @@ impl Judge {
                 let name = format!("p{which:02}");
                 let rare = Rare {
                     media: Vec::new(),
+                    unapproved: None,
                     series: draft.series.map(|series| format!("s{series}").into()),
                     at: draft.at.filter(|_| draft.kind == Kind::Post).map(moment),
                     not_before: draft.not_before.map(moment),
@@ -406,7 +407,7 @@ impl Judge {
             let expected = match post.approval {
                 Approval::NotApproved => Some(Held::NotApproved),
                 Approval::Stale => Some(Held::ApprovalStale),
-                Approval::Approved => None,
+                Approval::Approved | Approval::Signed => None,
             };
             match state {
                 State::Scheduled => assert_eq!(expected, None, "{post:?}"),
