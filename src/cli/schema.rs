@@ -110,20 +110,49 @@ pub fn queue() -> Value {
     let mut schema = closed(
         &[],
         json!({
-            "defaults": closed(&[], defaults),
+            "defaults": closed(&[], with_examples(defaults)),
             "post": {
                 "type": "array", "maxItems": limits::POSTS_PER_FILE,
-                "items": closed(&["id"], merge(&[&common, &words, &post])),
+                "items": closed(&["id"], with_examples(merge(&[&common, &words, &post]))),
             },
             "reply": {
                 "type": "array", "maxItems": limits::POSTS_PER_FILE,
-                "items": closed(&["id", "to", "conversation"], merge(&[&common, &words, &reply])),
+                "items": closed(&["id", "to", "conversation"], with_examples(merge(&[&common, &words, &reply]))),
             },
         }),
     );
     schema["$schema"] = DRAFT.into();
     schema["title"] = "cadenced queue file".into();
     schema
+}
+
+/// Adds to keys of posts what they may look like, where their kinds do not say it already.
+fn with_examples(mut properties: Value) -> Value {
+    for (key, property) in properties.as_object_mut().into_iter().flatten() {
+        let is_list = property["type"] == "array";
+        let example = match &**key {
+            "id" => json!("2026-11-desk-story"),
+            "to" if is_list => json!(["fedi", "bsky"]),
+            "to" => json!("fedi"),
+            "audience" => json!("indie-founders"),
+            "text" => json!("The desk I built the first version on."),
+            "link" => json!("https://example.org/story"),
+            "lang" => json!("en"),
+            "tags" => json!(["buildinpublic"]),
+            "media" => json!([{ "file": "img/desk.jpg", "alt": "A small desk with two screens" }]),
+            "thread" => json!(["second part", "third part"]),
+            "at" | "not_before" => json!("2026-12-01T09:00:00+01:00"),
+            "expires" => json!("2027-01-31T00:00:00Z"),
+            "series" => json!("desk"),
+            "priority" => json!(10),
+            "reply_to" => json!("2026-11-first-story"),
+            "warning" => json!("long"),
+            "conversation" => json!("https://mastodon.example/@ann/113500000000000001"),
+            _ => continue,
+        };
+        property["examples"] = json!([example]);
+    }
+    properties
 }
 
 fn closed(required: &[&str], properties: Value) -> Value {
@@ -164,6 +193,19 @@ fn property(key: &Key, registry: &[&'static Entry]) -> Value {
         }),
     };
     value["description"] = key.doc.into();
+    let example = match key.holds {
+        Holds::Span => json!("2h"),
+        Holds::Cron => json!("0 0 6 * * *"),
+        Holds::Crons => json!(["30 9 * * MON-FRI", "0 11 * * SAT"]),
+        Holds::Quiet => json!(["22:00-07:00"]),
+        Holds::Moment => json!("2027-01-31"),
+        Holds::Amount => json!(5.0),
+        Holds::Share => json!(0.2),
+        Holds::Secret => json!({ "credential": "fedi-token" }),
+        Holds::Text if key.name == "timezone" => json!("Europe/Berlin"),
+        _ => return value,
+    };
+    value["examples"] = json!([example]);
     value
 }
 
@@ -182,7 +224,7 @@ fn account(entry: &Entry) -> Value {
             KeyKind::Integer => json!({ "type": "integer" }),
             KeyKind::Bool => json!({ "type": "boolean" }),
             KeyKind::Amounts(names) => {
-                let amount = || json!({ "type": "number", "minimum": 0 });
+                let amount = || json!({ "type": "number", "minimum": 0, "description": "In US dollars." });
                 let amounts: Map<_, _> = names.iter().map(|name| ((*name).to_owned(), amount())).collect();
                 closed(&[], Value::Object(amounts))
             }
@@ -224,6 +266,48 @@ mod tests {
         let mut keys = keys.to_vec();
         keys.sort_unstable();
         keys
+    }
+
+    /// Every key below `schema` that says nothing of itself.
+    fn silent(schema: &Value, path: &str, found: &mut Vec<String>) {
+        for (key, property) in schema["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}/{key}");
+            let is_table = property["items"]["properties"].is_object() || property["properties"].is_object();
+            if property["description"].as_str().is_none_or(str::is_empty)
+                && property.get("const").is_none()
+                && !is_table
+            {
+                found.push(path.clone());
+            }
+            silent(property, &path, found);
+            silent(&property["items"], &path, found);
+            silent(&property["additionalProperties"], &path, found);
+            for one in property["additionalProperties"]["oneOf"].as_array().into_iter().flatten() {
+                silent(one, &path, found);
+            }
+        }
+    }
+
+    #[test]
+    fn editors_can_show_what_a_key_means_and_complete_what_it_holds() {
+        let (config, queue) = (config(crate::platform::REGISTRY), queue());
+        let mut found = Vec::new();
+        silent(&config, "config", &mut found);
+        silent(&queue, "queue", &mut found);
+        assert_eq!(found, [""; 0], "keys without a description");
+        let post = &queue["properties"]["post"]["items"]["properties"];
+        for (key, property) in post.as_object().unwrap() {
+            let told = ["examples", "enum", "properties", "additionalProperties"]
+                .iter()
+                .any(|word| property.get(word).is_some());
+            assert!(told || property["type"] == "boolean", "{key} shows nothing of what it holds");
+        }
+        assert_eq!(post["goal"]["enum"], json!(["connection", "change", "promotion"]));
+        assert_eq!(
+            config["properties"]["queue"]["properties"]["approval"]["enum"],
+            json!(["digest", "signed", "none"])
+        );
+        assert!(config["properties"]["policy"]["properties"]["min_gap"]["examples"][0].is_string());
     }
 
     #[test]
