@@ -13,7 +13,7 @@ use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::export::{Exporter, Held};
 use crate::cli::output::{PLAIN_WIDTH, Page, write_aside};
 use crate::cli::{plan as plan_page, report as report_page, resolve as resolve_page, status as status_page};
-use crate::control::protocol::{Answer, DaemonReport, Question, Resolved, Stage, StatusReport, Which};
+use crate::control::protocol::{Answer, DaemonReport, PlanLine, Question, Resolved, Stage, StatusReport, Which};
 use crate::control::requests;
 use crate::daemon::driver::recorded;
 use crate::domain::{AccountId, DeliveryId, Timestamp, time};
@@ -38,20 +38,28 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn plan(loaded: &Loaded, args: &PlanArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let now = SystemClock.now();
-    let lines = match ask_daemon(loaded, &Question::Plan { days: args.days })? {
-        Some(Answer::Plan(lines)) => lines,
-        Some(other) => return Err(unexpected(&other)),
-        None => {
-            let engine = engine(loaded, fold(loaded)?, now);
-            engine.plan(now, time::after(now, Duration::from_secs(u64::from(args.days) * 86_400)))
-        }
-    };
+    let lines = planned(loaded, args.days, now)?;
     written(match args.format {
         PlanFormat::Table => plan_page::table(&lines, &jiff::tz::TimeZone::system(), Page::stdout(), out),
         PlanFormat::Json => plan_page::json(&lines, out),
         PlanFormat::Ics => plan_page::ics(&lines, now, out),
     })?;
     Ok(Exit::Done)
+}
+
+/// What goes out in the next days.
+///
+/// # Errors
+/// The daemon does not tell, or the store cannot be read.
+pub fn planned(loaded: &Loaded, days: u32, now: Timestamp) -> Result<Vec<PlanLine>, Failure> {
+    match ask_daemon(loaded, &Question::Plan { days })? {
+        Some(Answer::Plan(lines)) => Ok(lines),
+        Some(other) => Err(unexpected(&other)),
+        None => {
+            let engine = engine(loaded, fold(loaded)?, now);
+            Ok(engine.plan(now, time::after(now, Duration::from_secs(u64::from(days) * 86_400))))
+        }
+    }
 }
 
 pub fn status(loaded: &Loaded, args: &StatusArgs, out: &mut dyn Write) -> Result<Exit, Failure> {

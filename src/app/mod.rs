@@ -3,7 +3,7 @@
 //! [`main`] takes the command line and gives back how the process ends. `load` reads the configuration and builds the
 //! accounts; `daemon` puts the parts together and runs the loop; `auth` obtains tokens and `doctor` looks for what would go
 //! wrong, by `calls` of their own; `desk` answers commands, by asking the daemon or, when none runs, by opening the store and
-//! letting the same engine answer; `outcome` hands in outcomes the same way; `folder` shows the queue folder to commands.
+//! letting the same engine answer; `outcome` hands in outcomes the same way; `folder` shows the queue folder to commands, and `new` adds a post to it.
 
 mod auth;
 mod calls;
@@ -14,6 +14,7 @@ mod digest;
 mod doctor;
 mod folder;
 mod load;
+mod new;
 mod outcome;
 mod people;
 mod restore;
@@ -59,6 +60,7 @@ fn carry_out(cli: &Cli) -> Result<Exit, Failure> {
     let exit = match &cli.command {
         Command::Run(args) => return daemon::run(&cli.config, *args),
         Command::Check(args) => checked(cli, args, &mut out),
+        Command::New(args) => new::begin(&load::load(&cli.config)?, args, &mut out),
         Command::Approve(args) => approved(cli, args, &mut out),
         Command::Plan(args) => desk::plan(&load::load(&cli.config)?, args, &mut out),
         Command::Status(args) => desk::status(&load::load(&cli.config)?, args, &mut out),

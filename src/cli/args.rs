@@ -93,6 +93,12 @@ pub enum Command {
     /// the daemon, and changes nothing.
     #[command(after_long_help = PLAN_HELP)]
     Plan(PlanArgs),
+    /// Begin a post: adds one to a queue file, to be filled in
+    ///
+    /// What stands in the file stays as it is. The post has no text yet and is not approved, so nothing can be sent by accident.
+    /// Comments say for each account when it has room next and what it takes.
+    #[command(after_long_help = NEW_HELP)]
+    New(NewArgs),
     /// Approve posts: exactly as they stand now
     ///
     /// Shows what would be published on each account, asks, and writes the approval into the queue file, keeping its
@@ -274,6 +280,33 @@ Exit codes:
   77  the store is refused
   78  the configuration is refused";
 
+/// `cadenced new`
+#[derive(Debug, Clone, Args)]
+pub struct NewArgs {
+    /// Its id; the day and a number when none is given
+    #[arg(value_name = "ID")]
+    pub id: Option<PostId>,
+    /// Who publishes it; those that the file's defaults name, else all
+    #[arg(long, value_name = "ACCOUNT", num_args = 1..)]
+    pub to: Vec<AccountId>,
+    /// The file that it is added to, made where it is not there; ID.toml in the queue folder when none is named
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+}
+
+const NEW_HELP: &str = "\
+Examples:
+  cadenced new
+  cadenced new 2026-11-lamp --to fedi bsky
+  cadenced new 2026-11-lamp --file queue/week.toml
+
+Exit codes:
+  0   added
+  1   not added: the id is taken, or the file cannot be added to
+  2   the command cannot be used like this
+  77  the store is refused
+  78  the configuration is refused";
+
 /// `cadenced approve`
 #[derive(Debug, Clone, Args)]
 pub struct ApproveArgs {
@@ -287,7 +320,7 @@ pub struct ApproveArgs {
     #[arg(long)]
     pub sign: bool,
     /// The key to sign with, or its public half where the agent holds it; without it, the agent's key that may sign
-    #[arg(long, value_name = "FILE", requires = "sign", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", requires = "sign", conflicts_with = "by", value_hint = ValueHint::FilePath)]
     pub key: Option<PathBuf>,
     /// Do not ask
     #[arg(long)]
@@ -1146,6 +1179,7 @@ mod tests {
           check        Find what is wrong with the configuration, the queue and its
                        media
           plan         Show what goes out when, and what is held and why
+          new          Begin a post: adds one to a queue file, to be filled in
           approve      Approve posts: exactly as they stand now
           status       Show where everything stands
           resolve      Decide on a delivery that is uncertain, refused or missed

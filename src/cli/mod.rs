@@ -17,6 +17,7 @@ pub mod faults;
 pub mod import;
 pub mod inbox;
 pub mod man;
+pub mod new;
 pub mod outcome;
 pub mod output;
 pub mod people;

@@ -1,0 +1,154 @@
+//! `cadenced new`: finds a name that nothing has, what the accounts take and when they have room, and adds the post.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::Path;
+
+use crate::cli::approve::QueueDesk as _;
+use crate::cli::args::NewArgs;
+use crate::cli::check::QueueFolder as _;
+use crate::cli::exit::{Exit, Failure, Kind};
+use crate::cli::new::{self as page, About, Stub};
+use crate::control::protocol::PlanState;
+use crate::domain::policy::ApprovalMode;
+use crate::domain::{AccountId, FoundMedia, PostId};
+use crate::edge::clock::SystemClock;
+use crate::parts::Clock as _;
+use crate::platform;
+use crate::queue::parse::{self, Surroundings};
+
+use super::load::{self, Loaded};
+use super::{desk, folder, written};
+
+/// How far ahead a free slot is looked for.
+const DAYS: u32 = 60;
+
+pub fn begin(loaded: &Loaded, args: &NewArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let refused = |why: String| Failure::new(Kind::NotDone, why);
+    if let Some(account) = args.to.iter().find(|account| !loaded.settings.accounts.contains_key(*account)) {
+        let known: Vec<&str> = loaded.settings.accounts.keys().map(AccountId::as_str).collect();
+        return Err(
+            refused(format!("there is no account {account}")).with_hint(format!("there are {}", known.join(", ")))
+        );
+    }
+    let now = SystemClock.now();
+    let taken = Taken::look(loaded)?;
+    let id = match &args.id {
+        Some(id) => match taken.place(id) {
+            Some(place) => {
+                return Err(refused(format!("the id {id} is taken: {place}")).with_hint("give it another one"));
+            }
+            None => id.clone(),
+        },
+        None => {
+            let day = now.to_zoned(loaded.settings.zone.clone()).date().to_string();
+            page::name(&day, |id| taken.place(id).is_some())
+                .ok_or_else(|| refused(format!("all names of {day} are taken")).with_hint("name it: cadenced new ID"))?
+        }
+    };
+    let queue = &loaded.settings.queue.path;
+    let path = load::absolute(&args.file.clone().unwrap_or_else(|| queue.join(format!("{id}.toml"))));
+    let (file, path) = beneath(queue, &path).map_err(refused)?;
+    let accounts = accounts(loaded, now)?;
+    let to = (!args.to.is_empty()).then_some(args.to.as_slice());
+    let stub = Stub { id: &id, to, accounts: &accounts };
+    let failed = |why: String| refused(format!("nothing was added to {}: {why}", path.display()));
+    let all = folder::Folder::all();
+    if path.symlink_metadata().is_ok() {
+        let before = all.read(queue, &file).map_err(failed)?;
+        let text = std::str::from_utf8(&before).map_err(|_| failed("it is not UTF-8".into()))?;
+        let after = page::added(text, &stub).map_err(failed)?;
+        all.replace(queue, &file, &before, after.as_bytes()).map_err(failed)?;
+    } else {
+        let text = page::added("", &stub).map_err(failed)?;
+        // Never over a file that somebody has put there meanwhile.
+        let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
+        let done = made.and_then(|mut made| made.write_all(text.as_bytes()).and_then(|()| made.sync_all()));
+        done.map_err(|error| failed(error.to_string()))?;
+    }
+    let how = if loaded.settings.queue.approval == ApprovalMode::Signed { "--sign" } else { "--by NAME" };
+    let then = match loaded.settings.queue.approval {
+        ApprovalMode::None => String::new(),
+        _ => format!("; then: cadenced approve {id} {how}"),
+    };
+    written(writeln!(out, "{} holds {id}, with a text to be filled in{then}", path.display()))?;
+    Ok(Exit::Done)
+}
+
+/// The name of a file in the queue folder that is or is to be, and where it really lies.
+fn beneath(queue: &Path, path: &Path) -> Result<(String, std::path::PathBuf), String> {
+    let why = || format!("{} is no place for a queue file: one is *.toml, in {}", path.display(), queue.display());
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(why)?;
+    if !name.ends_with(".toml") || name.starts_with('.') {
+        return Err(why());
+    }
+    let real = |path: &Path| std::fs::canonicalize(path).map_err(|error| format!("{}: {error}", path.display()));
+    let path = real(path.parent().ok_or_else(why)?)?.join(name);
+    let inside = path.strip_prefix(real(queue)?).map_err(|_| why())?;
+    Ok((inside.to_str().ok_or_else(why)?.to_owned(), path))
+}
+
+/// Names that posts have or had.
+struct Taken {
+    posts: BTreeMap<PostId, String>,
+    /// Files that could not be read: a name that stands in one may be a post's.
+    unread: Vec<(String, String)>,
+    /// What the ledger knows, in the queue or not.
+    recorded: BTreeSet<PostId>,
+}
+
+impl Taken {
+    fn look(loaded: &Loaded) -> Result<Self, Failure> {
+        let mut taken = Self { posts: BTreeMap::new(), unread: Vec::new(), recorded: BTreeSet::new() };
+        let queue = &loaded.settings.queue.path;
+        let all = folder::Folder::all();
+        let files = all.files(queue).map_err(|why| {
+            Failure::new(Kind::NotDone, format!("the queue folder {} cannot be read: {why}", queue.display()))
+        })?;
+        for (file, bytes) in files {
+            let Ok(bytes) = bytes else { continue };
+            let mut media = |_: &str| -> Result<FoundMedia, String> { Err("nobody asks".into()) };
+            let mut around = Surroundings { approval: ApprovalMode::None, accounts: None, media: &mut media };
+            match parse::read(&file, &bytes, &mut around).posts {
+                Some(posts) => {
+                    taken.posts.extend(posts.into_iter().map(|post| (post.id, format!("it stands in {file}"))))
+                }
+                None => taken.unread.push((file.to_string(), String::from_utf8_lossy(&bytes).into_owned())),
+            }
+        }
+        for (_, held) in desk::fold(loaded)?.accounts() {
+            taken.recorded.extend(held.deliveries().map(|(post, _)| post.clone()));
+        }
+        Ok(taken)
+    }
+
+    /// Where a name is taken, if it is.
+    fn place(&self, id: &PostId) -> Option<String> {
+        let unread = || {
+            let quoted = [format!("\"{id}\""), format!("'{id}'")];
+            let (file, _) = self.unread.iter().find(|(_, text)| quoted.iter().any(|word| text.contains(word)))?;
+            Some(format!("it stands in {file}"))
+        };
+        let recorded = || self.recorded.contains(id).then(|| "a post of that name is on record".to_owned());
+        self.posts.get(id).cloned().or_else(unread).or_else(recorded)
+    }
+}
+
+fn accounts(loaded: &Loaded, now: crate::domain::Timestamp) -> Result<BTreeMap<AccountId, About>, Failure> {
+    let plan = desk::planned(loaded, DAYS, now)?;
+    let mut all = BTreeMap::new();
+    for (id, settings) in &loaded.settings.accounts {
+        let (Some(adapter), Some(entry)) = (loaded.adapters.get(id), platform::find(&settings.platform)) else {
+            continue;
+        };
+        let mut free = plan.iter().filter(|line| line.state == PlanState::Empty && line.account() == Some(id));
+        let about = About {
+            platform: settings.platform.clone(),
+            free: free.find_map(|line| line.at),
+            zone: settings.schedule.zone.clone(),
+            takes: page::takes(&**adapter, &entry.can),
+        };
+        all.insert(id.clone(), about);
+    }
+    Ok(all)
+}
