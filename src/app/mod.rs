@@ -138,7 +138,7 @@ fn checked(cli: &Cli, args: &CheckArgs, out: &mut dyn std::io::Write) -> Result<
 
 fn approved(cli: &Cli, args: &ApproveArgs, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
     let loaded = load::load(&cli.config)?;
-    let signer = args.sign.then(|| SshSigner { key: args.key.as_deref(), loaded: &loaded });
+    let signer = args.sign.then_some(SshSigner { key: args.key.as_deref(), loaded: &loaded });
     let how = match (&signer, &args.by) {
         (Some(signer), _) => approve::How::Signed(signer),
         (None, by) => approve::How::Written { by: by.as_deref().unwrap_or_default() },

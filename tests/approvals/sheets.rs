@@ -64,7 +64,8 @@ fn what_does_not_count_says_why() {
     let text = message(&[("a", "one")]);
     let ours = |text: &str| String::from_utf8(Signer::new(ME).sheet(text)).expect("text");
     let other_lines = text.clone() + &Signer::new(ME).sign(&message(&[("a", "other")]));
-    let big = text.replace("sha256:", "sha256:").to_uppercase().replace("CADENCED-APPROVAL-V1", "cadenced-approval-v1");
+    let (before, digest) = text.split_once("sha256:").expect("a digest");
+    let big = format!("{before}sha256:{}", digest.to_uppercase());
     for (what, found, why) in [
         ("another key", Signer::new(9).sheet(&text), "is not in allowed_signers"),
         ("another security key", Signer::touched(9).sheet(&text), "is not in allowed_signers"),

@@ -52,7 +52,7 @@ enum Order {
     /// Hints are not coming any more.
     Deaf,
     Rescan,
-    Reader(Reader),
+    Reader(Box<Reader>),
     Stop,
 }
 
@@ -85,7 +85,7 @@ impl Watcher {
 
     /// Reads every file again with another reader, and tells all.
     pub fn set_reader(&self, reader: Reader) {
-        let _ = self.orders.send(Order::Reader(reader));
+        let _ = self.orders.send(Order::Reader(Box::new(reader)));
     }
 
     /// Ends the thread and waits for it. Not to be called from inside `each`.
@@ -195,7 +195,7 @@ impl<F: FnMut(Inbox)> Guard<F> {
                     due = due.or(clock::ticks(), Depth::Media);
                 }
                 Ok(Order::Reader(reader)) => {
-                    self.desk.set_reader(reader);
+                    self.desk.set_reader(*reader);
                     due = due.or(clock::ticks(), Depth::Media);
                 }
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
