@@ -16,8 +16,7 @@ use cadenced::platform::bluesky::twin::{BlueskyTwin, FAN};
 use cadenced::platform::contract::crowd::{By, CrowdAct};
 use cadenced::platform::contract::sweep::{Heard, Looking, Seek, Sweep, Watched};
 use cadenced::platform::contract::{
-    Adapter, Call, Effect, HttpReply, Job, Method, Next, Purpose, Reading, Reply, Request, Secrets, Session, Step,
-    Twin as _,
+    Adapter, Effect, HttpReply, Job, Method, Next, Purpose, Reading, Reply, Request, Secrets, Session, Step, Twin as _,
 };
 use serde_json::{Value, json};
 use support::{Driver, End, Fate, Network, Scenario, request, scenarios, shared, skipped};
@@ -365,8 +364,8 @@ fn sweep(adapter: &dyn Adapter, session: &Session, net: &mut TwinNet) {
     let mut sweeper = adapter.sweep(sweep, &looking).expect("it sweeps");
     loop {
         match sweeper.next() {
-            Seek::Ask(request) => {
-                let step = Step { name: "sweep".into(), effect: Effect::Harmless, call: Call::Http(request) };
+            Seek::Ask(call) => {
+                let step = Step { name: "sweep".into(), effect: Effect::Harmless, call };
                 let Reply::Http(reply) = net.call(&step) else { panic!("not by HTTP") };
                 sweeper.answered(&reply, net.now);
             }

@@ -328,8 +328,9 @@ impl Drive {
         let mut asked = BTreeSet::new();
         loop {
             match sweeper.next() {
-                Seek::Ask(request) => {
-                    let Reply::Http(reply) = self.twin.answer(&Call::Http(request.clone()), self.now) else { panic!() };
+                Seek::Ask(call) => {
+                    let Reply::Http(reply) = self.twin.answer(&call, self.now) else { panic!() };
+                    let Call::Http(request) = call else { panic!() };
                     sweeper.answered(&reply, self.now);
                     asked.insert(request.url.path().rsplit('/').next().unwrap().to_owned());
                     self.requests.push(("sweep".into(), request));

@@ -15,12 +15,14 @@ use cadenced::domain::time::after;
 use cadenced::domain::{AccountId, Content, DeliveryId, Digest, Interaction, PostId, Remote, Timestamp};
 use cadenced::platform::contract::crowd::{By, CrowdAct};
 use cadenced::platform::contract::sweep::{Found, Heard, Hindrance, Sweep, Watched};
-use cadenced::platform::contract::{Abilities, Adapter, Entry, HttpReply, Job, Session, Table, Twin};
+use cadenced::platform::contract::{
+    Abilities, Adapter, Call, Entry, HttpReply, Job, Reply, Session, SocketEnd, SocketReply, Table, Twin,
+};
 use cadenced::platform::mastodon::twin::MastodonTwin;
 use cadenced::platform::{REGISTRY, find};
 use support::drive::Drive;
 use support::graph::{film, picture};
-use support::sweep::{Swept, agrees, answer, recorded, sweep_in, sweep_with};
+use support::sweep::{Swept, agrees, recorded, sweep_in, sweep_with};
 
 /// A platform with posts of ours on it.
 struct World {
@@ -291,8 +293,8 @@ fn long_lists_are_read_to_their_end_while_they_grow() {
         let sweep = Sweep { posts: vec![post], ..Sweep::default() };
         let mut newcomer = 500;
         let swept =
-            sweep_in(&*world.adapter, &mut *world.twin, &world.session, sweep, world.now, &mut |twin, request, now| {
-                let reply = answer(twin, request, now);
+            sweep_in(&*world.adapter, &mut *world.twin, &world.session, sweep, world.now, &mut |twin, call, now| {
+                let reply = twin.answer(call, now);
                 // Between any two pages somebody comes and somebody goes.
                 newcomer += 1;
                 twin.act(&CrowdAct::Like { by: By::Person(newcomer), post: remote.id.clone() }, now);
@@ -422,21 +424,21 @@ fn what_goes_wrong_stops_a_sweep_or_costs_it_a_list() {
         world.twin.throttle(after(world.now, Duration::from_secs(500)));
         let swept = world.sweep(&known, &[], None);
         assert!(matches!(swept.stopped, Some(Hindrance::Limited { until, .. }) if until > world.now), "{swept:?}");
-        assert_eq!((swept.found.len(), swept.requests.len()), (0, 1), "{}", world.name);
+        assert_eq!((swept.found.len(), swept.calls), (0, 1), "{}", world.name);
         world.twin.throttle(Timestamp::UNIX_EPOCH);
 
         // Nobody answers any more in the middle.
         for answered in 0..4 {
             let sweep = Sweep { posts: world.watched(&known), ..Sweep::default() };
             let mut left = answered;
-            let broken = &mut |twin: &mut dyn Twin, request: &_, now| {
+            let broken = &mut |twin: &mut dyn Twin, call: &Call, now| {
                 left -= 1;
-                if left >= 0 { answer(twin, request, now) } else { said(502, "<html>") }
+                if left >= 0 { twin.answer(call, now) } else { said(call, 502, "<html>") }
             };
             let swept = sweep_in(&*world.adapter, &mut *world.twin, &world.session, sweep, world.now, broken);
             let swept = swept.expect("it sweeps");
             assert!(swept.posts().iter().all(|finding| !finding.gone), "{}: {swept:?}", world.name);
-            let asked = swept.requests.len();
+            let asked = swept.calls;
             assert!(swept.stopped.is_none() || matches!(swept.stopped, Some(Hindrance::Failed { .. })), "{swept:?}");
             assert!(asked < answered as usize + 8, "{}: {asked} requests to a broken server", world.name);
         }
@@ -444,7 +446,7 @@ fn what_goes_wrong_stops_a_sweep_or_costs_it_a_list() {
         // What is no answer at all is no news.
         for (status, body) in [(200, "[]"), (200, "{}"), (200, "[1,{}]"), (200, "null"), (200, ""), (404, "<html>")] {
             let sweep = Sweep { posts: world.watched(&known), heard: Some(Heard::default()), ..Sweep::default() };
-            let garbage = &mut |_: &mut dyn Twin, _: &_, _| said(status, body);
+            let garbage = &mut |_: &mut dyn Twin, call: &Call, _| said(call, status, body);
             let swept = sweep_in(&*world.adapter, &mut *world.twin, &world.session, sweep, world.now, garbage);
             let swept = swept.expect("it sweeps");
             assert_eq!(swept.posts().len(), 0, "{}: {status} {body:?} tells nothing: {swept:?}", world.name);
@@ -460,12 +462,20 @@ fn what_goes_wrong_stops_a_sweep_or_costs_it_a_list() {
         let nobody = Session::default();
         let sweep = Sweep { posts: world.watched(&known), ..Sweep::default() };
         let swept = sweep_with(&*world.adapter, &mut *world.twin, &nobody, sweep, world.now).expect("it sweeps");
-        assert!(matches!(swept.stopped, Some(Hindrance::LoggedOut { .. })) && swept.requests.is_empty(), "{swept:?}");
+        assert!(matches!(swept.stopped, Some(Hindrance::LoggedOut { .. })) && swept.calls == 0, "{swept:?}");
     }
 }
 
-fn said(status: u16, body: &str) -> HttpReply {
-    HttpReply { status, headers: Vec::new(), body: body.as_bytes().to_vec(), cut: false }
+/// The same said by whoever was asked.
+fn said(call: &Call, status: u16, body: &str) -> Reply {
+    let end = || SocketEnd::BrokenOff("no answer".into());
+    match call {
+        Call::Sockets(sockets) => {
+            let one = |_: &_| SocketReply { messages: vec![body.to_owned()], end: end() };
+            Reply::Sockets(sockets.iter().map(one).collect())
+        }
+        _ => Reply::Http(HttpReply { status, headers: Vec::new(), body: body.as_bytes().to_vec(), cut: false }),
+    }
 }
 
 /// The table of the documents says what the adapters do.
@@ -524,10 +534,13 @@ fn garbled_answers_lead_to_nothing_unsound() {
         for _ in 0..400 {
             let heard = Some(Heard(["", "1", "2026-12-01T08:00:00Z", "\u{0}/../"][chance.below(4)].into()));
             let sweep = Sweep { posts: world.watched(&known), waiting: waiting.clone(), heard };
-            let garble = &mut |twin: &mut dyn Twin, request: &_, now| {
-                let mut reply = answer(twin, request, now);
-                if chance.below(3) == 0 {
-                    garbled(&mut reply, &mut chance);
+            let garble = &mut |twin: &mut dyn Twin, call: &Call, now| {
+                let mut reply = twin.answer(call, now);
+                match &mut reply {
+                    _ if chance.below(3) > 0 => {}
+                    Reply::Http(reply) => garbled(reply, &mut chance),
+                    Reply::Sockets(replies) => replies.iter_mut().for_each(|reply| misheard(reply, &mut chance)),
+                    other => panic!("{other:?}"),
                 }
                 reply
             };
@@ -616,6 +629,19 @@ fn garbled(reply: &mut HttpReply, chance: &mut Chance) {
         place => *place = new[chance.below(new.len())].clone(),
     }
     reply.body = value.to_string().into_bytes();
+}
+
+/// Changes one message of a conversation, or its end.
+fn misheard(reply: &mut SocketReply, chance: &mut Chance) {
+    let place = chance.below(reply.messages.len());
+    let Some(message) = reply.messages.get_mut(place) else { return };
+    let mut one = HttpReply { status: 200, headers: Vec::new(), body: message.as_bytes().to_vec(), cut: false };
+    garbled(&mut one, chance);
+    *message = String::from_utf8_lossy(&one.body).into_owned();
+    if one.status != 200 || one.cut {
+        reply.messages.truncate(place);
+        reply.end = SocketEnd::BrokenOff("no answer".into());
+    }
 }
 
 /// All places of a value.

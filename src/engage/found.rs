@@ -55,7 +55,7 @@ struct News<'a> {
 
 impl News<'_> {
     fn post(&mut self, finding: Finding, ours: &dyn Ours, now: Timestamp) {
-        let Finding { delivery, gone, counts, who, said, people } = finding;
+        let Finding { delivery, gone, counts, who, said, people, partly } = finding;
         let Some(published) = ours.published(&delivery) else { return };
         self.people(people);
         let seen = self.watch.seen(&delivery);
@@ -63,7 +63,8 @@ impl News<'_> {
         let nobody = BTreeSet::new();
         for (kind, acts) in who {
             let known = seen.and_then(|seen| seen.who.get(&kind)).unwrap_or(&nobody);
-            let whole = counts.get(&kind).is_none_or(|count| u64::try_from(acts.len()).unwrap_or(u64::MAX) >= *count);
+            let enough = |count: &u64| u64::try_from(acts.len()).unwrap_or(u64::MAX) >= *count;
+            let whole = !partly && counts.get(&kind).is_none_or(enough);
             let here: BTreeSet<&PersonId> = acts.iter().map(|act| &act.person).collect();
             if whole {
                 let away: Vec<PersonId> = known.iter().filter(|person| !here.contains(person)).cloned().collect();
@@ -82,7 +83,8 @@ impl News<'_> {
         if let Some(said) = said {
             let here: BTreeSet<String> = said.iter().map(|message| message.id.clone()).collect();
             self.below(&delivery, said);
-            let away = seen.into_iter().flat_map(|seen| seen.said.keys()).filter(|id| !here.contains(*id));
+            let known = seen.into_iter().flat_map(|seen| seen.said.keys());
+            let away = known.filter(|id| !partly && !here.contains(*id));
             let away: Vec<Fact> =
                 away.map(|id| Fact::Unsaid { account: self.account.clone(), id: id.clone() }).collect();
             self.facts.extend(away);
@@ -259,6 +261,28 @@ mod tests {
         anew.apply(&Record::new(at(1), Fact::Sampled(Box::new(sample))));
         let text = look(&mut anew, 20, vec![message("ann", "ours", 1), message("bob", "ours", 19)], &["ann"], 1);
         assert!(!text.contains("plc:ann") && text.contains("plc:bob"), "{text}");
+    }
+
+    #[test]
+    fn where_not_everybody_was_heard_nobody_has_left_and_nothing_is_unsaid() {
+        let mut watch = Watch::default();
+        look(&mut watch, 1, vec![message("ann", "ours", 1)], &["ann", "bob"], 2);
+        let mut finding = Finding::of("p@a".parse().unwrap());
+        finding.said = Some(vec![message("cat", "ours", 2)]);
+        finding.who.insert(Interaction::Like, vec![Act { person: person("cat"), at: Some(at(2)) }]);
+        finding.counts.insert(Interaction::Like, 1);
+        for (partly, lost) in [(true, 0), (false, 2)] {
+            let found = Found::Post(Box::new(Finding { partly, ..finding.clone() }));
+            let records = records(&watch, &AccountId::new("a").unwrap(), found, &One, at(2));
+            let left = |record: &Record| match &record.fact {
+                Fact::Sampled(sample) => usize::from(!sample.left.is_empty()),
+                Fact::Unsaid { .. } => 1,
+                _ => 0,
+            };
+            assert_eq!(records.iter().map(left).sum::<usize>(), lost, "{records:?}");
+            let came = |record: &Record| matches!(&record.fact, Fact::Sampled(sample) if sample.came.len() == 1);
+            assert!(records.iter().any(came), "whoever is new is on record");
+        }
     }
 
     #[test]

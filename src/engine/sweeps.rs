@@ -20,7 +20,7 @@ use crate::ledger::record::{Fact as LedgerFact, Outcome};
 use crate::ledger::store::{CommitError, Room};
 use crate::ledger::{self, View};
 use crate::platform::contract::sweep::{Found, Heard, Hindrance, Looking, Seek, Sweep, Sweeper, Watched};
-use crate::platform::contract::{Call, Failure, Reply, Request, Session};
+use crate::platform::contract::{Call, Failure, Reply, Session};
 use crate::queue::digest::content;
 use crate::telemetry::events::{Event as LogEvent, quote};
 
@@ -77,7 +77,7 @@ struct Running {
     /// Posts that were asked about and not told yet.
     asked: BTreeSet<PostId>,
     /// A request whose cost is on its way into the ledger.
-    held: Option<Request>,
+    held: Option<Call>,
     /// The allowance is used up until then.
     spent: Option<Timestamp>,
     /// Something is being recorded.
@@ -264,7 +264,7 @@ impl Engine {
             let Some(running) = &mut desk.sweeps.running else { return };
             let seek = running.held.take().map_or_else(|| running.sweeper.next(), Seek::Ask);
             match seek {
-                Seek::Ask(request) => {
+                Seek::Ask(call) => {
                     if self.stopping {
                         desk.sweeps.running = None;
                         return;
@@ -289,7 +289,7 @@ impl Engine {
                         if short {
                             let running = self.desks.get_mut(account).and_then(|desk| desk.sweeps.running.as_mut());
                             if let Some(running) = running {
-                                running.held = Some(request);
+                                running.held = Some(call);
                             }
                             return self.set_aside_first(account, price, Then::Sweep(account.clone()), now);
                         }
@@ -302,7 +302,7 @@ impl Engine {
                     let (ticket, account) = (running.ticket, account.clone());
                     desk.purse.pay(ticket, price, now);
                     self.callers.insert(ticket, account.clone());
-                    self.commands.push_back(Command::Call { ticket, account, call: Call::Http(request), timeout });
+                    self.commands.push_back(Command::Call { ticket, account, call, timeout });
                     return;
                 }
                 Seek::Found(found) => {
@@ -348,6 +348,10 @@ impl Engine {
             Ok(Reply::Http(reply)) => {
                 desk.purse.settle(ticket, running.sweeper.price(Some(reply)));
                 running.sweeper.answered(reply, now);
+            }
+            Ok(Reply::Sockets(replies)) => {
+                desk.purse.forget(ticket);
+                running.sweeper.heard(replies, now);
             }
             Ok(_) => {
                 desk.purse.forget(ticket);

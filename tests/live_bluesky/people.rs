@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cadenced::domain::{BotSign, DeliveryId, Interaction, PersonId, Profile, Remote, Secret};
 use cadenced::platform::contract::sweep::{Finding, Found, Heard, Looking, Seek, Sweep, Watched};
-use cadenced::platform::contract::{Adapter, Body, HeaderValue, Method, Request, Secrets, Session};
+use cadenced::platform::contract::{Adapter, Body, Call, HeaderValue, Method, Request, Secrets, Session};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -88,7 +88,8 @@ impl Live {
         let mut found = Vec::new();
         loop {
             match sweeper.next() {
-                Seek::Ask(request) => sweeper.answered(&exchange(&request), self.now()),
+                Seek::Ask(Call::Http(request)) => sweeper.answered(&exchange(&request), self.now()),
+                Seek::Ask(other) => panic!("{other:?}"),
                 Seek::Found(more) => found.push(more),
                 Seek::Over => return found,
                 Seek::Stopped(why) => panic!("{why:?}"),

@@ -19,7 +19,7 @@ pub struct Swept {
     pub found: Vec<Found>,
     /// Why it went no further, where it was not over.
     pub stopped: Option<Hindrance>,
-    pub requests: Vec<Request>,
+    pub calls: usize,
     /// What it has cost at most.
     pub spent: Spend,
 }
@@ -42,29 +42,21 @@ pub fn sweep_with(
     sweep: Sweep,
     now: Timestamp,
 ) -> Option<Swept> {
-    sweep_in(adapter, twin, session, sweep, now, &mut |twin, request, now| answer(twin, request, now))
+    sweep_in(adapter, twin, session, sweep, now, &mut |twin, call, now| twin.answer(call, now))
 }
 
-/// The twin's own answer.
-pub fn answer(twin: &mut dyn Twin, request: &Request, now: Timestamp) -> HttpReply {
-    match twin.answer(&Call::Http(request.clone()), now) {
-        Reply::Http(reply) => reply,
-        other => panic!("an answer to no request: {other:?}"),
-    }
-}
-
-/// The same, each request answered by `weather`.
+/// The same, each call answered by `weather`.
 pub fn sweep_in(
     adapter: &dyn Adapter,
     twin: &mut dyn Twin,
     session: &Session,
     sweep: Sweep,
     mut now: Timestamp,
-    weather: &mut dyn FnMut(&mut dyn Twin, &Request, Timestamp) -> HttpReply,
+    weather: &mut dyn FnMut(&mut dyn Twin, &Call, Timestamp) -> Reply,
 ) -> Option<Swept> {
     let secrets = twin.secrets(0);
     let mut sweeper = adapter.sweep(sweep, &Looking { session, secrets: &secrets, now })?;
-    let mut swept = Swept { found: Vec::new(), stopped: None, requests: Vec::new(), spent: Spend::default() };
+    let mut swept = Swept { found: Vec::new(), stopped: None, calls: 0, spent: Spend::default() };
     for _ in 0..REQUESTS {
         match sweeper.next() {
             Seek::Found(found) => swept.found.push(found),
@@ -76,23 +68,35 @@ pub fn sweep_in(
                 swept.stopped = Some(why);
                 return Some(swept);
             }
-            Seek::Ask(request) => {
+            Seek::Ask(call) => {
+                let (shown, reads) = match &call {
+                    Call::Http(request) => (format!("{request:?} {}", request.url), request.method == Method::Get),
+                    other => (format!("{other:?}"), false),
+                };
                 for (name, secret) in &secrets.0 {
-                    let shown = format!("{request:?} {}", request.url);
                     assert!(!shown.contains(secret.expose()), "the secret {name} stands in {shown}");
                 }
                 let before = twin.published();
                 now = after(now, std::time::Duration::from_millis(20));
-                let reply = weather(twin, &request, now);
-                if request.method != Method::Get {
-                    assert_eq!(twin.published(), before, "looking changes nothing: {request:?}");
+                let reply = weather(twin, &call, now);
+                if !reads {
+                    assert_eq!(twin.published(), before, "looking changes nothing: {shown}");
                 }
                 let most = sweeper.price(None);
-                let cost = sweeper.price(Some(&reply));
-                assert!(cost.money <= most.money && cost.reads <= most.reads, "a reply makes nothing dearer");
-                swept.spent = swept.spent.plus(cost);
-                sweeper.answered(&reply, now);
-                swept.requests.push(request);
+                match &reply {
+                    Reply::Http(reply) => {
+                        let cost = sweeper.price(Some(reply));
+                        assert!(cost.money <= most.money && cost.reads <= most.reads, "a reply makes nothing dearer");
+                        swept.spent = swept.spent.plus(cost);
+                        sweeper.answered(reply, now);
+                    }
+                    Reply::Sockets(replies) => {
+                        swept.spent = swept.spent.plus(most);
+                        sweeper.heard(replies, now);
+                    }
+                    other => panic!("no answer to this: {other:?}"),
+                }
+                swept.calls += 1;
             }
         }
     }
@@ -182,9 +186,11 @@ pub fn exchanges(adapter: &dyn Adapter, twin: &mut dyn Twin, job: &Job) -> Vec<(
     let mut all = Vec::new();
     let now = after(now, std::time::Duration::from_secs(60));
     let mut run = |sweep, twin: &mut dyn Twin| {
-        let swept = sweep_in(adapter, twin, &session, sweep, now, &mut |twin, request, now| {
-            let reply = answer(twin, request, now);
-            all.push((request.clone(), reply.clone()));
+        let swept = sweep_in(adapter, twin, &session, sweep, now, &mut |twin, call, now| {
+            let reply = twin.answer(call, now);
+            if let (Call::Http(request), Reply::Http(reply)) = (call, &reply) {
+                all.push((request.clone(), reply.clone()));
+            }
             reply
         });
         assert_eq!(swept.expect("it sweeps").stopped, None);

@@ -20,6 +20,18 @@ pub enum Call {
     Sockets(Vec<Socket>),
 }
 
+impl From<Request> for Call {
+    fn from(request: Request) -> Self {
+        Self::Http(request)
+    }
+}
+
+impl From<Vec<Socket>> for Call {
+    fn from(sockets: Vec<Socket>) -> Self {
+        Self::Sockets(sockets)
+    }
+}
+
 /// Reads a public file and tells what it is, without keeping it: platforms that fetch media themselves are given an
 /// address, and what they would find there must be what was approved. No secret goes along.
 #[derive(Debug, Clone, PartialEq, Eq)]

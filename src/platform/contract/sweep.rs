@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{HttpReply, Request, Secrets, Session};
+use super::{Call, HttpReply, Secrets, Session, SocketReply};
 use crate::domain::{DeliveryId, Interaction, Message, Profile, Remote, Spend, Timestamp};
 
 /// What to look at, on one account.
@@ -46,11 +46,14 @@ pub struct Looking<'a> {
 
 /// Asks request by request.
 pub trait Sweeper: Send + std::fmt::Debug {
-    /// What comes next. After [`Seek::Ask`], [`Sweeper::answered`] comes first.
+    /// What comes next. After [`Seek::Ask`], [`Sweeper::answered`] or [`Sweeper::heard`] comes first.
     fn next(&mut self) -> Seek;
 
     /// The answer to the request that was given last.
     fn answered(&mut self, reply: &HttpReply, now: Timestamp);
+
+    /// The same, where it was a conversation with several servers.
+    fn heard(&mut self, _replies: &[SocketReply], _now: Timestamp) {}
 
     /// What the request that was given last costs at most; with the reply to it, what it has cost at most.
     fn price(&self, _reply: Option<&HttpReply>) -> Spend {
@@ -61,7 +64,8 @@ pub trait Sweeper: Send + std::fmt::Debug {
 /// What a sweeper wants.
 #[derive(Debug)]
 pub enum Seek {
-    Ask(Request),
+    /// A request by HTTP, or a conversation with several servers.
+    Ask(Call),
     Found(Found),
     /// Everything has been looked at.
     Over,
@@ -108,12 +112,23 @@ pub struct Finding {
     pub said: Option<Vec<Message>>,
     /// How those look who are named above.
     pub people: Vec<Profile>,
+    /// Somebody who may know more was not heard: whoever is missing above has not left for that, what was said may still
+    /// stand, and the counts are the least that is known.
+    pub partly: bool,
 }
 
 impl Finding {
     /// Nothing is known yet.
     pub fn of(delivery: DeliveryId) -> Self {
-        Self { delivery, gone: false, counts: BTreeMap::new(), who: BTreeMap::new(), said: None, people: Vec::new() }
+        Self {
+            delivery,
+            gone: false,
+            counts: BTreeMap::new(),
+            who: BTreeMap::new(),
+            said: None,
+            people: Vec::new(),
+            partly: false,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Debug;
 
-use super::Request;
+use super::Call;
 use super::sweep::{Act, Finding, Found, Hindrance, Seek, Watched};
 use crate::domain::{Interaction, Message, PersonId, Profile, Timestamp};
 
@@ -70,13 +70,13 @@ impl<Q: Debug> Agenda<Q> {
     }
 
     /// Asks, or stops where nothing more may be asked.
-    pub fn ask(&mut self, question: Q, request: Request) -> Seek {
+    pub fn ask(&mut self, question: Q, call: impl Into<Call>) -> Seek {
         if let Some(why) = self.spent.take() {
             self.stopped = Some(why.clone());
             return Seek::Stopped(why);
         }
         self.asked = Some(question);
-        Seek::Ask(request)
+        Seek::Ask(call.into())
     }
 
     /// These are not to be asked, or settled, any more.
@@ -108,6 +108,11 @@ impl<Q: Debug> Agenda<Q> {
         self.failures = 0;
     }
 
+    /// It cannot go on; what was found so far is told.
+    pub fn stop(&mut self, why: Hindrance) {
+        self.stopped = Some(why);
+    }
+
     /// One question came to nothing: what was refused to it costs the others nothing, a failure only when the next ones
     /// fail too. Everything else ends the sweep.
     pub fn came_to_nothing(&mut self, why: Hindrance) {
@@ -131,7 +136,18 @@ pub struct Looked {
     known: BTreeMap<Interaction, u64>,
     people: BTreeMap<PersonId, Profile>,
     list: List,
+    talk: Talk,
 }
+
+/// A conversation that is being read.
+#[derive(Debug, Default)]
+struct Talk {
+    messages: Vec<Message>,
+    pages: u32,
+}
+
+/// One thing that was said, and how its author looks, where that is somebody else.
+pub type Said = (Message, Option<Profile>);
 
 /// A list that is being read: who has been on it so far.
 #[derive(Debug, Default)]
@@ -156,6 +172,7 @@ impl Looked {
             known: watched.known.clone(),
             people: BTreeMap::new(),
             list: List::default(),
+            talk: Talk::default(),
         }
     }
 
@@ -230,6 +247,53 @@ impl Looked {
         self.finding.said = Some(messages);
     }
 
+    /// One more page of what was said, of several lists; whether another one may be read.
+    pub fn say(&mut self, said: impl IntoIterator<Item = Said>) -> bool {
+        for (message, by) in said {
+            // Pages shift while they are read.
+            if !self.has_said(&message.id) {
+                self.talk.messages.push(message);
+                self.people.extend(by.map(|profile| (profile.person.clone(), profile)));
+            }
+        }
+        self.talk.pages += 1;
+        self.talk.pages < PAGES
+    }
+
+    pub fn has_said(&self, id: &str) -> bool {
+        self.talk.messages.iter().any(|held| held.id == id)
+    }
+
+    /// What was said cannot be told in full.
+    pub fn no_talk(&mut self) {
+        self.talk = Talk::default();
+    }
+
+    /// One more page of what was said; where it goes on, or nowhere. What is too long is left out.
+    pub fn said_page(&mut self, said: impl IntoIterator<Item = Said>, next: Page) -> Option<String> {
+        let more = self.say(said);
+        match next {
+            Page::Next(cursor) if more => Some(cursor),
+            Page::Next(_) => {
+                self.no_talk();
+                None
+            }
+            Page::Last => {
+                self.finding.said = Some(std::mem::take(&mut self.talk).messages);
+                None
+            }
+        }
+    }
+
+    /// Not everybody was heard who may know more. What is counted is no less than what was known.
+    pub fn partly(&mut self) {
+        self.finding.partly = true;
+        let known = &self.known;
+        for (kind, count) in &mut self.finding.counts {
+            *count = (*count).max(known.get(kind).copied().unwrap_or_default());
+        }
+    }
+
     /// All that was found; of people only those that are named.
     pub fn take(&mut self) -> Found {
         let empty = Finding::of(self.finding.delivery.clone());
@@ -241,6 +305,13 @@ impl Looked {
         finding.people = people.into_values().filter(|profile| named.contains(&profile.person)).collect();
         Found::Post(Box::new(finding))
     }
+}
+
+/// The conversation around a message that waits: itself, and what was said below it. Nothing of it: the message is gone.
+pub fn around(waiting: String, said: Vec<Said>) -> Found {
+    let (messages, people): (Vec<_>, Vec<_>) = said.into_iter().unzip();
+    let people: BTreeMap<_, _> = people.into_iter().flatten().map(|held| (held.person.clone(), held)).collect();
+    Found::Around { waiting, people: people.into_values().collect(), messages }
 }
 
 /// What stands below a message, in the order in which it was said in `all`.
@@ -269,6 +340,25 @@ impl Overheard {
     pub fn add(&mut self, messages: &[Message], people: &[Profile]) {
         self.messages.extend_from_slice(messages);
         self.people.extend(people.iter().map(|profile| (profile.person.clone(), profile.clone())));
+    }
+
+    /// What is told of a post.
+    pub fn hear(&mut self, found: &Found) {
+        if let Found::Post(finding) = found {
+            self.add(finding.said.as_deref().unwrap_or_default(), &finding.people);
+        }
+    }
+
+    /// What is known of those that wait, and of which nothing is.
+    pub fn sort(&self, waiting: Vec<String>) -> (Vec<Found>, Vec<String>) {
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        for id in waiting {
+            match self.around(&id) {
+                Some(found) => known.push(found),
+                None => unknown.push(id),
+            }
+        }
+        (known, unknown)
     }
 
     /// The message and what stands below it, where it was among them.
