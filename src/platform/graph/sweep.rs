@@ -5,8 +5,6 @@
 //! that are refused cost only themselves. A post is gone when Meta knows it neither by its counts nor by itself; what is
 //! not ready yet is not gone. Messages without an author are of people whom Meta does not tell of: they are left out.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use url::Url;
 
@@ -15,8 +13,8 @@ use super::publishing::Account;
 use super::wire::{self, Wire};
 use super::{look, token};
 use crate::domain::{Interaction, Message, PersonId, Profile, Secret, Timestamp};
-use crate::platform::contract::sweep::{Found, Hindrance, Looking, Seek, Sweep, Sweeper, Watched};
-use crate::platform::contract::sweeping::{Agenda, Looked, Overheard, PAGES, Turn};
+use crate::platform::contract::sweep::{Hindrance, Looking, Seek, Sweep, Sweeper, Watched};
+use crate::platform::contract::sweeping::{Agenda, Looked, Overheard, Page, Said, Turn, around};
 use crate::platform::contract::{HttpReply, Request};
 
 /// What one service tells of its posts, and in which words.
@@ -65,9 +63,6 @@ struct Watching {
     looked: Looked,
     /// What we are called there.
     name: Option<String>,
-    messages: Vec<Message>,
-    people: Vec<Profile>,
-    pages: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -82,7 +77,7 @@ enum Question {
     Waiting,
     /// A message that waits, and then what answers it.
     Message(String),
-    Answers(Box<Message>, Option<Profile>),
+    Answers(String, Vec<Said>),
 }
 
 impl Sweeping {
@@ -95,9 +90,6 @@ impl Sweeping {
                 id: wire::id(&Value::from(watched.remote.id.as_str()))?,
                 looked: Looked::new(watched),
                 name: None,
-                messages: Vec::new(),
-                people: Vec::new(),
-                pages: 0,
             })
         };
         let posts: Vec<_> = sweep.posts.iter().filter_map(watching).collect();
@@ -150,27 +142,21 @@ impl Sweeping {
                 Some(self.get(&[&self.posts[*post].id, self.telling.said], &query))
             }
             Question::Message(id) => Some(self.get(&[id], &[("fields", self.telling.message)])),
-            Question::Answers(message, _) => {
+            Question::Answers(waiting, _) => {
                 let list = self.telling.answers?;
-                Some(self.get(&[&message.id, list], &[("fields", self.telling.message), ("limit", "50")]))
+                Some(self.get(&[waiting, list], &[("fields", self.telling.message), ("limit", "50")]))
             }
             Question::Tell(post) => {
                 let found = self.posts[*post].looked.take();
-                if let Found::Post(finding) = &found {
-                    self.overheard.add(finding.said.as_deref().unwrap_or_default(), &finding.people);
-                }
+                self.overheard.hear(&found);
                 self.agenda.tell(found);
                 None
             }
             Question::Waiting => {
-                let mut next = Vec::new();
-                for id in std::mem::take(&mut self.waiting) {
-                    match self.overheard.around(&id) {
-                        Some(found) => self.agenda.tell(found),
-                        None => next.extend(wire::id(&Value::from(id)).map(Question::Message)),
-                    }
-                }
-                self.agenda.first(next);
+                let (heard, alone) = self.overheard.sort(std::mem::take(&mut self.waiting));
+                heard.into_iter().for_each(|found| self.agenda.tell(found));
+                let alone = alone.into_iter().filter_map(|id| wire::id(&Value::from(id)));
+                self.agenda.first(alone.map(Question::Message));
                 None
             }
         }
@@ -222,24 +208,18 @@ impl Sweeping {
                 // Where nothing was counted, nothing is told.
                 self.agenda.first(if self.telling.fields.is_empty() { Vec::new() } else { next });
             }
-            (Question::Said { post, .. }, Some(value)) if self.take_page(post, &value).is_some() => {
-                self.agenda.went_well();
-                let held = &mut self.posts[post];
-                held.pages += 1;
-                match next_page(&value) {
-                    Some(after) if held.pages < PAGES => {
-                        self.agenda.first([Question::Said { post, after: Some(after) }]);
-                    }
-                    Some(_) => {}
-                    None => {
-                        let (messages, people) = (std::mem::take(&mut held.messages), std::mem::take(&mut held.people));
-                        held.looked.said(messages, people);
-                    }
+            (Question::Said { post, .. }, Some(value)) => match self.said(post, &value) {
+                Some(said) => {
+                    self.agenda.went_well();
+                    let next = next_page(&value).map_or(Page::Last, Page::Next);
+                    let next = self.posts[post].looked.said_page(said, next);
+                    self.agenda.first(next.map(|after| Question::Said { post, after: Some(after) }));
                 }
-            }
+                None => self.nothing(reply, now, "failed to read what was said"),
+            },
             (Question::Message(waiting), None) if missing => {
                 self.agenda.went_well();
-                self.agenda.tell(Found::Around { waiting, people: Vec::new(), messages: Vec::new() });
+                self.agenda.tell(around(waiting, Vec::new()));
             }
             (Question::Message(waiting), Some(value)) if value["id"] == waiting.as_str() => {
                 self.agenda.went_well();
@@ -247,31 +227,21 @@ impl Sweeping {
                 if self.message(&value, None, None, &mut read).is_none() || read.is_empty() {
                     return;
                 }
-                let (message, by) = read.remove(0);
                 if self.telling.answers.is_some() {
-                    return self.agenda.first([Question::Answers(Box::new(message), by)]);
+                    return self.agenda.first([Question::Answers(waiting, read)]);
                 }
-                self.around(message, by, read);
+                self.agenda.tell(around(waiting, read));
             }
-            (Question::Answers(message, by), Some(value)) if value["data"].is_array() => {
+            (Question::Answers(waiting, mut read), Some(value)) if value["data"].is_array() => {
                 self.agenda.went_well();
-                let mut read = Vec::new();
+                read.truncate(1);
                 for item in value["data"].as_array().into_iter().flatten() {
-                    _ = self.message(item, Some(&message.id), None, &mut read);
+                    _ = self.message(item, Some(&waiting), None, &mut read);
                 }
-                self.around(*message, by, read);
+                self.agenda.tell(around(waiting, read));
             }
             _ => self.nothing(reply, now, "failed to read what became of a post"),
         }
-    }
-
-    fn around(&mut self, message: Message, by: Option<Profile>, said: Vec<(Message, Option<Profile>)>) {
-        let waiting = message.id.clone();
-        let (said, others): (Vec<_>, Vec<_>) = said.into_iter().unzip();
-        let people = others.into_iter().flatten().chain(by);
-        let people: BTreeMap<_, _> = people.map(|profile| (profile.person.clone(), profile)).collect();
-        let messages = std::iter::once(message).chain(said).collect();
-        self.agenda.tell(Found::Around { waiting, people: people.into_values().collect(), messages });
     }
 
     /// What comes behind a post's counts.
@@ -293,30 +263,18 @@ impl Sweeping {
     }
 
     /// Everything on a page of what was said; `None`: this is no such page.
-    fn take_page(&mut self, post: usize, value: &Value) -> Option<()> {
+    fn said(&self, post: usize, value: &Value) -> Option<Vec<Said>> {
         let mut read = Vec::new();
-        let (id, name) = (self.posts[post].id.clone(), self.posts[post].name.clone());
+        let Watching { id, name, .. } = &self.posts[post];
         for item in value["data"].as_array()? {
-            self.message(item, Some(&id), name.as_deref(), &mut read)?;
+            self.message(item, Some(id), name.as_deref(), &mut read)?;
         }
-        let held = &mut self.posts[post];
-        for (message, by) in read {
-            if message.id != id && held.messages.iter().all(|other| other.id != message.id) {
-                held.messages.push(message);
-                held.people.extend(by);
-            }
-        }
-        Some(())
+        read.retain(|(message, _)| message.id != *id);
+        Some(read)
     }
 
     /// A message and the answers that stand in it. Without an author it is left out; `None`: it is no message.
-    fn message(
-        &self,
-        item: &Value,
-        below: Option<&str>,
-        name: Option<&str>,
-        read: &mut Vec<(Message, Option<Profile>)>,
-    ) -> Option<()> {
+    fn message(&self, item: &Value, below: Option<&str>, name: Option<&str>, read: &mut Vec<Said>) -> Option<()> {
         let id = wire::id(&item["id"])?;
         let held = &item[self.telling.parent];
         let parent = wire::id(&held["id"]).or_else(|| wire::id(held)).or_else(|| below.map(str::to_owned));
