@@ -420,7 +420,7 @@ fn queue(posts: usize) -> String {
     (0..posts).map(|id| post(id, "connection")).collect()
 }
 
-const PLATFORMS: [&str; 2] = ["mastodon", "bluesky"];
+const PLATFORMS: [&str; 3] = ["mastodon", "bluesky", "nostr"];
 
 #[test]
 fn in_fair_weather_everything_is_on_record_and_nothing_is_late() {

@@ -1,12 +1,14 @@
 //! Example replies in a file, and what an adapter must read in each: a table to be read beside the platform's own
-//! documentation.
+//! documentation. And a sweep, each question answered by the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{HttpReply, Reading};
+use super::sweep::{Found, Hindrance, Seek, Sweeper};
+use super::{Call, HttpReply, Reading, Reply};
+use crate::domain::Timestamp;
 
 /// One reply.
 #[derive(Deserialize)]
@@ -50,6 +52,27 @@ pub fn check(file: &str, secret: &str, read: impl Fn(&HttpReply) -> Reading) -> 
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     seen
+}
+
+/// What a sweeper finds, and why it stops before its end.
+pub fn swept(
+    sweeper: &mut dyn Sweeper,
+    now: Timestamp,
+    mut answer: impl FnMut(&Call) -> Reply,
+) -> (Vec<Found>, Option<Hindrance>) {
+    let mut found = Vec::new();
+    loop {
+        match sweeper.next() {
+            Seek::Ask(call) => match answer(&call) {
+                Reply::Http(reply) => sweeper.answered(&reply, now),
+                Reply::Sockets(replies) => sweeper.heard(&replies, now),
+                other => panic!("no answer to this: {other:?}"),
+            },
+            Seek::Found(more) => found.push(more),
+            Seek::Over => return (found, None),
+            Seek::Stopped(why) => return (found, Some(why)),
+        }
+    }
 }
 
 fn name(reading: &Reading) -> &'static str {

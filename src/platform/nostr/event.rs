@@ -12,8 +12,16 @@ use serde_json::json;
 use super::nip19;
 use crate::domain::{Digest, Secret};
 
+/// Kinds of events. What an author is called, replaced by each later one.
+pub const PROFILE: u32 = 0;
 /// A short text note.
 pub const NOTE: u32 = 1;
+/// Its author asks for other events to be taken away (NIP-09).
+pub const DELETION: u32 = 5;
+/// A note, passed on (NIP-18); and anything else.
+pub const REPOSTS: [u32; 2] = [6, 16];
+/// A like, a dislike or a picture (NIP-25).
+pub const REACTION: u32 = 7;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -37,12 +45,12 @@ pub struct Draft {
 impl Event {
     /// Whether the id is that of its content, and the signature that of its author.
     pub fn is_genuine(&self) -> bool {
-        let Ok(id) = Digest::from_hex(&self.id) else { return false };
+        let id = digest(&self.pubkey, self.created_at, self.kind, &self.tags, &self.content);
         let signature = bytes(&self.sig).and_then(|bytes| Signature::from_slice(&bytes).ok());
         let author = bytes(&self.pubkey).and_then(|bytes| VerifyingKey::from_slice(&bytes).ok());
         let (Some(signature), Some(author)) = (signature, author) else { return false };
-        id == digest(&self.pubkey, self.created_at, self.kind, &self.tags, &self.content)
-            && author.verify_prehash(&id.0, &signature).is_ok()
+        // To the letter: in capitals the same event would be another one.
+        self.id == id.hex() && author.verify_prehash(&id.0, &signature).is_ok()
     }
 }
 
@@ -79,11 +87,16 @@ impl Key {
 
     /// `None` only by a chance that nobody will ever have.
     pub fn sign(&self, draft: Draft) -> Option<Event> {
+        self.sign_as(NOTE, draft)
+    }
+
+    /// The same for an event that is no note; nothing of ours is one, but imitations speak for other people.
+    pub fn sign_as(&self, kind: u32, draft: Draft) -> Option<Event> {
         let Draft { created_at, tags, content } = draft;
         let pubkey = self.pubkey();
-        let id = digest(&pubkey, created_at, NOTE, &tags, &content);
+        let id = digest(&pubkey, created_at, kind, &tags, &content);
         let sig = hex(&self.signature(&id.0)?);
-        Some(Event { id: id.hex(), pubkey, created_at, kind: NOTE, tags, content, sig })
+        Some(Event { id: id.hex(), pubkey, created_at, kind, tags, content, sig })
     }
 
     fn signature(&self, message: &[u8; 32]) -> Option<[u8; 64]> {

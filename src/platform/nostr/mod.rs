@@ -20,6 +20,7 @@
 pub mod event;
 mod examine;
 pub mod nip19;
+mod sweep;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -35,6 +36,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::contract::examine::{Examination, Facts};
+use super::contract::sweep::{Looking, Sweep, Sweeper};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, Call, Complaint, Effect, Entry, Evidence, HttpReply, Job,
     Key as ConfigKey, KeyKind, Next, Purpose, Reading, Reply, Session, Socket, SocketReply, Step, Table, is_loopback,
@@ -221,6 +223,10 @@ impl Adapter for Nostr {
 
     fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
         self.examined(about, replies)
+    }
+
+    fn sweep(&self, sweep: Sweep, looking: &Looking<'_>) -> Option<Box<dyn Sweeper>> {
+        Some(Box::new(sweep::Sweeping::new(self, sweep, looking)))
     }
 
     fn next(&self, attempt: &Attempt<'_>) -> Next {

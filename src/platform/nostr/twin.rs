@@ -1,19 +1,24 @@
 //! An imitation of relays: each keeps the events that it was offered, by id, once their id and signature are right.
 //!
 //! The relays of an account are `/one`, `/two` and `/three` of the base; all accounts share them. What people see is
-//! what any relay has.
+//! what any relay has. What other people do is in [`people`].
 
-use std::collections::BTreeMap;
+mod people;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::event::{Event, Key};
 use crate::domain::{Digest, Secret, Timestamp};
+use crate::platform::contract::crowd::{CrowdAct, Standing};
 use crate::platform::contract::{Call, HttpReply, Published, Reply, Secrets, Socket, SocketEnd, SocketReply, Twin};
 
 /// So many accounts are known by their keys.
 const ACCOUNTS: u32 = 64;
 const RELAYS: [&str; 3] = ["one", "two", "three"];
+/// Most events that one filter is answered with.
+const MOST: usize = 100;
 
 #[derive(Debug, Default)]
 pub struct Relays {
@@ -24,6 +29,7 @@ pub struct Relays {
     manners: BTreeMap<String, Manner>,
     throttled: Option<Timestamp>,
     revoked: bool,
+    people: people::People,
 }
 
 /// What is wrong with a relay.
@@ -51,6 +57,11 @@ impl Relays {
     /// The events of one relay.
     pub fn held(&self, relay: &str) -> Vec<Event> {
         self.held.get(&format!("/{relay}")).into_iter().flat_map(BTreeMap::values).cloned().collect()
+    }
+
+    /// A relay tells of this event, whatever it is.
+    pub fn plant(&mut self, relay: &str, event: Event) {
+        self.held.entry(format!("/{relay}")).or_default().insert(event.id.clone(), event);
     }
 
     /// What a relay tells of itself; nothing where nobody can reach it.
@@ -112,8 +123,17 @@ impl Relays {
                     return Some(vec![json!(["CLOSED", name, why])]);
                 }
                 let held = self.held.get(relay).into_iter().flat_map(BTreeMap::values);
-                let fits = held.filter(|event| filters.iter().any(|filter| fits(event, filter)));
-                let found = fits.map(|event| json!(["EVENT", name, event]));
+                let mut held: Vec<&Event> = held.collect();
+                // Newest first.
+                held.sort_by_key(|event| (std::cmp::Reverse(event.created_at), event.id.as_str()));
+                let chosen = |filter: &Value| {
+                    let limit = filter["limit"].as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MOST);
+                    let fits = held.iter().filter(|event| fits(event, filter)).take(limit.min(MOST));
+                    fits.map(|event| event.id.as_str()).collect::<Vec<_>>()
+                };
+                let chosen: BTreeSet<&str> = filters.iter().flat_map(chosen).collect();
+                let found = held.iter().filter(|event| chosen.contains(event.id.as_str()));
+                let found = found.map(|event| json!(["EVENT", name, event]));
                 Some(found.chain([json!(["EOSE", name])]).collect())
             }
             _ => None,
@@ -158,7 +178,17 @@ fn fits(event: &Event, filter: &Value) -> bool {
         Some(list) => list.contains(&value),
         None => true,
     };
-    named("ids", json!(event.id)) && named("authors", json!(event.pubkey)) && named("kinds", json!(event.kind))
+    let tagged = |name: &str| match filter[format!("#{name}")].as_array() {
+        Some(list) => event.tags.iter().any(|tag| tag[0] == name && list.contains(&json!(tag[1]))),
+        None => true,
+    };
+    let within = filter["since"].as_i64().is_none_or(|since| event.created_at >= since)
+        && filter["until"].as_i64().is_none_or(|until| event.created_at <= until);
+    named("ids", json!(event.id))
+        && named("authors", json!(event.pubkey))
+        && named("kinds", json!(event.kind))
+        && ["e", "p", "q"].into_iter().all(tagged)
+        && within
 }
 
 fn secret(account: u32) -> Secret {
@@ -192,7 +222,16 @@ impl Twin for Relays {
 
     fn published_since(&self, mark: &mut usize) -> Vec<Published> {
         let from = std::mem::replace(mark, self.appeared.len());
-        self.appeared.iter().skip(from).cloned().collect()
+        let there = |post: &&Published| !self.people.is_deleted(&post.id);
+        self.appeared.iter().skip(from).filter(there).cloned().collect()
+    }
+
+    fn act(&mut self, act: &CrowdAct, now: Timestamp) -> Option<String> {
+        self.carry_out(act, now)
+    }
+
+    fn standing(&self, account: u32, post: &str) -> Option<Standing> {
+        Some(self.stands(account, post))
     }
 
     fn throttle(&mut self, until: Timestamp) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -13,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The names of our subscriptions.
 const HELLO: &str = "hello";
 const LOOK: &str = "look";
+const SWEEP: &str = "sweep";
 
 /// Offers an event to a relay.
 pub fn offer(relay: &Url, event: &Event) -> Socket {
@@ -21,17 +23,24 @@ pub fn offer(relay: &Url, event: &Event) -> Socket {
 
 /// Asks a relay for an event.
 pub fn look(relay: &Url, id: &str) -> Socket {
-    ask(relay, LOOK, json!({ "ids": [id] }))
+    ask(relay, LOOK, &[json!({ "ids": [id] })])
 }
 
 /// Asks a relay for the profile of an author: not for its sake, but to learn whether we are let in.
 pub fn hello(relay: &Url, pubkey: &str) -> Socket {
-    ask(relay, HELLO, json!({ "kinds": [0], "authors": [pubkey], "limit": 1 }))
+    ask(relay, HELLO, &[json!({ "kinds": [0], "authors": [pubkey], "limit": 1 })])
 }
 
-fn ask(relay: &Url, name: &str, filter: Value) -> Socket {
+/// Asks a relay for whatever fits one of these.
+pub fn sweep(relay: &Url, filters: &[Value]) -> Socket {
+    ask(relay, SWEEP, filters)
+}
+
+fn ask(relay: &Url, name: &str, filters: &[Value]) -> Socket {
     let ends = ["EOSE", "CLOSED"].map(|word| format!("[\"{word}\",\"{name}\""));
-    talk(relay, json!(["REQ", name, filter]), ends.into())
+    let mut message = vec![json!("REQ"), json!(name)];
+    message.extend_from_slice(filters);
+    talk(relay, message.into(), ends.into())
 }
 
 fn talk(relay: &Url, message: Value, until: Vec<String>) -> Socket {
@@ -85,6 +94,16 @@ pub fn looked(reply: &SocketReply, event: &Event, secrets: &Secrets) -> Answer {
 /// To the question for our profile.
 pub fn greeted(reply: &SocketReply, secrets: &Secrets) -> Answer {
     ended(reply, HELLO, Answer::Yes, secrets)
+}
+
+/// What was told when it was asked for whatever fits, and [`Answer::Yes`] where that is all that the relay tells. What it
+/// says to be an event may be anything.
+pub fn told(reply: &SocketReply, secrets: &Secrets) -> (Vec<Event>, Answer) {
+    let events = messages(reply).filter_map(|message| match message.as_slice() {
+        [word, name, event] if word == "EVENT" && name == SWEEP => Event::deserialize(event).ok(),
+        _ => None,
+    });
+    (events.collect(), ended(reply, SWEEP, Answer::Yes, secrets))
 }
 
 /// How a subscription ended: `whole`, where the relay has told all that it has.
