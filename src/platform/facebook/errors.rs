@@ -280,6 +280,8 @@ pub fn hidden<'a>(token: Option<&'a Secret>, app_secret: Option<&'a Secret>, pro
 
 /// Shortest and longest wait that is kept. Facebook's windows have an hour or a day.
 const WAIT: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(24 * 3600);
+/// From so many percent of an allowance on, nothing but publishing uses it.
+const NEARLY: u64 = 90;
 /// Wait where nothing tells how long.
 const UNTOLD: Duration = Duration::from_secs(3600);
 
@@ -299,6 +301,19 @@ fn usage(reply: &HttpReply) -> Option<(u64, Duration)> {
 /// How long until calls are answered again, where a header tells.
 fn regain(reply: &HttpReply) -> Option<Duration> {
     usage(reply).map(|(_, wait)| wait).filter(|wait| !wait.is_zero())
+}
+
+/// Until when nothing is looked at: the little that is left of the allowance is for publishing.
+pub fn spared(reply: &HttpReply, now: Timestamp) -> Option<Timestamp> {
+    let (percent, wait) = usage(reply)?;
+    let little = percent >= NEARLY || !wait.is_zero();
+    let wait = if wait.is_zero() { UNTOLD } else { wait };
+    little.then(|| time::after(now, wait))
+}
+
+/// When to ask again after too much was asked.
+pub fn limited_until(reply: &HttpReply, now: Timestamp) -> Timestamp {
+    time::after(now, retry_after(reply, now).or_else(|| regain(reply)).unwrap_or(UNTOLD))
 }
 
 /// The account's allowance is used up. Calls that are made all the same make the wait longer.

@@ -224,7 +224,7 @@ fn photos_of(item: &Value) -> Vec<String> {
 }
 
 /// Facebook writes the zone as `+0000`.
-fn created(item: &Value) -> Option<Timestamp> {
+pub(super) fn created(item: &Value) -> Option<Timestamp> {
     let text = item["created_time"].as_str()?;
     text.parse().ok().or_else(|| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%z", text).ok())
 }

@@ -21,7 +21,7 @@
 //! - **A version that is gone is told.** Facebook serves another one silently, and names it in a header; then the account
 //!   stops until a person has looked, or Facebook serves the right one again, which is asked every few minutes.
 //!
-//! What it does not do: comments (a token that may not read them is shown none, so a lost one could come twice), Reels
+//! What it does not do: to write comments (a token that may not read them is shown none, so a lost one could come twice), Reels
 //! and Stories as such, several videos, tags of people and places, editing, deleting. Videos have no description
 //! for people who do not see them; photos have (`alt_text_custom`).
 
@@ -31,6 +31,7 @@ mod login;
 mod lookback;
 mod progress;
 mod reading;
+mod sweep;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -44,6 +45,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::contract::examine::{Examination, Facts};
+use super::contract::sweep::{Looking, Sweep, Sweeper};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, AuthFlow, Call, Complaint, Effect, Entry, Evidence, HttpReply, Key,
     KeyKind, Media, MediaKind, Next, Pace, Purpose, Reading, Reply, Request, Session, Step, Table, Twin,
@@ -234,6 +236,10 @@ impl Adapter for Facebook {
 
     fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
         self.examined(about, replies)
+    }
+
+    fn sweep(&self, sweep: Sweep, looking: &Looking<'_>) -> Option<Box<dyn Sweeper>> {
+        Some(Box::new(sweep::Sweeping::new(self, sweep, looking)))
     }
 
     fn pace(&self, reply: &Reply, now: Timestamp) -> Option<Pace> {

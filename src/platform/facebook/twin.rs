@@ -2,9 +2,11 @@
 //!
 //! It imitates what an adapter can get wrong: that drafts are not seen and have an id, that a list leaves out what is
 //! not published, which errors a repeat gets, that videos are uploaded in pieces and processed afterwards, how limits
-//! and refusals look. It knows no engagement and no people. Account number N is a Page with the id
+//! and refusals look. What other people do is in [`people`]. Account number N is a Page with the id
 //! 110000000000000000 + N, the token `twin-token-N` and the app secret `twin-app-secret-N`. Who logs in as it has a role on
 //! two other Pages, and is told one Page a list.
+
+mod people;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::domain::{Secret, Timestamp, time};
+use crate::platform::contract::crowd::{Crowd, CrowdAct, Standing};
 use crate::platform::contract::{Call, Codes, HttpReply, Method, Published, Reply, Request, Secrets, Twin, WrongCode};
 
 use super::text;
@@ -46,6 +49,7 @@ pub struct FacebookTwin {
     leaves_out: bool,
     /// Longest page of a list; longer ones are too much data.
     longest_page: Option<usize>,
+    crowd: Crowd,
 }
 
 #[derive(Debug, Clone)]
@@ -261,10 +265,20 @@ impl FacebookTwin {
             }
             (Method::Post, [id]) => self.publish(account, id, form, now),
             (Method::Get, [id]) if self.videos.contains_key(*id) => self.show_video(account, id),
-            (Method::Get, [id]) => match self.posts.iter().find(|post| post.is_of(account, id)) {
-                Some(post) => HttpReply::json(200, &self.show(post)),
-                None => missing(),
-            },
+            (Method::Get, [id, ..]) => {
+                // A video is a post of the Page, too.
+                let own = id.strip_prefix(&format!("{page}_")).filter(|id| self.videos.contains_key(*id));
+                let path = [&[own.unwrap_or(id)], &path[1..]].concat();
+                match self.posts.iter().find(|post| path.len() == 1 && post.is_of(account, path[0])) {
+                    Some(post) => {
+                        let mut shown = self.show(post);
+                        merge(&mut shown, self.count_fields(&post.id, form));
+                        shown["id"] = json!(id);
+                        HttpReply::json(200, &shown)
+                    }
+                    None => self.tell(account, &path, form).unwrap_or_else(missing),
+                }
+            }
             _ => error(400, 2500, 0, "Unknown path components"),
         }
     }
@@ -543,6 +557,14 @@ impl Twin for FacebookTwin {
 
     fn set_revoked(&mut self, revoked: bool) {
         self.revoked = revoked;
+    }
+
+    fn act(&mut self, act: &CrowdAct, now: Timestamp) -> Option<String> {
+        self.carry_out(act, now)
+    }
+
+    fn standing(&self, account: u32, post: &str) -> Option<Standing> {
+        Some(self.stands(account, post))
     }
 
     fn agree(&mut self, account: u32, address: &Url) -> Option<String> {

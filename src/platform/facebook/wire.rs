@@ -22,6 +22,14 @@ const VIDEO_HOST: &str = "graph-video.facebook.com";
 /// Where people are.
 const SITE: &str = "https://www.facebook.com/";
 
+/// What is asked of a post: its counts, how often it was seen, and of each comment.
+const COUNTS: &str =
+    "id,shares,reactions.summary(total_count).limit(0),comments.filter(stream).summary(total_count).limit(0)";
+pub const VIEWS: &str = "post_media_view";
+const COMMENT: &str = "id,from{id,name},message,created_time,parent{id},permalink_url";
+/// Entries of one page of a list.
+const ENTRIES: &str = "100";
+
 /// Builds the requests of one account.
 #[derive(Debug, Clone, Copy)]
 pub struct Wire<'a> {
@@ -124,6 +132,37 @@ impl Wire<'_> {
         let mut query = vec![("fields", fields), ("limit", &limit)];
         query.extend(after.map(|after| ("after", after)));
         self.get(&[self.page, "published_posts"], &query)
+    }
+
+    /// What is counted of a post.
+    pub fn counts(self, id: &str) -> Request {
+        self.get(&[id], &[("fields", COUNTS)])
+    }
+
+    /// Whether a post or a video is there.
+    pub fn there(self, id: &str) -> Request {
+        self.get(&[id], &[("fields", "id")])
+    }
+
+    pub fn views(self, id: &str) -> Request {
+        self.get(&[id, "insights"], &[("metric", VIEWS), ("period", "lifetime")])
+    }
+
+    pub fn reactions(self, id: &str, after: Option<&str>) -> Request {
+        let mut query = vec![("fields", "id,name,type"), ("limit", ENTRIES)];
+        query.extend(after.map(|after| ("after", after)));
+        self.get(&[id, "reactions"], &query)
+    }
+
+    /// Every comment below a post, or below a comment, the oldest first.
+    pub fn comments(self, id: &str, after: Option<&str>) -> Request {
+        let mut query = vec![("fields", COMMENT), ("filter", "stream"), ("order", "chronological"), ("limit", ENTRIES)];
+        query.extend(after.map(|after| ("after", after)));
+        self.get(&[id, "comments"], &query)
+    }
+
+    pub fn comment(self, id: &str) -> Request {
+        self.get(&[id], &[("fields", COMMENT)])
     }
 
     fn api(self) -> Url {
