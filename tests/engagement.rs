@@ -420,7 +420,7 @@ fn queue(posts: usize) -> String {
     (0..posts).map(|id| post(id, "connection")).collect()
 }
 
-const PLATFORMS: [&str; 4] = ["mastodon", "bluesky", "nostr", "facebook"];
+const PLATFORMS: [&str; 5] = ["mastodon", "bluesky", "nostr", "facebook", "linkedin"];
 
 #[test]
 fn in_fair_weather_everything_is_on_record_and_nothing_is_late() {
@@ -446,7 +446,7 @@ fn in_fair_weather_everything_is_on_record_and_nothing_is_late() {
 
 #[test]
 fn what_is_on_record_is_what_is_true_whatever_happens() {
-    let seeds = std::env::var("CADENCED_SIM_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
+    let seeds: u64 = std::env::var("CADENCED_SIM_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
     for platform in PLATFORMS {
         // What the engine does is the same for all; the others have a seed for what is their own.
         let seeds = if ["mastodon", "bluesky"].contains(&platform) { seeds } else { seeds.div_ceil(3) };

@@ -251,6 +251,12 @@ fn whatever_a_crowd_does_is_found_as_it_is() {
                     });
                     let messages = around.unwrap_or_else(|| panic!("{what}: nothing is told of {id}"));
                     assert!(messages.is_empty() || messages[0].id == id, "{what}: {messages:?}");
+                    if world.name == "linkedin" {
+                        // Its requests are counted by the day: what waits is looked at with posts that are due.
+                        let alone = world.sweep(&[], &[id], None);
+                        assert_eq!((alone.calls, alone.found.len()), (0, 0), "{what}");
+                        continue;
+                    }
                     // Some tell what answers a message only with the post that it stands below.
                     let alone = conversation(&mut world, &id);
                     let short = ["threads", "instagram", "youtube"].contains(&world.name.as_str());

@@ -26,6 +26,7 @@ mod kind;
 mod login;
 mod lookback;
 mod session;
+mod sweep;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -42,6 +43,7 @@ use url::Url;
 
 use super::contract::auth::{AuthFlow, Redirect};
 use super::contract::examine::{End, Examination, Facts};
+use super::contract::sweep::{Looking, Sweep, Sweeper};
 use super::contract::{
     Abilities, Adapter, Answers, Ask, Attempt, Call, Complaint, Effect, Entry, Evidence, HttpReply, Job, Key, KeyKind,
     Next, Purpose, Reading, Reply, Secrets, Session, Step, Table, Twin,
@@ -57,6 +59,8 @@ const API: &str = "https://api.linkedin.com";
 const OAUTH: &str = "https://www.linkedin.com";
 /// How long a post may be missing from its author's list.
 const LAG: Duration = Duration::from_secs(600);
+/// How long what members do may be kept (data storage requirements of the Marketing API).
+const RETENTION: Duration = Duration::from_secs(48 * 3600);
 /// How long to wait when a post came before its files were ready.
 const NOT_READY: Duration = Duration::from_secs(10);
 /// How a post is put together; see [`text::compose`].
@@ -240,6 +244,15 @@ impl Adapter for Linkedin {
 
     fn examine(&self, about: &Examination<'_>, replies: &[HttpReply]) -> Ask<Facts> {
         self.examined(about, replies)
+    }
+
+    fn sweep(&self, sweep: Sweep, looking: &Looking<'_>) -> Option<Box<dyn Sweeper>> {
+        let page = self.author.as_deref().filter(|_| self.is_page())?;
+        Some(Box::new(sweep::Sweeping::new(self, page, sweep, looking)))
+    }
+
+    fn retention(&self) -> Option<Duration> {
+        Some(RETENTION)
     }
 
     fn ends(&self, session: &Session, _secrets: &Secrets) -> Vec<End> {

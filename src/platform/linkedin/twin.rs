@@ -8,6 +8,8 @@
 //! words of the same author are refused as a duplicate that is named, and a text is cut off at the first reserved
 //! character that is not escaped. Files become ready some time after they were sent.
 
+mod people;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use url::Url;
 use super::kind::Kind;
 use super::{VERSION, is_version, session, text};
 use crate::domain::{Secret, Timestamp, time};
+use crate::platform::contract::crowd::{Crowd, CrowdAct, Standing};
 use crate::platform::contract::{Call, Codes, HttpReply, Method, Published, Reply, Request, Secrets, Twin, WrongCode};
 
 /// How long a post is missing from the list of its author.
@@ -47,6 +50,7 @@ pub struct LinkedinTwin {
     codes: Codes,
     /// Scopes that no token has.
     withheld: Vec<&'static str>,
+    crowd: Crowd,
 }
 
 #[derive(Debug)]
@@ -56,6 +60,7 @@ struct Kept {
     commentary: String,
     content: Value,
     at: Timestamp,
+    deleted: bool,
 }
 
 /// An upload, and what has arrived of it.
@@ -156,6 +161,10 @@ impl LinkedinTwin {
             },
             (Method::Get, ["rest", collection, urn]) if of_collection(collection).is_some() => {
                 self.file(&caller, &decoded(urn), now)
+            }
+            (Method::Get, ["rest", path @ ..]) => {
+                let nothing = || error(404, "RESOURCE_NOT_FOUND", "No virtual resource found");
+                self.tell(caller.account, path, request).unwrap_or_else(nothing)
             }
             _ => error(404, "RESOURCE_NOT_FOUND", "No virtual resource found"),
         }
@@ -308,11 +317,10 @@ impl LinkedinTwin {
         }
         let number = |key: &str, otherwise: usize| asked(key).parse().unwrap_or(otherwise);
         let (start, count) = (number("start", 0), number("count", 10).min(100));
-        let listed = self
-            .posts
-            .iter()
-            .rev()
-            .filter(|post| post.account == caller.account && time::since(now, post.at) >= UNLISTED);
+        let listed =
+            self.posts.iter().rev().filter(|post| {
+                post.account == caller.account && !post.deleted && time::since(now, post.at) >= UNLISTED
+            });
         let elements: Vec<Value> = listed.skip(start).take(count).map(Kept::show).collect();
         HttpReply::json(200, &json!({"paging": {"start": start, "count": count, "links": []}, "elements": elements}))
     }
@@ -409,7 +417,14 @@ impl LinkedinTwin {
 
     fn keep(&mut self, account: u32, commentary: String, content: Value, now: Timestamp) -> String {
         let id = format!("urn:li:share:{}", self.number(now));
-        self.posts.push(Kept { account, id: id.clone(), commentary, content, at: time::to_millis(now) });
+        self.posts.push(Kept {
+            account,
+            id: id.clone(),
+            commentary,
+            content,
+            at: time::to_millis(now),
+            deleted: false,
+        });
         id
     }
 
@@ -586,7 +601,15 @@ impl Twin for LinkedinTwin {
             answers: None,
         };
         let from = std::mem::replace(mark, self.posts.len());
-        self.posts.iter().skip(from).map(shown).collect()
+        self.posts.iter().skip(from).filter(|post| !post.deleted).map(shown).collect()
+    }
+
+    fn act(&mut self, act: &CrowdAct, now: Timestamp) -> Option<String> {
+        self.carry_out(act, now)
+    }
+
+    fn standing(&self, account: u32, post: &str) -> Option<Standing> {
+        is_page(account).then(|| self.stands(account, post))
     }
 
     fn throttle(&mut self, until: Timestamp) {
@@ -647,7 +670,9 @@ fn of_collection(name: &str) -> Option<Kind> {
 }
 
 fn decoded(urn: &str) -> String {
-    urn.replace("%3A", ":")
+    [("%3A", ":"), ("%28", "("), ("%29", ")"), ("%2C", ",")]
+        .iter()
+        .fold(urn.into(), |text, (from, to)| text.replace(from, to))
 }
 
 fn is_page(account: u32) -> bool {

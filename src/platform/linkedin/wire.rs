@@ -17,6 +17,8 @@ use crate::platform::contract::{Body, Call, HeaderValue, HttpReply, Method, Requ
 
 /// Posts on one page of a list.
 pub const PAGE: usize = 20;
+/// Entries on one page of what people did.
+pub const ENTRIES: usize = 100;
 /// Bounds for a wait that a reply asks for.
 const WAIT: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
 const DAY: i64 = 24 * 3600;
@@ -52,6 +54,38 @@ impl Wire<'_> {
         let mut headers = self.headers();
         headers.push(("x-restli-method", HeaderValue::Plain("FINDER".into())));
         call(Method::Get, url, headers, Body::default())
+    }
+
+    /// One post.
+    pub fn post(&self, urn: &str) -> Call {
+        self.get(&format!("posts/{}", encoded(urn)), None)
+    }
+
+    /// What is counted of a post.
+    pub fn metadata(&self, urn: &str) -> Call {
+        self.get(&format!("socialMetadata/{}", encoded(urn)), None)
+    }
+
+    /// Who reacted to a post, the last ones first. Parentheses and colons belong to the syntax of these paths.
+    pub fn reactions(&self, urn: &str, start: usize) -> Call {
+        let query = format!("q=entity&sort=(value:REVERSE_CHRONOLOGICAL)&start={start}&count={ENTRIES}");
+        self.get(&format!("reactions/(entity:{})", encoded(urn)), Some(&query))
+    }
+
+    /// What was said directly below a post or a comment.
+    pub fn comments(&self, urn: &str, start: usize) -> Call {
+        self.get(&format!("socialActions/{}/comments", encoded(urn)), Some(&format!("start={start}&count={ENTRIES}")))
+    }
+
+    /// One comment.
+    pub fn comment(&self, object: &str, id: &str) -> Call {
+        self.get(&format!("socialActions/{}/comments/{}", encoded(object), encoded(id)), None)
+    }
+
+    fn get(&self, path: &str, query: Option<&str>) -> Call {
+        let mut url = at(self.base, &format!("rest/{path}"));
+        url.set_query(query);
+        call(Method::Get, url, self.headers(), Body::default())
     }
 
     pub fn create(&self, post: &Value) -> Call {
