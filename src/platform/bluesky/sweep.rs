@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use crate::domain::{BotSign, Interaction, Message, PersonId, Profile, Secret, Timestamp, time};
 use crate::platform::contract::sweep::{Found, Heard, Hindrance, Looking, Seek, Sweep, Sweeper, Watched};
-use crate::platform::contract::sweeping::{Agenda, Looked, Overheard, PAGES, Page, Turn, below};
+use crate::platform::contract::sweeping::{self, Agenda, Looked, Overheard, PAGES, Page, below};
 use crate::platform::contract::{HttpReply, Request};
 
 use super::syntax::{self, PostAddress};
@@ -496,15 +496,7 @@ impl Conversation {
 
 impl Sweeper for Sweeping {
     fn next(&mut self) -> Seek {
-        loop {
-            let question = match self.agenda.turn() {
-                Turn::Seek(seek) => return seek,
-                Turn::Try(question) => question,
-            };
-            if let Some(request) = self.request(&question) {
-                return self.agenda.ask(question, request);
-            }
-        }
+        sweeping::next(self, |held| &mut held.agenda, Self::request)
     }
 
     fn answered(&mut self, reply: &HttpReply, now: Timestamp) {

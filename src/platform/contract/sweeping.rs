@@ -129,6 +129,23 @@ impl<Q: Debug> Agenda<Q> {
     }
 }
 
+/// What a sweeper does next by its agenda: `call` makes of a question what is asked, or has settled it already.
+pub fn next<S, Q: Debug, C: Into<Call>>(
+    sweeper: &mut S,
+    agenda: fn(&mut S) -> &mut Agenda<Q>,
+    call: fn(&mut S, &Q) -> Option<C>,
+) -> Seek {
+    loop {
+        let question = match agenda(sweeper).turn() {
+            Turn::Seek(seek) => return seek,
+            Turn::Try(question) => question,
+        };
+        if let Some(call) = call(sweeper, &question) {
+            return agenda(sweeper).ask(question, call);
+        }
+    }
+}
+
 /// A post that is looked at, and what has been heard of it so far.
 #[derive(Debug)]
 pub struct Looked {

@@ -22,7 +22,7 @@ use super::wire::{self, Id, Wire};
 use super::{ENTRY, Facebook, lookback};
 use crate::domain::{Interaction, Message, PersonId, Profile, Secret, Timestamp};
 use crate::platform::contract::sweep::{Hindrance, Looking, Seek, Sweep, Sweeper, Watched};
-use crate::platform::contract::sweeping::{Agenda, Looked, Overheard, PAGES, Page, Said, Turn, around};
+use crate::platform::contract::sweeping::{self, Agenda, Looked, Overheard, PAGES, Page, Said, around};
 use crate::platform::contract::{HttpReply, Request};
 
 /// A sweep that is under way.
@@ -256,15 +256,7 @@ impl Sweeping {
 
 impl Sweeper for Sweeping {
     fn next(&mut self) -> Seek {
-        loop {
-            let question = match self.agenda.turn() {
-                Turn::Seek(seek) => return seek,
-                Turn::Try(question) => question,
-            };
-            if let Some(request) = self.request(&question) {
-                return self.agenda.ask(question, request);
-            }
-        }
+        sweeping::next(self, |held| &mut held.agenda, Self::request)
     }
 
     fn answered(&mut self, reply: &HttpReply, now: Timestamp) {

@@ -14,7 +14,7 @@ use super::wire::{self, Wire};
 use super::{look, token};
 use crate::domain::{Interaction, Message, PersonId, Profile, Secret, Timestamp};
 use crate::platform::contract::sweep::{Hindrance, Looking, Seek, Sweep, Sweeper, Watched};
-use crate::platform::contract::sweeping::{Agenda, Looked, Overheard, Page, Said, Turn, around};
+use crate::platform::contract::sweeping::{self, Agenda, Looked, Overheard, Page, Said, around};
 use crate::platform::contract::{HttpReply, Request};
 
 /// What one service tells of its posts, and in which words.
@@ -315,15 +315,7 @@ impl Sweeping {
 
 impl Sweeper for Sweeping {
     fn next(&mut self) -> Seek {
-        loop {
-            let question = match self.agenda.turn() {
-                Turn::Seek(seek) => return seek,
-                Turn::Try(question) => question,
-            };
-            if let Some(request) = self.request(&question) {
-                return self.agenda.ask(question, request);
-            }
-        }
+        sweeping::next(self, |held| &mut held.agenda, Self::request)
     }
 
     fn answered(&mut self, reply: &HttpReply, now: Timestamp) {

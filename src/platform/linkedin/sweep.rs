@@ -25,7 +25,7 @@ use super::wire::{self, Trouble, Wire};
 use super::{ENTRY, Linkedin, is_post};
 use crate::domain::{Interaction, Message, PersonId, Profile, Secret, Timestamp};
 use crate::platform::contract::sweep::{Hindrance, Looking, Seek, Sweep, Sweeper, Watched};
-use crate::platform::contract::sweeping::{Agenda, Looked, Overheard, Page, Said, Turn, around};
+use crate::platform::contract::sweeping::{self, Agenda, Looked, Overheard, Page, Said, around};
 use crate::platform::contract::{Call, HttpReply};
 
 /// Entries at the end of a page that are read again with the next one.
@@ -322,15 +322,7 @@ impl Sweeping {
 
 impl Sweeper for Sweeping {
     fn next(&mut self) -> Seek {
-        loop {
-            let question = match self.agenda.turn() {
-                Turn::Seek(seek) => return seek,
-                Turn::Try(question) => question,
-            };
-            if let Some(call) = self.call(&question) {
-                return self.agenda.ask(question, call);
-            }
-        }
+        sweeping::next(self, |held| &mut held.agenda, Self::call)
     }
 
     fn answered(&mut self, reply: &HttpReply, now: Timestamp) {

@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::domain::{BotSign, Interaction, Message, PersonId, Profile, Secret, Timestamp};
 use crate::platform::contract::sweep::{Found, Heard, Hindrance, Looking, Seek, Sweep, Sweeper};
-use crate::platform::contract::sweeping::{Agenda, Looked, Overheard, PAGES, Page, Turn};
+use crate::platform::contract::sweeping::{self, Agenda, Looked, Overheard, PAGES, Page};
 use crate::platform::contract::{HttpReply, Request};
 
 use super::instance::Software;
@@ -468,15 +468,7 @@ impl Sweeping {
 
 impl Sweeper for Sweeping {
     fn next(&mut self) -> Seek {
-        loop {
-            let question = match self.agenda.turn() {
-                Turn::Seek(seek) => return seek,
-                Turn::Try(question) => question,
-            };
-            if let Some(request) = self.request(&question) {
-                return self.agenda.ask(question, request);
-            }
-        }
+        sweeping::next(self, |held| &mut held.agenda, Self::request)
     }
 
     fn answered(&mut self, reply: &HttpReply, now: Timestamp) {

@@ -28,7 +28,7 @@ use super::wire::{self, Answer};
 use super::{ENTRY, Nostr, nip19};
 use crate::domain::{Interaction, Message, PersonId, Profile, Timestamp, time};
 use crate::platform::contract::sweep::{Found, Heard, Hindrance, Looking, Seek, Sweep, Sweeper, Watched};
-use crate::platform::contract::sweeping::{Agenda, Looked, PAGES, Page, Turn};
+use crate::platform::contract::sweeping::{self, Agenda, Looked, PAGES, Page};
 use crate::platform::contract::{HttpReply, Secrets, Socket, SocketReply};
 use pool::Pool;
 
@@ -369,15 +369,7 @@ impl Sweeping {
 
 impl Sweeper for Sweeping {
     fn next(&mut self) -> Seek {
-        loop {
-            let question = match self.agenda.turn() {
-                Turn::Seek(seek) => return seek,
-                Turn::Try(question) => question,
-            };
-            if let Some(sockets) = self.sockets(&question) {
-                return self.agenda.ask(question, sockets);
-            }
-        }
+        sweeping::next(self, |held| &mut held.agenda, Self::sockets)
     }
 
     fn answered(&mut self, _reply: &HttpReply, _now: Timestamp) {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::domain::{Interaction, Message, PersonId, Profile, Secret, Timestamp};
 use crate::platform::contract::sweep::{Found, Hindrance, Looking, Seek, Sweep, Sweeper, Watched};
-use crate::platform::contract::sweeping::{Agenda, Looked, Overheard, PAGES, Turn};
+use crate::platform::contract::sweeping::{self, Agenda, Looked, Overheard, PAGES};
 use crate::platform::contract::{HttpReply, Request};
 
 use super::wire::{Ear, Trouble, Wire};
@@ -367,15 +367,7 @@ impl Sweeping {
 
 impl Sweeper for Sweeping {
     fn next(&mut self) -> Seek {
-        loop {
-            let question = match self.agenda.turn() {
-                Turn::Seek(seek) => return seek,
-                Turn::Try(question) => question,
-            };
-            if let Some(request) = self.request(&question) {
-                return self.agenda.ask(question, request);
-            }
-        }
+        sweeping::next(self, |held| &mut held.agenda, Self::request)
     }
 
     fn answered(&mut self, reply: &HttpReply, now: Timestamp) {
