@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use cadenced::telemetry::events::{About, EVENTS, Event};
+use cadenced::telemetry::events::{About, EVENTS, Event, Level};
+use cadenced::telemetry::format;
+use cadenced::telemetry::ids::MESSAGE_IDS;
 use cadenced::telemetry::setup::{Colour, Format, Printer, install_panic_hook};
 use serde_json::Value;
 
 const PAGE: &str = include_str!("../docs/events.md");
+const CATALOG: &str = include_str!("../systemd/cadenced.catalog");
 
 /// What `about` stands for.
 const ABOUT: &[&str] = &["delivery", "post", "account", "platform", "attempt"];
@@ -78,6 +81,82 @@ fn a_panic_is_one_event() {
     assert_eq!(line["message"], "out\nof \u{1b}[31mideas");
     assert!(line["place"].as_str().unwrap().starts_with("tests/events.rs:"), "{line}");
     assert!(!text.contains('\u{1b}'));
+}
+
+#[test]
+fn message_ids_are_distinct_and_belong_to_events() {
+    let known: Vec<&str> = EVENTS.iter().map(|(name, ..)| *name).collect();
+    let with_id: Vec<&str> = MESSAGE_IDS.iter().map(|(name, _)| *name).collect();
+    let in_order: Vec<&str> = known.iter().copied().filter(|name| with_id.contains(name)).collect();
+    assert_eq!(with_id, in_order, "each names an event, once, in the order in which they are declared");
+    for (name, id) in MESSAGE_IDS {
+        assert!(id.len() == 32 && id.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')), "{name}: {id}");
+    }
+    assert_eq!(MESSAGE_IDS.iter().map(|(_, id)| id).collect::<BTreeSet<_>>().len(), MESSAGE_IDS.len());
+    for (name, level, _) in EVENTS {
+        assert!(*level != Level::Error || with_id.contains(name), "{name}: somebody must act, and nothing explains it");
+    }
+}
+
+/// One entry of the catalog.
+struct Explained<'c> {
+    event: &'c str,
+    id: &'c str,
+    text: &'c str,
+}
+
+fn catalog() -> Vec<Explained<'static>> {
+    let entries = CATALOG.split("\n# ").skip(1).filter_map(|entry| {
+        let (event, rest) = entry.split_once("\n-- ")?;
+        let (id, text) = rest.split_once('\n').expect("an entry has a text");
+        Some(Explained { event: event.rsplit('\n').next().unwrap_or_default(), id, text })
+    });
+    entries.collect()
+}
+
+#[test]
+fn the_catalog_explains_what_has_an_id_and_nothing_else() {
+    let explained: Vec<(&str, &str)> = catalog().iter().map(|entry| (entry.event, entry.id)).collect();
+    assert_eq!(explained, MESSAGE_IDS);
+    assert_eq!(CATALOG.matches("\n-- ").count(), MESSAGE_IDS.len(), "every entry says which event it explains");
+}
+
+#[test]
+fn the_catalog_names_fields_that_the_event_has() {
+    let built_in = built_in();
+    for Explained { event, text, .. } in catalog() {
+        let (head, body) = text.split_once("\n\n").unwrap_or_else(|| panic!("{event}: no text"));
+        assert!(head.starts_with("Subject: ") && head.contains("\nDefined-By: cadenced"), "{event}: {head}");
+        assert!(body.trim().len() > 40, "{event}: {body}");
+        let fields = built_in[event].1.iter().map(|field| field.to_ascii_uppercase());
+        let fields: BTreeSet<String> = fields
+            .map(|field| if format::TAKEN.contains(&field.as_str()) { format!("CADENCED_{field}") } else { field })
+            .collect();
+        for named in text.split('@').skip(1).step_by(2) {
+            assert!(fields.contains(named), "{event} has no field {named}: {fields:?}");
+        }
+    }
+}
+
+#[test]
+fn journald_takes_the_catalog() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("usr/lib/systemd/catalog");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("cadenced.catalog"), CATALOG).unwrap();
+    let ask = |what: &str| {
+        std::process::Command::new("journalctl").arg(what).arg("--root").arg(root.path()).output().map(|said| {
+            assert!(said.status.success() && said.stderr.is_empty(), "{said:?}");
+            String::from_utf8(said.stdout).unwrap()
+        })
+    };
+    if ask("--update-catalog").is_err() {
+        let _ = writeln!(io::stderr(), "SKIPPED journald_takes_the_catalog: journalctl is not here");
+        return;
+    }
+    let listed = ask("--list-catalog").unwrap();
+    assert_eq!(listed.lines().count(), MESSAGE_IDS.len(), "{listed}");
+    assert!(listed.lines().all(|line| line.contains(" cadenced: ")), "{listed}");
 }
 
 /// Name, level and fields as the page has them.

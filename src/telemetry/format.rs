@@ -17,10 +17,13 @@ use crate::domain::Timestamp;
 
 use super::escape::{is_unsafe, push_escaped};
 use super::events::{Event, Level};
+use super::ids::message_id;
 
 /// Longest text of one field, in bytes after escaping. journald splits lines of a service's stdout at 48 KiB
 /// (`LineMax=`); ten texts of this length still fit.
 pub const FIELD_BYTES: usize = 4_000;
+/// Longest summary in a record of journald: two long texts and what stands around them. The fields have it all.
+pub const SUMMARY_BYTES: usize = 2 * FIELD_BYTES;
 
 /// Whether colours are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,10 +84,14 @@ pub fn pretty(at: Timestamp, event: &Event, colour: Colour) -> Vec<u8> {
 }
 
 /// Names that journald's own fields have, or that mean something else there.
-const TAKEN: &[&str] = &["MESSAGE", "MESSAGE_ID", "PRIORITY", "ERRNO", "UNIT", "PID", "TID"];
+pub const TAKEN: &[&str] = &["MESSAGE", "MESSAGE_ID", "PRIORITY", "ERRNO", "UNIT", "PID", "TID"];
 
 /// One datagram of journald's native protocol: `KEY=value` lines. Fields are in capitals; one whose name journald
-/// uses itself gets `CADENCED_` in front. Fields without a value are left out.
+/// uses itself gets `CADENCED_` in front. Fields without a value are left out. Events that a person will want to have
+/// explained say which kind they are (`MESSAGE_ID`).
+///
+/// A datagram never needs more room than a socket has by default, so no descriptor of a sealed memory file has to be
+/// passed, which the unit's sandbox forbids: each text is cut to [`FIELD_BYTES`], the summary to [`SUMMARY_BYTES`].
 pub fn journal(event: &Event) -> Vec<u8> {
     let priority = match event.level() {
         Level::Error => 3,
@@ -103,7 +110,13 @@ pub fn journal(event: &Event) -> Vec<u8> {
         // Escaped texts hold no newline, so the protocol's form for binary values is never needed.
         let _ = writeln!(rest, "{prefix}{key}={}", plain(&value).unwrap_or_default());
     }
-    format!("MESSAGE={message}\nPRIORITY={priority}\nSYSLOG_IDENTIFIER=cadenced\nEVENT={}\n{rest}", event.name()).into()
+    if message.len() > SUMMARY_BYTES {
+        message.truncate(message.floor_char_boundary(SUMMARY_BYTES));
+        message.push('…');
+    }
+    let kind = message_id(event.name()).map(|id| format!("MESSAGE_ID={id}\n")).unwrap_or_default();
+    format!("MESSAGE={message}\nPRIORITY={priority}\nSYSLOG_IDENTIFIER=cadenced\n{kind}EVENT={}\n{rest}", event.name())
+        .into()
 }
 
 /// RFC 3339 in UTC, always with milliseconds, so that lines sort as texts.
@@ -276,6 +289,7 @@ mod tests {
         MESSAGE=delivery.delivered delivery=desk@fedi post=desk account=fedi platform=mastodon attempt=1 slot=2026-12-01T08:00:00Z lateness_ms=41 remote_id=115 duration_ms=340
         PRIORITY=6
         SYSLOG_IDENTIFIER=cadenced
+        MESSAGE_ID=6ff6f779118740b9b11c7c67d70b1bc9
         EVENT=delivery.delivered
         DELIVERY=desk@fedi
         POST=desk
@@ -333,6 +347,29 @@ mod tests {
         TARGET=sled
         CADENCED_MESSAGE=a\nMESSAGE=forged
         "#);
+    }
+
+    /// A socket that nobody has set up takes 208 KiB at once, and the daemon has no other way to hand a record over.
+    #[test]
+    fn no_record_of_journald_outgrows_a_datagram() {
+        let quoted = "\"".repeat(FIELD_BYTES);
+        let event = Event::AccountVersionAges {
+            account: "fedi".parse().unwrap(),
+            platform: quoted.clone(),
+            version: quoted.clone(),
+            days: 1.0,
+            at: at(),
+            remedy: quoted,
+        };
+        let record = text(journal(&event));
+        let summary = record.lines().next().unwrap();
+        assert!(summary.len() <= "MESSAGE=…".len() + SUMMARY_BYTES && summary.ends_with('…'), "{}", summary.len());
+        let most = |(_, _, fields): &(&str, Level, &[&str])| {
+            let names = fields.iter().map(|&name| if name == "about" { 5 } else { 1 }).sum::<usize>();
+            SUMMARY_BYTES + names * (FIELD_BYTES + 100) + 500
+        };
+        let most = super::super::events::EVENTS.iter().map(most).max().unwrap();
+        assert!(most < 100 * 1024, "{most}");
     }
 
     #[test]
