@@ -1,6 +1,13 @@
-//! The unit keeps its promises: what it names exists in the program, and its list of addresses lets nothing inward.
+//! The unit keeps its promises: what it names exists in the program, its list of addresses lets nothing inward, and
+//! systemd itself takes it, with each of its drop-ins, and rates it as we say.
 
+#![cfg(test)]
+
+use std::fs;
+use std::io::Write as _;
 use std::net::IpAddr;
+use std::path::Path;
+use std::process::Command;
 
 use cadenced::cli::Exit;
 
@@ -13,7 +20,7 @@ fn values(key: &str) -> Vec<&'static str> {
 
 #[test]
 fn refusals_are_not_tried_again_and_everything_else_is() {
-    assert_eq!(values("Restart"), ["always"]);
+    assert_eq!(values("Restart"), ["on-failure"]);
     let named: Vec<u8> = values("RestartPreventExitStatus").iter().map(|code| code.parse().unwrap()).collect();
     assert_eq!(named, [Exit::Store.code(), Exit::Config.code()]);
 }
@@ -95,6 +102,62 @@ fn public_addresses_are_reached_and_no_others() {
         "3fff::1",
     ] {
         assert!(allowed(public), "{public} cannot be reached");
+    }
+}
+
+/// What systemd says about the unit with one drop-in: complaints about it, and its exposure times ten. None where there
+/// is no systemd to ask.
+fn rated(drop_in: Option<&Path>) -> Option<(String, u32)> {
+    let folder = tempfile::tempdir().unwrap();
+    let unit = folder.path().join("cadenced.service");
+    // Nobody has installed it here.
+    fs::write(&unit, UNIT.replace("/usr/bin/cadenced ", concat!(env!("CARGO_BIN_EXE_cadenced"), " "))).unwrap();
+    let alert = include_str!("../systemd/cadenced-alert.service");
+    fs::write(folder.path().join("cadenced-alert.service"), alert).unwrap();
+    if let Some(drop_in) = drop_in {
+        let below = folder.path().join("cadenced.service.d");
+        fs::create_dir(&below).unwrap();
+        fs::copy(drop_in, below.join(drop_in.file_name().unwrap())).unwrap();
+    }
+    let ask = |args: &[&str]| Command::new("systemd-analyze").args(args).arg(&unit).output().ok();
+    let verified = ask(&["verify", "--man=no"])?;
+    let complaints =
+        String::from_utf8_lossy(&verified.stderr).lines().filter(|line| line.contains("cadenced")).collect();
+    let rated = ask(&["security", "--offline=true", "--no-pager"])?;
+    let rated = String::from_utf8_lossy(&rated.stdout).into_owned();
+    let level = rated.rsplit("exposure level for cadenced.service: ").next().unwrap_or_default();
+    let level: String = level.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    let (whole, tenth) = level.split_once('.').unwrap_or_else(|| panic!("no exposure: {rated}"));
+    Some((complaints, whole.parse::<u32>().unwrap() * 10 + tenth.parse::<u32>().unwrap()))
+}
+
+#[test]
+fn systemd_takes_the_unit_and_every_drop_in_and_rates_it_as_safe() {
+    let drop_ins = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/drop-ins");
+    let mut files: Vec<_> = fs::read_dir(drop_ins).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() > 5, "{files:?}");
+    for file in std::iter::once(None).chain(files.iter().map(|file| Some(file.as_path()))) {
+        let Some((complaints, exposure)) = rated(file) else {
+            let _ = writeln!(std::io::stderr(), "SKIPPED systemd_takes_the_unit: there is no systemd-analyze");
+            return;
+        };
+        assert_eq!(complaints, "", "{file:?}");
+        assert!(exposure <= 9, "{file:?}: {exposure} tenths");
+    }
+}
+
+#[test]
+fn the_page_shows_every_drop_in_as_it_is() {
+    let page = include_str!("../docs/systemd.md");
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/drop-ins")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+        let (reason, lines) = text.split_once("[Service]\n").unwrap_or_else(|| panic!("{name}: no [Service]"));
+        assert!(reason.lines().all(|line| line.starts_with("# ")) && reason.len() > 80, "{name} says why");
+        assert!(page.contains(&format!("[Service]\n{lines}")), "{name}: {lines}");
     }
 }
 
