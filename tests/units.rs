@@ -32,6 +32,14 @@ fn a_finding_never_keeps_the_daemon_from_starting() {
     assert_eq!(check[1], "check");
 }
 
+/// systemd looks for it below RootDirectory, and for the check outside of its mounts, where it is not: the check would
+/// fail before it has begun, and its failing is ignored.
+#[test]
+fn the_check_before_the_start_has_a_folder_to_stand_in() {
+    assert_eq!(values("RootDirectoryStartOnly"), ["yes"]);
+    assert!(values("WorkingDirectory").is_empty());
+}
+
 #[test]
 fn commands_in_the_unit_can_be_parsed() {
     use clap::Parser as _;
