@@ -10,12 +10,14 @@ mod support {
 }
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cadenced::cli::args::{DoctorArgs, DoctorFormat};
+use cadenced::cli::doctor::unit::{Installed, SHIPPED, Wishes};
 use cadenced::cli::doctor::{self, DoctorDesk, Examined, Finding, Ledger, Patient, Standing, Subject};
 use cadenced::cli::output::Page;
 use cadenced::deliver::{Probe, probe::Verdict};
@@ -39,6 +41,8 @@ struct World<T: ?Sized> {
     /// By how many seconds the servers' clocks are ahead.
     ahead: i64,
     free: u64,
+    folders: u64,
+    names: BTreeMap<&'static str, IpAddr>,
     places: BTreeMap<PathBuf, Option<Standing>>,
     twin: Mutex<Box<T>>,
 }
@@ -51,7 +55,10 @@ impl<T: Twin + ?Sized> World<T> {
             down: false,
             ahead: 0,
             free: 1 << 40,
-            places: BTreeMap::new(),
+            folders: 3,
+            names: BTreeMap::new(),
+            // No systemd, if a test does not say otherwise.
+            places: BTreeMap::from([("/run/systemd/system".into(), None)]),
             twin: Mutex::new(twin),
         }
     }
@@ -118,6 +125,19 @@ impl<T: Twin + ?Sized> DoctorDesk for World<T> {
         Some(self.free)
     }
 
+    fn folders(&self, _: &Path, limit: u64) -> u64 {
+        self.folders.min(limit)
+    }
+
+    fn watches(&self) -> Option<u64> {
+        Some(8192)
+    }
+
+    fn addresses(&self, host: &str) -> Vec<IpAddr> {
+        let address = self.names.get(host).copied().or_else(|| host.parse().ok());
+        address.into_iter().collect()
+    }
+
     fn side_by_side(&self, jobs: usize, job: &(dyn Fn(usize) -> Examined + Sync)) -> Vec<Examined> {
         (0..jobs).map(job).collect()
     }
@@ -137,6 +157,8 @@ fn subject(accounts: Vec<Patient>) -> Subject {
         store: "/var/lib/cadenced/store".into(),
         ledger: Ok(Ledger { begun: true, mark: Some(NOW) }),
         accounts,
+        unit: None,
+        wishes: Wishes::default(),
     }
 }
 
@@ -605,6 +627,18 @@ fn what_is_wrong_with_a_machine_is_told_with_a_remedy() {
             "this user may not read /srv/queue",
         ),
         (
+            |world, _| world.put("/srv/queue", Some(Standing { mode: 0o1777, ..PRIVATE })),
+            Level::Warn,
+            "everybody on this machine may put posts into /srv/queue",
+        ),
+        (|world, _| world.folders = 9000, Level::Warn, "more folders than a user may watch (8192)"),
+        (
+            |world, _| world.put("/etc/cadenced/credentials", Some(Standing { mode: 0o750, ..PRIVATE })),
+            Level::Warn,
+            "others may look into /etc/cadenced/credentials (its mode is 0750)",
+        ),
+        (unkept, Level::Warn, "nothing seems to keep the clock right"),
+        (
             |_, subject| {
                 subject.ledger = Ok(Ledger { begun: true, mark: Some(time::after(NOW, Duration::from_secs(60))) });
             },
@@ -619,6 +653,144 @@ fn what_is_wrong_with_a_machine_is_told_with_a_remedy() {
         let remedied = findings.iter().filter(|finding| finding.level > Level::Ok).all(|it| it.remedy.is_some());
         assert!(remedied, "{findings:?}");
     }
+}
+
+/// A machine with systemd, and with nothing that keeps its clock.
+fn unkept(world: &mut World<mastodon::twin::MastodonTwin>, _: &mut Subject) {
+    world.put("/run/systemd/system", Some(PRIVATE));
+    let keepers =
+        ["/run/systemd/timesync/synchronized", "/run/chrony/chronyd.pid", "/run/ntpd.pid", "/var/run/ntpd.sock"];
+    for path in keepers.iter().chain(&["/run/systemd/container"]) {
+        world.put(path, None);
+    }
+}
+
+#[test]
+fn a_clock_that_somebody_keeps_is_fine_and_that_of_a_container_is_not_its_own() {
+    for kept in ["/run/chrony/chronyd.pid", "/run/systemd/container"] {
+        let findings = machine(|world, subject| {
+            unkept(world, subject);
+            world.put(kept, Some(PRIVATE));
+        });
+        assert_eq!(bad(&findings), "", "{kept}");
+    }
+}
+
+// ---- the unit ---------------------------------------------------------------------------------------------------
+
+/// What is found about the shipped unit with a drop-in, of a machine that is changed like this.
+fn with_drop_in(lines: &str, change: impl Fn(&mut World<mastodon::twin::MastodonTwin>, &mut Subject)) -> Vec<Finding> {
+    machine(|world, subject| {
+        subject.queue = "/etc/cadenced/queue".into();
+        subject.secrets = vec!["/etc/cadenced/token".into()];
+        let drop_in = format!("[Service]\n{lines}\n");
+        subject.unit =
+            Some(Installed(vec![("/a/cadenced.service".into(), SHIPPED.into()), ("/a/d/x.conf".into(), drop_in)]));
+        change(world, subject);
+    })
+}
+
+#[test]
+fn the_shipped_unit_is_as_strict_as_itself() {
+    let findings = with_drop_in("", |_, _| {});
+    assert_eq!(bad(&findings), "");
+    assert!(findings.last().unwrap().what.contains("as strict as the shipped unit"), "{findings:?}");
+    let other = with_drop_in("", |_, subject| subject.file = "/home/me/cadenced.toml".into());
+    assert!(other.last().unwrap().what.contains("another configuration"), "{other:?}");
+}
+
+#[test]
+fn every_lock_that_was_loosened_is_told() {
+    for (lines, told) in [
+        ("ProtectSystem=no", "ProtectSystem is no, and strict in the shipped unit"),
+        ("NoNewPrivileges=", "NoNewPrivileges is not set, and yes"),
+        ("Restart=no", "Restart is no, and on-failure"),
+        ("RestartPreventExitStatus=\nRestartPreventExitStatus=78", "RestartPreventExitStatus is 78, and 77 78"),
+        ("IPAddressDeny=", "IPAddressDeny=any of the shipped unit is missing"),
+        ("InaccessiblePaths=", "InaccessiblePaths=-+/etc/cadenced/credentials of the shipped unit is missing"),
+        ("AmbientCapabilities=CAP_NET_ADMIN", "AmbientCapabilities=CAP_NET_ADMIN is opened in /a/d/x.conf"),
+        ("IPAddressAllow=10.0.0.0/8", "IPAddressAllow=10.0.0.0/8 is opened in /a/d/x.conf, and nothing"),
+        ("SystemCallFilter=@mount", "SystemCallFilter is"),
+        ("User=root", "User is root, and cadenced"),
+    ] {
+        let findings = with_drop_in(lines, |_, _| {});
+        assert_eq!(worst(&findings), Level::Warn, "{lines}: {findings:?}");
+        let bad = bad(&findings);
+        assert!(bad.contains(told) && bad.lines().count() == 1, "{lines}: {bad}");
+        assert!(findings.iter().all(|it| it.level == Level::Ok || it.remedy.is_some()), "{findings:?}");
+    }
+    let taste = with_drop_in("MemoryMax=1G\n# ProtectSystem=no\nMemoryHigh=\\\n 1G", |_, _| {});
+    assert_eq!(bad(&taste), "");
+    assert!(taste.iter().any(|finding| finding.what == "MemoryHigh is 1G, and 192M in the shipped unit"), "{taste:?}");
+}
+
+/// Each drop-in that is shipped mends what the configuration that it is for suffers.
+#[test]
+fn what_the_configuration_needs_is_missed_until_the_drop_in_is_there() {
+    let listens = |_: &mut World<_>, subject: &mut Subject| {
+        subject.wishes.listen = Some("127.0.0.1:8321".parse().unwrap());
+    };
+    let table: &[(Change, &str, &str, &str)] = &[
+        (
+            |world, subject| {
+                world.names.insert("fedi.lan", "192.168.1.20".parse().unwrap());
+                subject.wishes.servers = vec![("fedi.lan".into(), "acc".into()), ("8.8.8.8".into(), "b".into())];
+            },
+            "reach fedi.lan (192.168.1.20), which acc talks to",
+            "lan.conf",
+            include_str!("../systemd/drop-ins/lan.conf"),
+        ),
+        (
+            |_, subject| {
+                subject.wishes.resolvers = vec!["192.168.1.20".parse().unwrap(), "127.0.0.53".parse().unwrap()]
+            },
+            "ask 192.168.1.20 for names",
+            "lan.conf",
+            include_str!("../systemd/drop-ins/lan.conf"),
+        ),
+        (
+            |_, subject| subject.queue = "/srv/posts/queue".into(),
+            "see /srv/posts/queue",
+            "queue.conf",
+            include_str!("../systemd/drop-ins/queue.conf"),
+        ),
+        (
+            |_, subject| subject.wishes.written = vec!["/srv/www/notes".into(), "/var/lib/cadenced/site".into()],
+            "write in /srv/www/notes",
+            "site.conf",
+            include_str!("../systemd/drop-ins/site.conf"),
+        ),
+        (listens, "take requests at 127.0.0.1:8321", "listen.conf", include_str!("../systemd/drop-ins/listen.conf")),
+        (
+            |_, subject| subject.wishes.credentials = vec!["fedi-token".into(), "accounts_fedi-token".into()],
+            "have the credential fedi-token",
+            "token.conf",
+            include_str!("../systemd/drop-ins/token.conf"),
+        ),
+    ];
+    for (change, missed, named, drop_in) in table {
+        let findings = with_drop_in("", change);
+        let without = bad(&findings);
+        assert!(worst(&findings) == Level::Fail && without.lines().count() == 1, "{missed}: {without}");
+        assert!(without.contains(missed) && without.contains(named), "{missed}: {without}");
+        let mended = with_drop_in(drop_in, change);
+        assert_eq!(bad(&mended), "", "{named}");
+    }
+    let twin = (find("exec").unwrap().twin)();
+    let account = || patient_with(&*twin, "exec", &[("program", "/etc/cadenced/bin/board")]);
+    let runs = |lines: &str| {
+        with_drop_in(lines, |_, subject| subject.accounts = vec![account()])
+            .into_iter()
+            .filter(|finding| finding.account.is_none())
+            .collect::<Vec<_>>()
+    };
+    assert!(bad(&runs("")).contains("run /etc/cadenced/bin/board"), "{:?}", runs(""));
+    assert_eq!(bad(&runs(include_str!("../systemd/drop-ins/exec.conf"))), "");
+    // Journald's socket is in reach of the shipped unit, and not of one that is older.
+    let journald = |_: &mut World<_>, subject: &mut Subject| subject.wishes.journald = true;
+    assert_eq!(bad(&with_drop_in("", journald)), "");
+    let older = with_drop_in("BindReadOnlyPaths=\nBindReadOnlyPaths=/etc/cadenced", journald);
+    assert!(bad(&older).contains("reach journald"), "{older:?}");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! `cadenced doctor`: the world for it.
 
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::args::DoctorArgs;
+use crate::cli::doctor::unit::{Installed, Wishes};
 use crate::cli::doctor::{self, DoctorDesk, Examined, Ledger, Patient, Standing, Subject};
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::output::Page;
@@ -22,6 +24,14 @@ use super::desk::{fold, has_store};
 use super::load::{self, Loaded};
 use super::written;
 
+/// Where units stand, the nearest first.
+const UNITS: &[&str] = &[
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
 /// How many accounts are asked at once.
 const AT_ONCE: usize = 8;
 
@@ -31,7 +41,8 @@ pub fn examine(config: &Path, args: &DoctorArgs, out: &mut dyn Write) -> Result<
         Err(refusal) => doctor::refused(&refusal.faults),
         Ok(loaded) => {
             let subject = subject(&loaded, args)?;
-            doctor::examine(&subject, args, &Calls::new().map(World)?)
+            let world = World { calls: Calls::new()?, offline: args.offline };
+            doctor::examine(&subject, args, &world)
         }
     };
     written(doctor::write(&findings, args.format, Page::stdout(), out))?;
@@ -66,20 +77,58 @@ fn subject(loaded: &Loaded, args: &DoctorArgs) -> Result<Subject, Failure> {
         .collect();
     let references = accounts.iter().flat_map(|patient| patient.adapter.secrets()).map(|(_, reference)| reference);
     let references = references.chain(settings.seal.as_ref().map(|seal| seal.secret.clone()));
-    let files = references.filter_map(|reference| match reference {
-        SecretRef::File(path) => Some(path),
-        SecretRef::Credential(_) | SecretRef::Env(_) => None,
-    });
+    let references = references.chain(settings.digest.token.clone()).chain(settings.control.token.clone());
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut wishes = wishes(loaded, &asked);
+    for reference in references {
+        match reference {
+            SecretRef::File(path) => files.push(path),
+            SecretRef::Credential(name) => wishes.credentials.push(name),
+            SecretRef::Env(_) => {}
+        }
+    }
+    let units: Vec<&Path> = UNITS.iter().map(Path::new).collect();
     Ok(Subject {
         file: settings.file.clone(),
         warnings: loaded.warnings.clone(),
         faults,
-        secrets: files.collect::<Vec<PathBuf>>(),
+        secrets: files,
         queue: settings.queue.path.clone(),
         store: settings.store.clone(),
         ledger,
         accounts,
+        unit: standing::unit(&units, "cadenced.service").map(Installed),
+        wishes,
     })
+}
+
+/// What the configuration asks of the unit; whom accounts talk to is in their tables.
+fn wishes(loaded: &Loaded, asked: &dyn Fn(&AccountId) -> bool) -> Wishes {
+    let settings = &loaded.settings;
+    let mut servers: Vec<(String, String)> = Vec::new();
+    // A site's address is where it is read, and not who is talked to.
+    for account in settings.accounts.values().filter(|account| asked(&account.id) && account.platform != "site") {
+        let texts = account.table.values().flat_map(|value| match value {
+            toml::Value::Array(list) => list.iter().filter_map(toml::Value::as_str).collect(),
+            other => other.as_str().into_iter().collect::<Vec<_>>(),
+        });
+        let urls = texts.filter_map(|text| url::Url::parse(text).ok());
+        servers.extend(urls.filter_map(|url| Some((host(&url)?, account.id.to_string()))));
+    }
+    let online = settings.digest.url.is_some() || settings.accounts.values().any(|account| account.platform != "site");
+    servers.extend(settings.digest.url.as_ref().and_then(host).map(|host| (host, "the digest".into())));
+    Wishes {
+        servers,
+        resolvers: if online { standing::resolvers() } else { Vec::new() },
+        listen: settings.control.listen,
+        journald: settings.log.format == Some(crate::config::LogFormat::Journald),
+        credentials: Vec::new(),
+        written: settings.digest.file.iter().filter_map(|file| file.parent()).map(Path::to_owned).collect(),
+    }
+}
+
+fn host(url: &url::Url) -> Option<String> {
+    url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned())
 }
 
 fn patient(
@@ -106,7 +155,10 @@ fn patient(
     }
 }
 
-struct World(Calls);
+struct World {
+    calls: Calls,
+    offline: bool,
+}
 
 impl DoctorDesk for World {
     fn now(&self) -> Timestamp {
@@ -114,7 +166,7 @@ impl DoctorDesk for World {
     }
 
     fn call(&self, call: Call, timeout: Duration) -> Result<Reply, String> {
-        self.0.make(call, timeout)
+        self.calls.make(call, timeout)
     }
 
     fn look(&self, path: &Path) -> Result<Option<Standing>, String> {
@@ -130,6 +182,22 @@ impl DoctorDesk for World {
 
     fn free(&self, path: &Path) -> Option<u64> {
         standing::free(path)
+    }
+
+    fn folders(&self, path: &Path, limit: u64) -> u64 {
+        standing::folders(path, limit)
+    }
+
+    fn watches(&self) -> Option<u64> {
+        standing::watches()
+    }
+
+    fn addresses(&self, host: &str) -> Vec<IpAddr> {
+        match host.parse() {
+            Ok(address) => vec![address],
+            Err(_) if self.offline => Vec::new(),
+            Err(_) => standing::addresses(host),
+        }
     }
 
     fn side_by_side(&self, jobs: usize, job: &(dyn Fn(usize) -> Examined + Sync)) -> Vec<Examined> {

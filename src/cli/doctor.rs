@@ -7,9 +7,11 @@
 //! Nothing of the world is touched here; [`DoctorDesk`] is asked. No secret is written to `out`.
 
 mod asking;
+pub mod unit;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use super::args::{DoctorArgs, DoctorFormat};
 use super::exit::Exit;
 use super::output::{Page, paint};
 use asking::Patients;
+use unit::{Installed, Wishes};
 
 /// How far our clock may be from what servers show. Their headers count in whole seconds.
 const SKEW: i64 = 5;
@@ -33,6 +36,11 @@ const SKEW: i64 = 5;
 const BAD_SKEW: i64 = 60;
 /// What to do where this user sees too little.
 const AS_DAEMON: &str = "run doctor as the daemon's user; if it is that one, let it in";
+/// Where the unit takes credentials from.
+const CREDENTIALS: &str = "/etc/cadenced/credentials";
+/// What is there on a machine whose clock is kept: by timesyncd, by chrony, by ntpd, by openntpd.
+const KEEPERS: &[&str] =
+    &["/run/systemd/timesync/synchronized", "/run/chrony/chronyd.pid", "/run/ntpd.pid", "/var/run/ntpd.sock"];
 /// Less free room than that is told of: the store keeps what is under way apart, and begins nothing new without room.
 const ROOM: u64 = 256 * 1024 * 1024;
 
@@ -54,6 +62,15 @@ pub trait DoctorDesk: Sync {
 
     /// Free bytes of the disk that a path is on.
     fn free(&self, path: &Path) -> Option<u64>;
+
+    /// How many folders there are below a path, itself included; no more than `limit` are counted.
+    fn folders(&self, path: &Path, limit: u64) -> u64;
+
+    /// How many folders a user may watch at once.
+    fn watches(&self) -> Option<u64>;
+
+    /// The addresses that a name stands for; none where that cannot be found out.
+    fn addresses(&self, host: &str) -> Vec<IpAddr>;
 
     /// Does every job from 0 on, several at once, and gives what came of them in their order.
     fn side_by_side(&self, jobs: usize, job: &(dyn Fn(usize) -> Examined + Sync)) -> Vec<Examined>;
@@ -85,6 +102,10 @@ pub struct Subject {
     /// Whether its records can be read; else why, and what to do.
     pub ledger: Result<Ledger, (String, String)>,
     pub accounts: Vec<Patient>,
+    /// The unit as it is installed here, if it is.
+    pub unit: Option<Installed>,
+    /// What the configuration asks of it.
+    pub wishes: Wishes,
 }
 
 /// What the ledger tells.
@@ -125,6 +146,7 @@ pub enum Area {
     Queue,
     Account,
     Clock,
+    Unit,
 }
 
 impl Area {
@@ -136,6 +158,7 @@ impl Area {
             Self::Queue => "queue",
             Self::Account => "account",
             Self::Clock => "clock",
+            Self::Unit => "unit",
         }
     }
 }
@@ -187,7 +210,7 @@ pub struct Doctor<'d> {
 pub type Check = fn(&Doctor<'_>) -> Vec<Finding>;
 
 /// All checks, in the order in which their findings are told.
-pub const CHECKS: &[Check] = &[config, secrets, store, queue, accounts, clock];
+pub const CHECKS: &[Check] = &[config, secrets, store, queue, accounts, clock, unit::unit];
 
 /// Looks at everything.
 pub fn examine(subject: &Subject, args: &DoctorArgs, desk: &dyn DoctorDesk) -> Vec<Finding> {
@@ -231,6 +254,12 @@ fn secrets(doctor: &Doctor<'_>) -> Vec<Finding> {
             );
             findings.push(Finding::new(Area::Secrets, Level::Warn, what).remedy("chmod go-w it"));
         }
+    }
+    if let Ok(Some(standing)) = doctor.desk.look(Path::new(CREDENTIALS))
+        && standing.mode & 0o077 != 0
+    {
+        let what = format!("others may look into {CREDENTIALS} (its mode is {:04o})", standing.mode);
+        findings.push(Finding::new(Area::Secrets, Level::Warn, what).remedy("chmod 700 it: systemd alone reads it"));
     }
     if findings.is_empty() {
         findings.push(Finding::new(Area::Secrets, Level::Ok, "every secret can be read, and by nobody else"));
@@ -299,22 +328,40 @@ fn to_be_made(desk: &dyn DoctorDesk, folder: &Path) -> Result<(), String> {
 }
 
 fn queue(doctor: &Doctor<'_>) -> Vec<Finding> {
-    let shown = path::shown(&doctor.subject.queue);
-    let fail = |what: String, remedy: &str| Finding::new(Area::Queue, Level::Fail, what).remedy(remedy);
-    vec![match doctor.desk.look(&doctor.subject.queue) {
-        Err(why) => fail(format!("{shown} cannot be looked at: {why}"), AS_DAEMON),
-        Ok(None) => fail(format!("{shown} is not there"), "make the folder, or correct `queue.path`"),
-        Ok(Some(standing)) if !standing.is_folder => fail(format!("{shown} is no folder"), "correct `queue.path`"),
-        Ok(Some(standing)) if !(standing.readable && standing.passable) => fail(
-            format!("this user may not read {shown}"),
-            "the daemon's user has to read and enter it: chmod or chown it",
-        ),
-        Ok(Some(_)) => Finding::new(
-            Area::Queue,
-            Level::Ok,
-            format!("{shown} can be read; cadenced check says whether it is sound"),
-        ),
-    }]
+    let folder = &doctor.subject.queue;
+    let shown = path::shown(folder);
+    let fail = |what: String, remedy: &str| vec![Finding::new(Area::Queue, Level::Fail, what).remedy(remedy)];
+    let standing = match doctor.desk.look(folder) {
+        Err(why) => return fail(format!("{shown} cannot be looked at: {why}"), AS_DAEMON),
+        Ok(None) => return fail(format!("{shown} is not there"), "make the folder, or correct `queue.path`"),
+        Ok(Some(standing)) if !standing.is_folder => {
+            return fail(format!("{shown} is no folder"), "correct `queue.path`");
+        }
+        Ok(Some(standing)) if !(standing.readable && standing.passable) => {
+            let remedy = "the daemon's user has to read and enter it: chmod or chown it";
+            return fail(format!("this user may not read {shown}"), remedy);
+        }
+        Ok(Some(standing)) => standing,
+    };
+    let warn = |what: String| Finding::new(Area::Queue, Level::Warn, what);
+    let mut findings = Vec::new();
+    if standing.mode & 0o002 != 0 {
+        let what = format!("everybody on this machine may put posts into {shown} (its mode is {:04o})", standing.mode);
+        findings.push(warn(what).remedy("chmod o-w it"));
+    }
+    // Each folder is one watch, and others of the same user watch as well.
+    if let Some(most) = doctor.desk.watches()
+        && doctor.desk.folders(folder, most) >= most
+    {
+        let what =
+            format!("{shown} has more folders than a user may watch ({most}): it is looked at every second instead");
+        findings.push(warn(what).remedy("sysctl fs.inotify.max_user_watches=524288, or fewer folders"));
+    }
+    if findings.is_empty() {
+        let what = format!("{shown} can be read; cadenced check says whether it is sound");
+        findings.push(Finding::new(Area::Queue, Level::Ok, what));
+    }
+    findings
 }
 
 fn accounts(doctor: &Doctor<'_>) -> Vec<Finding> {
@@ -329,6 +376,14 @@ fn clock(doctor: &Doctor<'_>) -> Vec<Finding> {
         let what = format!("it is {now} here, and the store has seen {mark}: nothing is sent before that");
         let remedy = "set the clock; if it is right, start the daemon once with --confirm-clock";
         findings.push(Finding::new(Area::Clock, Level::Fail, what).remedy(remedy));
+    }
+    let there = |path: &str| matches!(doctor.desk.look(Path::new(path)), Ok(Some(_)));
+    // A container has the clock of the machine that it runs on.
+    if there("/run/systemd/system") && !there("/run/systemd/container") && !KEEPERS.iter().any(|keeper| there(keeper)) {
+        let what =
+            "nothing seems to keep the clock right: no timesyncd that has been told the time, no chrony, no ntpd";
+        let finding = Finding::new(Area::Clock, Level::Warn, what);
+        findings.push(finding.remedy("timedatectl set-ntp true, and look at timedatectl some minutes later"));
     }
     // One answer a server: the one that agrees best, for others may have been under way for long.
     let mut servers: BTreeMap<&str, i64> = BTreeMap::new();
