@@ -786,6 +786,9 @@ fn what_the_configuration_needs_is_missed_until_the_drop_in_is_there() {
     };
     assert!(bad(&runs("")).contains("run /etc/cadenced/bin/board"), "{:?}", runs(""));
     assert_eq!(bad(&runs(include_str!("../systemd/drop-ins/exec.conf"))), "");
+    // A file that the unit hides is handed over by systemd.
+    let hidden = |_: &mut World<_>, subject: &mut Subject| subject.secrets = vec!["/etc/cadenced/credentials/x".into()];
+    assert!(bad(&with_drop_in("", hidden)).contains("see /etc/cadenced/credentials/x let systemd hand it over"));
     // Journald's socket is in reach of the shipped unit, and not of one that is older.
     let journald = |_: &mut World<_>, subject: &mut Subject| subject.wishes.journald = true;
     assert_eq!(bad(&with_drop_in("", journald)), "");

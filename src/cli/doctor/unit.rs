@@ -227,8 +227,7 @@ fn binds(rule: &str, port: u16) -> bool {
 struct Door {
     what: String,
     open: bool,
-    drop_in: &'static str,
-    lines: String,
+    remedy: String,
     served_by: Serves,
 }
 
@@ -247,8 +246,8 @@ pub fn unit(doctor: &Doctor<'_>) -> Vec<Finding> {
     let doors = doors(doctor, &installed);
     let mut findings = Vec::new();
     for door in doors.iter().filter(|door| !door.open) {
-        let remedy = format!("a drop-in, as {DROP_INS}/{}, with {}", door.drop_in, door.lines);
-        findings.push(say(Level::Fail, format!("the unit does not let the daemon {}", door.what)).remedy(remedy));
+        let what = format!("the unit does not let the daemon {}", door.what);
+        findings.push(say(Level::Fail, what).remedy(door.remedy.clone()));
     }
     findings.extend(differences(&shipped, &installed, &doors));
     if findings.iter().all(|finding| finding.level == Level::Ok) {
@@ -321,8 +320,15 @@ fn loosened(key: &str, shipped: &Unit, theirs: &str) -> Finding {
 fn doors(doctor: &Doctor<'_>, unit: &Unit) -> Vec<Door> {
     let (subject, wishes) = (doctor.subject, &doctor.subject.wishes);
     let mut doors = Vec::new();
-    doors.push(read(unit, &subject.queue, "queue.conf"));
-    doors.extend(subject.secrets.iter().map(|file| read(unit, file, "queue.conf")));
+    doors.push(read(unit, &subject.queue));
+    doors.extend(
+        subject.secrets.iter().map(|file| Door {
+            remedy:
+                "let systemd hand it over: a file in /etc/cadenced/credentials is { credential = \"accounts_NAME\" }"
+                    .into(),
+            ..read(unit, file)
+        }),
+    );
     doors.push(write(unit, &subject.store));
     doors.extend(wishes.written.iter().map(|folder| write(unit, folder)));
     for need in subject.accounts.iter().flat_map(|patient| patient.adapter.needs()) {
@@ -335,8 +341,7 @@ fn doors(doctor: &Doctor<'_>, unit: &Unit) -> Vec<Door> {
         doors.push(Door {
             what: format!("have the credential {name}"),
             open: unit.hands_over(name),
-            drop_in: "token.conf",
-            lines: format!("LoadCredentialEncrypted={name}:/etc/cadenced/{name}.cred"),
+            remedy: drop_in("token.conf", &format!("LoadCredentialEncrypted={name}:/etc/cadenced/{name}.cred")),
             served_by: Box::new(|_, _| false),
         });
     }
@@ -350,8 +355,7 @@ fn doors(doctor: &Doctor<'_>, unit: &Unit) -> Vec<Door> {
         doors.push(Door {
             what,
             open: unit.reaches(ip),
-            drop_in: "lan.conf",
-            lines: format!("IPAddressAllow={ip}"),
+            remedy: drop_in("lan.conf", &format!("IPAddressAllow={ip}")),
             served_by: Box::new(move |key, word| key == "IPAddressAllow" && holds(word, ip)),
         });
     }
@@ -361,8 +365,7 @@ fn doors(doctor: &Doctor<'_>, unit: &Unit) -> Vec<Door> {
         doors.push(Door {
             what: format!("take requests at {listen} (control.listen)"),
             open: unit.listens(port) && (unit.reaches(ip) || ip.is_unspecified()),
-            drop_in: "listen.conf",
-            lines: format!("SocketBindAllow={family}:tcp:{port} and IPAddressAllow={ip}"),
+            remedy: drop_in("listen.conf", &format!("SocketBindAllow={family}:tcp:{port} and IPAddressAllow={ip}")),
             served_by: Box::new(move |key, word| match key {
                 "SocketBindAllow" => binds(word, port),
                 "IPAddressAllow" => holds(word, ip) || ip.is_unspecified(),
@@ -371,22 +374,22 @@ fn doors(doctor: &Doctor<'_>, unit: &Unit) -> Vec<Door> {
         });
     }
     if wishes.journald {
-        let lines = format!("BindReadOnlyPaths={JOURNAL}");
-        let own =
-            Door { what: "reach journald (log.format)".into(), lines, ..read(unit, Path::new(JOURNAL), "queue.conf") };
-        doors.push(own);
+        doors.push(Door { what: "reach journald (log.format)".into(), ..read(unit, Path::new(JOURNAL)) });
     }
     doors
 }
 
-fn read(unit: &Unit, file: &Path, drop_in: &'static str) -> Door {
+fn drop_in(name: &str, lines: &str) -> String {
+    format!("a drop-in, as {DROP_INS}/{name}, with {lines}")
+}
+
+fn read(unit: &Unit, file: &Path) -> Door {
     let shown = path::shown(file);
     let file = file.to_owned();
     Door {
         what: format!("see {shown}"),
         open: unit.shows(&file),
-        drop_in,
-        lines: format!("BindReadOnlyPaths={shown}"),
+        remedy: drop_in("queue.conf", &format!("BindReadOnlyPaths={shown}")),
         served_by: Box::new(move |key, word| key.starts_with("Bind") && file.starts_with(seen(word))),
     }
 }
@@ -397,8 +400,7 @@ fn write(unit: &Unit, folder: &Path) -> Door {
     Door {
         what: format!("write in {shown}"),
         open: unit.writes(&folder),
-        drop_in: "site.conf",
-        lines: format!("BindPaths={shown} and ReadWritePaths=+{shown}"),
+        remedy: drop_in("site.conf", &format!("BindPaths={shown} and ReadWritePaths=+{shown}")),
         served_by: Box::new(move |key, word| {
             matches!(key, "BindPaths" | "ReadWritePaths") && folder.starts_with(seen(word))
         }),
@@ -413,8 +415,10 @@ fn run(unit: &Unit, program: &Path) -> Door {
     Door {
         what: format!("run {shown}"),
         open: unit.runs(&program),
-        drop_in: "exec.conf",
-        lines: format!("BindReadOnlyPaths=/bin /usr/bin and ExecPaths=+/bin +/usr/bin +{above}"),
+        remedy: drop_in(
+            "exec.conf",
+            &format!("BindReadOnlyPaths=/bin /usr/bin and ExecPaths=+/bin +/usr/bin +{above}"),
+        ),
         served_by: Box::new(move |key, word| {
             let common = ["/bin", "/usr/bin"].iter().any(|folder| seen(word) == Path::new(folder));
             matches!(key, "BindReadOnlyPaths" | "ExecPaths") && (common || program.starts_with(seen(word)))
