@@ -13,6 +13,7 @@ use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::export::{Exporter, Held};
 use crate::cli::output::{PLAIN_WIDTH, Page, write_aside};
 use crate::cli::{plan as plan_page, report as report_page, resolve as resolve_page, status as status_page};
+use crate::control::overview::Overview;
 use crate::control::protocol::{Answer, DaemonReport, PlanLine, Question, Resolved, Stage, StatusReport, Which};
 use crate::control::requests;
 use crate::daemon::driver::recorded;
@@ -27,7 +28,7 @@ use crate::ledger::store::Ledger;
 use crate::ledger::{Record, View};
 use crate::parts::Clock as _;
 use crate::queue::parse;
-use crate::report::{Report, Reporter, Window, demo, html};
+use crate::report::{Report, Reporter, Runway, Window, demo, html};
 
 use super::load::{self, Loaded};
 use super::people;
@@ -85,8 +86,7 @@ pub fn status(loaded: &Loaded, args: &StatusArgs, out: &mut dyn Write) -> Result
 
 fn status_from_files(loaded: &Loaded, which: Option<&Which>) -> Result<StatusReport, Failure> {
     let now = SystemClock.now();
-    let daemon = DaemonReport { running: false, pid: None, version: env!("CARGO_PKG_VERSION").into() };
-    let mut report = engine(loaded, fold(loaded)?, now).status(which, daemon, now);
+    let mut report = engine(loaded, fold(loaded)?, now).status(which, not_running(), now);
     if let Some(which) = which {
         let mut records: Vec<Record> = Vec::new();
         replay(loaded, &mut |record| {
@@ -172,7 +172,34 @@ pub fn export(loaded: &Loaded, args: &ExportArgs, out: &mut dyn Write) -> Result
 pub fn report(loaded: &Loaded, args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let zone = jiff::tz::TimeZone::system();
     let window = report_page::window(args.since, &zone, SystemClock.now());
-    write_report(&looked_back(loaded, window)?, args, &zone, out)
+    let mut report = looked_back(loaded, window)?;
+    let standing = overview(loaded)?;
+    for account in &mut report.accounts {
+        let now = standing.accounts.iter().find(|standing| standing.account == account.account);
+        account.runway = now.and_then(|now| match (now.runway_days, now.runway_at_least_days) {
+            (Some(days), _) => Some(Runway { days, at_least: false }),
+            (None, Some(days)) => Some(Runway { days, at_least: true }),
+            // It has slots, and they last longer than was looked ahead.
+            (None, None) => now.warn_days.map(|_| Runway { days: answers::RUNWAY_DAYS, at_least: true }),
+        });
+    }
+    write_report(&report, args, &zone, out)
+}
+
+/// Where everything stands, in short.
+fn overview(loaded: &Loaded) -> Result<Overview, Failure> {
+    match ask_daemon(loaded, &Question::Overview)? {
+        Some(Answer::Overview(overview)) => Ok(*overview),
+        Some(other) => Err(unexpected(&other)),
+        None => {
+            let now = SystemClock.now();
+            Ok(engine(loaded, fold(loaded)?, now).overview(not_running(), now))
+        }
+    }
+}
+
+fn not_running() -> DaemonReport {
+    DaemonReport { running: false, pid: None, version: env!("CARGO_PKG_VERSION").into() }
 }
 
 /// A report of what never was, the same wherever and whenever it is asked for.

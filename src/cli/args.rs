@@ -696,9 +696,8 @@ pub struct ImportArgs {
 
 const IMPORT_HELP: &str = "\
 Examples:
-  systemctl stop cadenced              on the old machine, for good
-  cadenced export > cadenced.jsonl
-  cadenced import cadenced.jsonl       on the new one, as the daemon's user
+  cadenced export > cadenced.jsonl    on the old machine, its daemon stopped
+  cadenced import cadenced.jsonl      on the new one, as the daemon's user
 
 Exit codes:
   0   there is a store now
@@ -1191,6 +1190,8 @@ mod tests {
           people       Show who does something with our posts, and what they are to us
           forget       Remove a person from the store, at once and for good
           export       Write out everything that is recorded
+          import       Make a store of an export
+          verify       Read the whole store and say whether it is sound
           report       Look back: was the beat kept, and for whom
           schema       Print the JSON Schema of a kind of file
           completions  Print completions for a shell

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use jiff::tz::TimeZone;
 
 use crate::domain::{Cause, Timestamp, time};
-use crate::report::{AccountSummary, Measured, Report, Week, Window};
+use crate::report::{AccountSummary, Measured, Report, Runway, Week, Window};
 
 use super::args::{ReportSection, Since};
 use super::output::{Cell, Page, Table, fit, moment, paint, zone_name};
@@ -100,28 +100,32 @@ fn beat(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()> {
     if report.accounts.iter().all(|account| account.beat.planned == 0) {
         return writeln!(out, "no slot has passed in this time\n");
     }
-    let mut table = Table::new(&[
+    // Of the past alone it is not known.
+    let runways = report.accounts.iter().any(|account| account.runway.is_some());
+    let mut columns = vec![
         ("ACCOUNT", Some(8)),
         ("PLANNED", None),
         ("KEPT", None),
         ("LATE", None),
         ("STREAK", None),
         ("LONGEST", None),
-        ("NOT KEPT", Some(12)),
-        ("BY WEEK", Some(8)),
-    ]);
-    for AccountSummary { account, beat, .. } in &report.accounts {
+    ];
+    columns.extend(runways.then_some(("RUNWAY", None)));
+    columns.extend([("NOT KEPT", Some(12)), ("BY WEEK", Some(8))]);
+    let mut table = Table::new(&columns);
+    for AccountSummary { account, beat, runway, .. } in &report.accounts {
         let style = if beat.kept == beat.planned { styles.good } else { styles.warn };
-        table.row(vec![
+        let mut cells = vec![
             Cell::new(account.as_str()),
             Cell::new(beat.planned.to_string()),
             Cell::styled(share(beat.kept, beat.planned), style),
             Cell::new(beat.late.to_string()),
             Cell::new(beat.streak.to_string()),
             Cell::new(beat.longest_streak.to_string()),
-            Cell::new(causes(&beat.weeks)),
-            Cell::new(bars(&beat.weeks)),
-        ]);
+        ];
+        cells.extend(runways.then(|| Cell::new(runway.map_or_else(|| "-".into(), Runway::text))));
+        cells.extend([Cell::new(causes(&beat.weeks)), Cell::new(bars(&beat.weeks))]);
+        table.row(cells);
     }
     table.render(page, out)?;
     writeln!(out)

@@ -20,7 +20,9 @@ use super::engine::Folder;
 /// How far ahead slots are looked up for `status`; a post with a later slot is scheduled without one.
 const AHEAD: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 /// How far ahead the runway is looked for; longer is long enough.
-const RUNWAY: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+const RUNWAY: Duration = Duration::from_secs(RUNWAY_DAYS as u64 * 24 * 60 * 60);
+/// The same in days.
+pub const RUNWAY_DAYS: f64 = 366.0;
 
 impl Engine {
     /// Where everything stands, or what `which` covers. Histories are added by who can read the ledger.

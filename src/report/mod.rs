@@ -25,4 +25,4 @@ pub use measured::Measured;
 pub use outcomes::{GainRow, GainWeek, Gains, OutcomeSummary};
 pub use people::{Bots, CorePerson, PeopleSummary, PeopleWeek, PlatformPeople, Standings};
 pub use posts::{AccountReach, Comparison, PostGroup, PostLine, Reach, Verdict};
-pub use summary::{AccountSummary, Report, Reporter, Window};
+pub use summary::{AccountSummary, Report, Reporter, Runway, Window};

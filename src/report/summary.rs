@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::domain::{AccountId, DeliveryId, Gain, KeyHash, PersonId, Timestamp};
+use crate::domain::{AccountId, DeliveryId, Gain, KeyHash, PersonId, Timestamp, time};
 use crate::engage::people::PeopleFold;
 use crate::engage::{self, Conversations};
 use crate::ledger::Record;
@@ -60,6 +60,25 @@ pub struct AccountSummary {
     /// What it was published on last; empty where nothing was.
     pub platform: String,
     pub beat: AccountBeat,
+    /// How long approved posts last from now on; what is on record does not tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runway: Option<Runway>,
+}
+
+/// Days until the approved posts of an account run out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Runway {
+    pub days: f64,
+    /// They last longer than was looked ahead: at least so long.
+    pub at_least: bool,
+}
+
+impl Runway {
+    /// For people.
+    pub fn text(self) -> String {
+        let days = time::days_text(self.days);
+        if self.at_least { format!("over {days}") } else { days }
+    }
 }
 
 /// Makes a report out of records: those of the delivery journal first, then those about people, each oldest first.
@@ -172,7 +191,7 @@ impl Reporter {
         let zone = |account: &AccountId| zones.get(account).cloned().unwrap_or(TimeZone::UTC);
         let beats = accounts.into_iter().map(|(account, known)| {
             let beat = known.beat.finish(&window, &zone(&account));
-            AccountSummary { account, platform: known.platform, beat }
+            AccountSummary { account, platform: known.platform, beat, runway: None }
         });
         let accounts: Vec<_> = beats.collect();
         let names: Vec<_> = accounts.iter().map(|account| account.account.clone()).collect();

@@ -114,7 +114,12 @@ pub fn sample(accounts: u64) -> Report {
     };
     Report {
         accounts: (1..=accounts)
-            .map(|nth| AccountSummary { account: account(nth), platform: "mastodon".into(), beat: beat(nth) })
+            .map(|nth| AccountSummary {
+                account: account(nth),
+                platform: "mastodon".into(),
+                beat: beat(nth),
+                runway: (nth % 2 == 0).then_some(Runway { days: 5.5, at_least: nth > 2 }),
+            })
             .collect(),
         people: PeopleSummary {
             counts: "people who did something",

@@ -53,6 +53,7 @@ fn report() -> Report {
         account: AccountId::new(account).unwrap(),
         platform: "mastodon".into(),
         beat,
+        runway: (account == "fedi").then_some(Runway { days: 5.5, at_least: false }),
     };
     Report {
         made_up: false,
@@ -94,9 +95,9 @@ fn people_see_the_beat_first() {
     Beat
     slots that have passed, and posts with a time of their own; kept: a post was delivered for it; late:
     by more than a quarter of an hour
-    ACCOUNT  PLANNED  KEPT       LATE  STREAK  LONGEST  NOT KEPT             BY WEEK
-    fedi     16       12 (75 %)  1     3       6        3 content, 1 outage  █ ▃▆
-    new      0        -          0     0       0
+    ACCOUNT  PLANNED  KEPT       LATE  STREAK  LONGEST  RUNWAY    NOT KEPT             BY WEEK
+    fedi     16       12 (75 %)  1     3       6        5.5 days  3 content, 1 outage  █ ▃▆
+    new      0        -          0     0       0        -
 
     GAP FROM              TO                    ACCOUNT  SLOTS  CAUSE    REASON
     Tue 2026-05-19 09:00  Wed 2026-05-20 09:00  fedi     2      content  nothing is left to send

@@ -34,6 +34,8 @@ fn headline(report: &Report) -> Markup {
     let (planned, kept) = (sum(|account| account.beat.planned), sum(|account| account.beat.kept));
     let late = sum(|account| account.beat.late);
     let now = report.accounts.iter().max_by_key(|account| account.beat.streak);
+    let runways = report.accounts.iter().filter_map(|account| Some((account, account.runway?)));
+    let shortest = runways.min_by(|(_, one), (_, other)| one.days.total_cmp(&other.days));
     let longest = report.accounts.iter().max_by_key(|account| account.beat.longest_streak);
     html! {
         div class="block" {
@@ -54,6 +56,12 @@ fn headline(report: &Report) -> Markup {
                 div {
                     dt { "longest streak now" } dd { (count(account.beat.streak)) }
                     dd class="note" { "slots in a row, " (theirs(account.account.as_str())) }
+                }
+            }
+            @if let Some((account, runway)) = shortest {
+                div {
+                    dt { "shortest runway" } dd { (runway.text()) }
+                    dd class="note" { "until approved posts run out, " (theirs(account.account.as_str())) }
                 }
             }
             @if let Some(account) = longest {
@@ -108,7 +116,12 @@ fn strip(nth: usize, account: &AccountSummary, weeks: Weeks) -> Markup {
     html! {
         div class="name" {
             p { b { (theirs(account.account.as_str())) } " " span { (theirs(&account.platform)) } }
-            p { span { (count(beat.kept)) " of " (count(beat.planned)) ", streak " (count(beat.streak)) } }
+            p {
+                span {
+                    (count(beat.kept)) " of " (count(beat.planned)) ", streak " (count(beat.streak))
+                    @if let Some(runway) = account.runway { ", runway " (runway.text()) }
+                }
+            }
         }
         (image(&format!("strip-{nth}"), &title, &shows, STRIP, &drawing))
     }
