@@ -183,6 +183,7 @@ fn nothing_is_changed_over_tcp_without_the_token_and_no_other_name_is_answered_t
     assert_eq!(daemon.ask("POST", "/v1/resolve", &[], &drop_it.to_string()).0, 401);
     assert_eq!(daemon.post("/v1/resolve", "wrong", &drop_it).0, 401);
     assert_eq!(daemon.get("/v1/records").0, 401);
+    assert_eq!(daemon.ask("POST", "/v1/resolve", &[], "no JSON").0, 401, "what it holds is nobody's business");
     assert_eq!(daemon.post("/v1/auth", TOKEN, &json!({"account": "site", "tokens": {}})).0, 403);
     let (status, _, _) =
         exchange(TcpStream::connect(&daemon.address).unwrap(), "GET", "/", &["Host: evil.example"], "");
@@ -254,7 +255,8 @@ fn the_page_about_the_interface_lists_what_there_is() {
     let rows: Vec<_> = page.lines().filter_map(row).collect();
     let path = |target: &str| target.split_once('?').map_or(target, |(path, _)| path).to_owned();
     let listed: BTreeSet<_> = rows.iter().map(|(method, target)| (method.clone(), path(target))).collect();
-    let there: BTreeSet<_> = ROUTES.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
+    let there: BTreeSet<_> =
+        ROUTES.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
     assert_eq!(listed.iter().filter(|(method, _)| method != "HEAD").cloned().collect::<BTreeSet<_>>(), there);
     for (method, path) in listed {
         let (status, _, text) = daemon.ask(&method, &path, &[&format!("Authorization: Bearer {TOKEN}")], "{}");

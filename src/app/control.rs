@@ -16,7 +16,9 @@ use crate::config::Settings;
 use crate::control::metrics::{self, StoreSize};
 use crate::control::overview::Overview;
 use crate::control::protocol::{Answer, ErrorKind, Problem, Question, Taken};
-use crate::control::requests::{self, BODY_BYTES, Caller, Door, Refusal, Route, error_document, route, status_of};
+use crate::control::requests::{
+    self, BODY_BYTES, Caller, Door, Refusal, Route, access, error_document, route, status_of,
+};
 use crate::daemon::{Handle, Input};
 use crate::domain::{AccountId, Gain, Secret, time};
 use crate::edge::clock::SystemClock;
@@ -87,9 +89,11 @@ impl Doorkeeper {
         let (authorization, host) = (request.header("authorization"), request.header("host"));
         let caller = Caller { authorization, host, site: request.header("sec-fetch-site") };
         door.open_to(&caller)?;
-        let route = route(&asked)?;
-        door.admit(route.access(), &caller)?;
-        Ok(route)
+        // Before the request is read any further.
+        if let Some(access) = access(&request.target) {
+            door.admit(access, &caller)?;
+        }
+        route(&asked)
     }
 }
 

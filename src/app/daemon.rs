@@ -330,7 +330,7 @@ fn follow_reloads(
             config_loaded(&printer, &loaded);
             let changed = changes(&in_force, settings).keys;
             if !changed.is_empty() {
-                printer.emit(&LogEvent::ConfigChanged { file: file.clone(), changes: told(&changed) });
+                printer.emit(&LogEvent::ConfigChanged { file: shown(&settings.file), changes: told(&changed) });
             }
             in_force = settings.clone();
             doorkeeper.reload(token, settings);

@@ -97,11 +97,11 @@ pub fn table(
 
 fn beat(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()> {
     let styles = page.styles();
-    if report.accounts.iter().all(|account| account.beat.planned == 0) {
-        return writeln!(out, "no slot has passed in this time\n");
-    }
     // Of the past alone it is not known.
     let runways = report.accounts.iter().any(|account| account.runway.is_some());
+    if !runways && report.accounts.iter().all(|account| account.beat.planned == 0) {
+        return writeln!(out, "no slot has passed in this time\n");
+    }
     let mut columns = vec![
         ("ACCOUNT", Some(8)),
         ("PLANNED", None),
