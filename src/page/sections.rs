@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use crate::control::overview::{Delivered, Overview};
 use crate::control::protocol::{AccountReport, AccountState, Attention, PlanLine, Stage};
 use crate::domain::time::{self, days_text};
-use crate::report::html::page::Section;
+use crate::report::html::page::{Section, Shell};
 use crate::report::html::table::{Column, Table};
 use crate::report::html::weeks::Weeks;
 use crate::report::html::words::{count, counted, link, moment, span, theirs};
-use crate::report::html::{Made, POLICY, STYLE, beat, chart};
+use crate::report::html::{Made, beat};
 
 use super::{Status, calendar};
 
@@ -28,52 +28,19 @@ pub fn page(status: &Status) -> Markup {
         sections.push(beat::section(report, Weeks::of(report), &made));
     }
     sections.push(accounts(status));
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="referrer" content="no-referrer";
-                meta name="robots" content="noindex";
-                meta name="color-scheme" content="light dark";
-                title { (headline(overview)) " – cadenced" }
-                style { (PreEscaped(STYLE)) (PreEscaped(OWN_STYLE)) }
-            }
-            body {
-                a class="skip" href="#status" { "Skip to the status" }
-                (chart::patterns())
-                header class="page top" {
-                    p class="kicker" { "cadenced" }
-                    h1 { (headline(overview)) }
-                    div class="about" {
-                        p { (next(status)) }
-                        p { "As of " (moment(overview.now, zone)) ". Times are those of " (zone.iana_name().unwrap_or("this machine")) "; load the page again for newer ones." }
-                    }
-                    nav aria-label="Sections" {
-                        ul { @for section in &sections { li { a href=(format!("#{}", section.id)) { (section.title) } } } }
-                    }
-                }
-                main id="status" class="page" tabindex="-1" {
-                    @for Section { id, title, about, body } in &sections {
-                        @let heading = format!("{id}-title");
-                        section id=(id) aria-labelledby=(heading) {
-                            header {
-                                h2 id=(heading) { (title) }
-                                @for text in about { p { (text) } }
-                            }
-                            div class="body" { (body) }
-                        }
-                    }
-                }
-                footer class="page" { div {
-                    p { "cadenced " (overview.daemon.version) @if let Some(pid) = overview.daemon.pid { ", process " (pid) } "." }
-                    p { "For programs: " a href="/v1/overview" { "/v1/overview" } ", " a href="/v1/status" { "/v1/status" } ", " a href="/metrics" { "/metrics" } "." }
-                } }
-            }
+    let about = html! {
+        div class="about" {
+            p { (next(status)) }
+            p { "As of " (moment(overview.now, zone)) ". Times are those of " (zone.iana_name().unwrap_or("this machine")) "; load the page again for newer ones." }
         }
-    }
+    };
+    let footer = html! {
+        p { "cadenced " (overview.daemon.version) @if let Some(pid) = overview.daemon.pid { ", process " (pid) } "." }
+        p { "For programs: " a href="/v1/overview" { "/v1/overview" } ", " a href="/v1/status" { "/v1/status" } ", " a href="/metrics" { "/metrics" } "." }
+    };
+    let heading = headline(overview);
+    let (title, main) = (format!("{heading} – cadenced"), ("status", "status"));
+    Shell { title, heading, main, version: made.version, style: OWN_STYLE, about, sections, footer }.document()
 }
 
 /// The whole of it in one line.

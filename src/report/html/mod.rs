@@ -9,7 +9,7 @@
 //! in dark. `tests/pages` opens it in a browser and measures that.
 
 pub mod beat;
-pub mod chart;
+mod chart;
 mod conversations;
 mod outcomes;
 pub mod page;
@@ -22,7 +22,7 @@ mod worth;
 
 use jiff::tz::TimeZone;
 
-pub use page::{POLICY, STYLE};
+pub use page::POLICY;
 
 use super::Report;
 

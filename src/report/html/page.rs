@@ -9,7 +9,7 @@ use crate::report::{Measured, Report, Window};
 
 /// Nothing is fetched, run, framed or sent: the page is all there is.
 pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
-pub const STYLE: &str = include_str!("style.css");
+const STYLE: &str = include_str!("style.css");
 
 /// A part of the page, with its heading beside it where there is room.
 pub struct Section {
@@ -36,9 +36,73 @@ pub fn sentence(words: &str) -> String {
     format!("{first}{}{stop}", letters.as_str())
 }
 
+/// What stands around the sections of a page.
+pub struct Shell<'s> {
+    /// Of the window.
+    pub title: String,
+    /// Of the page itself.
+    pub heading: String,
+    /// What is skipped to: its id, and how that is called.
+    pub main: (&'static str, &'static str),
+    pub version: &'s str,
+    /// Style that only this page needs.
+    pub style: &'static str,
+    pub about: Markup,
+    pub sections: Vec<Section>,
+    pub footer: Markup,
+}
+
+impl Shell<'_> {
+    /// The whole document.
+    pub fn document(&self) -> Markup {
+        let Self { title, heading, main: (main, name), version, style, about, sections, footer } = self;
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta http-equiv="Content-Security-Policy" content=(POLICY);
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="referrer" content="no-referrer";
+                    meta name="robots" content="noindex";
+                    meta name="color-scheme" content="light dark";
+                    meta name="generator" content=(format!("cadenced {version}"));
+                    title { (title) }
+                    style { (PreEscaped(STYLE)) (PreEscaped(style)) }
+                }
+                body {
+                    a class="skip" href=(format!("#{main}")) { "Skip to the " (name) }
+                    (chart::patterns())
+                    header class="page top" {
+                        p class="kicker" { "cadenced" }
+                        h1 { (heading) }
+                        (about)
+                        nav aria-label="Sections" {
+                            ul { @for section in sections { li { a href=(format!("#{}", section.id)) { (section.title) } } } }
+                        }
+                    }
+                    main id=(main) class="page" tabindex="-1" {
+                        @for Section { id, title, about, body } in sections {
+                            @let heading = format!("{id}-title");
+                            section id=(id) class=[(*id == "reach").then_some("reach")] aria-labelledby=(heading) {
+                                header {
+                                    h2 id=(heading) { (title) }
+                                    @for text in about { p { (text) } }
+                                }
+                                div class="body" { (body) }
+                            }
+                        }
+                    }
+                    footer class="page" { div { (footer) } }
+                }
+            }
+        }
+    }
+}
+
 pub fn page(report: &Report, made: &Made) -> Markup {
     let weeks = Weeks::of(report);
-    let sections = [
+    let sections = vec![
         beat::section(report, weeks, made),
         people::section(report, weeks, made),
         conversations::section(report, weeks, made),
@@ -47,56 +111,21 @@ pub fn page(report: &Report, made: &Made) -> Markup {
         reach::section(report),
     ];
     let when = when(&report.window, made);
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="referrer" content="no-referrer";
-                meta name="robots" content="noindex";
-                meta name="color-scheme" content="light dark";
-                meta name="generator" content=(format!("cadenced {}", made.version));
-                title { "Report, " (when) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                a class="skip" href="#report" { "Skip to the report" }
-                (chart::patterns())
-                header class="page top" {
-                    p class="kicker" { "cadenced" }
-                    h1 { (when) }
-                    div class="about" {
-                        p { "Was the beat kept, and for whom? " (accounts(report)) }
-                        p { "Made on " (moment(report.window.until, made.zone)) ". Times are those of " (made.zone.iana_name().unwrap_or("this machine")) "." }
-                    }
-                    @if report.made_up { p class="made-up" { strong { "Nothing of this has happened." } " It shows what a report looks like." } }
-                    nav aria-label="Sections" {
-                        ul { @for section in &sections { li { a href=(format!("#{}", section.id)) { (section.title) } } } }
-                    }
-                }
-                main id="report" class="page" tabindex="-1" {
-                    @for Section { id, title, about, body } in &sections {
-                        @let heading = format!("{id}-title");
-                        section id=(id) class=[(*id == "reach").then_some("reach")] aria-labelledby=(heading) {
-                            header {
-                                h2 id=(heading) { (title) }
-                                @for text in about { p { (text) } }
-                            }
-                            div class="body" { (body) }
-                        }
-                    }
-                }
-                footer class="page" { div {
-                    @if !report.not_measured.is_empty() {
-                        p { "Not measured yet: " (report.not_measured.join(", ")) ". What is not measured is unknown here, and never nought." }
-                    }
-                    p { "Followers are not counted." }
-                } }
-            }
+    let about = html! {
+        div class="about" {
+            p { "Was the beat kept, and for whom? " (accounts(report)) }
+            p { "Made on " (moment(report.window.until, made.zone)) ". Times are those of " (made.zone.iana_name().unwrap_or("this machine")) "." }
         }
-    }
+        @if report.made_up { p class="made-up" { strong { "Nothing of this has happened." } " It shows what a report looks like." } }
+    };
+    let footer = html! {
+        @if !report.not_measured.is_empty() {
+            p { "Not measured yet: " (report.not_measured.join(", ")) ". What is not measured is unknown here, and never nought." }
+        }
+        p { "Followers are not counted." }
+    };
+    let (title, main) = (format!("Report, {when}"), ("report", "report"));
+    Shell { title, heading: when, main, version: made.version, style: "", about, sections, footer }.document()
 }
 
 /// The days that are looked at.
