@@ -59,8 +59,9 @@ const API: &str = "https://api.linkedin.com";
 const OAUTH: &str = "https://www.linkedin.com";
 /// How long a post may be missing from its author's list.
 const LAG: Duration = Duration::from_secs(600);
-/// How long what members do may be kept (data storage requirements of the Marketing API).
-const RETENTION: Duration = Duration::from_secs(48 * 3600);
+/// How long what members do is kept. It may be for 48 hours (data storage requirements of the Marketing API), and is let go
+/// of once a day.
+const RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// How long to wait when a post came before its files were ready.
 const NOT_READY: Duration = Duration::from_secs(10);
 /// How a post is put together; see [`text::compose`].

@@ -37,8 +37,6 @@ const NAMES: usize = 100;
 /// Events of a page, and of the second that is read once more with it: fewer than the edge listens to.
 const PAGE: usize = 120;
 const SECOND: usize = 60;
-/// Most events of one sweep; whoever has more is told in part.
-const EVENTS: usize = 10_000;
 /// A page with fewer events is the last one: no relay that people use tells fewer at once.
 const SHORT: usize = 20;
 /// So much is read once more, for what came late to a relay.
@@ -192,7 +190,7 @@ impl Sweeping {
             Question::Deeper(depth) => {
                 let below = self.pool.all_below(self.seeds());
                 let new: Vec<String> = below.difference(&self.searched).cloned().collect();
-                if *depth >= PAGES || self.pool.len() > EVENTS {
+                if *depth >= PAGES || self.pool.is_full() {
                     self.endless |= !new.is_empty();
                 } else if !new.is_empty() {
                     let ask = |ids: &[String]| self.find(json!({"kinds": [event::NOTE], "#e": ids}));
@@ -254,7 +252,7 @@ impl Sweeping {
             return self.agenda.stop(self.hindered());
         }
         let pages = find.pages + 1;
-        if pages >= PAGES || self.pool.len() > EVENTS {
+        if pages >= PAGES || self.pool.is_full() {
             self.endless |= !next.is_empty();
         } else if !next.is_empty() {
             self.agenda.first([Question::Find(Find { filter: find.filter, on: next, pages })]);

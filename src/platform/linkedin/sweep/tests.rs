@@ -159,5 +159,5 @@ fn of_a_member_nothing_is_known_and_of_people_nothing_is_kept_for_long() {
     let session = Session { identity: Some(author(1)), ..Session::default() };
     let looking = Looking { session: &session, secrets: &secrets, now: NOW };
     assert!(member.sweep(Sweep::default(), &looking).is_none());
-    assert_eq!(account(0).retention().map(|span| span.as_secs()), Some(48 * 3600));
+    assert_eq!(account(0).retention().map(|span| span.as_secs()), Some(24 * 3600));
 }

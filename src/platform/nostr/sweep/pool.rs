@@ -19,7 +19,14 @@ pub struct Pool {
     undone: BTreeSet<(String, String)>,
     /// The newest one of each author.
     profiles: BTreeMap<String, Event>,
+    /// Of all that is held, as text.
+    bytes: usize,
 }
+
+/// Most events of one sweep, and most bytes: what strangers write costs no more memory than that. Whoever has more is told
+/// in part.
+const EVENTS: usize = 10_000;
+const BYTES: usize = 16 * 1024 * 1024;
 
 /// What a note answers.
 struct Answers<'a> {
@@ -49,12 +56,14 @@ impl Pool {
             }
             _ => {}
         }
+        self.bytes += event.content.len() + event.tags.iter().flatten().map(String::len).sum::<usize>();
         self.events.insert(event.id.clone(), event);
         true
     }
 
-    pub fn len(&self) -> usize {
-        self.events.len()
+    /// Whether it holds as much as it may.
+    pub fn is_full(&self) -> bool {
+        self.events.len() > EVENTS || self.bytes > BYTES
     }
 
     /// Everything that can be taken back, by id, with its author.

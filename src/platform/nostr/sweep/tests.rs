@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::super::event::{DELETION, Draft, Key, NOTE, PROFILE, REACTION};
 use super::super::twin::{Manner, Relays};
+use super::pool::Pool;
 use super::*;
 use crate::domain::{AccountId, BotSign, DeliveryId, Digest, Remote, Secret};
 use crate::platform::contract::crowd::{By, CrowdAct};
@@ -301,4 +302,16 @@ fn listening_costs_one_conversation_where_nobody_has_spoken() {
     world.look(&[]);
     // The note, what names it, what shows it, what was taken back, and who they are.
     assert_eq!(world.calls, 5);
+}
+
+#[test]
+fn what_strangers_write_costs_no_more_memory_than_it_may() {
+    let mut pool = Pool::default();
+    let long = "x".repeat(1024 * 1024);
+    let taken = (0..100).take_while(|nth| {
+        let full = pool.is_full();
+        assert!(full || pool.take(event("stranger", NOTE, &[], &long, *nth)));
+        !full
+    });
+    assert_eq!(taken.count(), 17);
 }
