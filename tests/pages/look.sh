@@ -42,8 +42,9 @@ else
     "${CARGO_TARGET_DIR:-target}/debug/cadenced" run --config config/.look.toml >"$out/daemon.log" &
     daemon=$!
     trap 'kill "$daemon" 2>/dev/null || true; wait "$daemon" 2>/dev/null || true; rm -f config/.look.toml' EXIT
+    waited=0
     until grep -q '"daemon.ready"' "$out/daemon.log"; do
-        kill -0 "$daemon" 2>/dev/null || { cat "$out/daemon.log" >&2; exit 1; }
+        { kill -0 "$daemon" 2>/dev/null && [ $((waited += 1)) -lt 600 ]; } || { cat "$out/daemon.log" >&2; exit 1; }
         sleep 0.2
     done
     address=$(sed -n 's/.*"control.listening".*"address":"\([^"]*\)".*/\1/p' "$out/daemon.log")
