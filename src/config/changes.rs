@@ -23,6 +23,7 @@ pub fn changes(before: &Settings, after: &Settings) -> Changes {
         }
     };
     at_once("queue.approval", before.queue.approval != after.queue.approval);
+    at_once("queue.allowed_signers", before.queue.allowed_signers != after.queue.allowed_signers);
     at_once(
         "store.seal",
         unlike(&before.seal.as_ref().map(|seal| &seal.secret), &after.seal.as_ref().map(|seal| &seal.secret)),
@@ -45,7 +46,7 @@ pub fn changes(before: &Settings, after: &Settings) -> Changes {
             changes.later.push(key.into());
         }
     };
-    later("timezone", before.zone != after.zone);
+    later("timezone of the status page", before.zone != after.zone);
     later("queue.path", before.queue.path != after.queue.path);
     later("store.path", before.store != after.store);
     later("log.format", before.log.format != after.log.format);
@@ -142,11 +143,11 @@ slots = []
             "accounts.fedi.token",
             "accounts.old: gone",
             "accounts.young: new",
-            "timezone",
+            "timezone of the status page",
             "control.listen",
             "people",
         ];
         assert_eq!(found.keys, keys);
-        assert_eq!(found.later, ["timezone", "control.listen", "people"]);
+        assert_eq!(found.later, ["timezone of the status page", "control.listen", "people"]);
     }
 }

@@ -71,7 +71,7 @@ keys! {
         "format" = Holds::OneOf(&["json", "journald", "pretty"]), "Default: pretty on a terminal, else json.";
         "level" = Holds::OneOf(&["error", "warn", "info", "debug", "trace"]), "Least important lines that are written. Default: info.";
     CONTROL:
-        "socket" = Holds::Path, "Unix socket for the commands. Default: $RUNTIME_DIRECTORY/control.sock.";
+        "socket" = Holds::Path, "Unix socket for the commands. Default: $RUNTIME_DIRECTORY/control.sock; for the store in /var/lib/cadenced, /run/cadenced/control.sock.";
         "listen" = Holds::Text, "Address and port of the status page, the metrics and the interface. Default: nothing listens over TCP.";
         "allow_remote" = Holds::Flag, "Whether `listen` may name an address other than loopback, and be asked for by any name. Default: false.";
         "token" = Holds::Secret, "Secret that every write over TCP has to show. Default: nothing can be changed from there.";

@@ -32,6 +32,8 @@ use super::values::{self, Refused};
 
 /// Where the store is when neither the file nor `$STATE_DIRECTORY` says: the folder that systemd makes for us.
 const STORE: &str = "/var/lib/cadenced/store";
+/// Where the service manager puts the socket of the daemon that has that store.
+const RUNTIME: &str = "/run/cadenced";
 
 /// What the text alone does not tell.
 #[derive(Debug, Clone, Copy)]
@@ -153,13 +155,14 @@ impl<'t> Reader<'_, 't> {
         let rules = delivery.map_or_else(default_rules, |table| self.rules(table, &default_rules()));
         let links = self.links(root, &Links::default());
         let stop_timeout = delivery.and_then(|table| self.span(table, "stop_timeout")).unwrap_or(STOP_TIMEOUT);
+        let store = self.store(root);
         Settings {
             file: file.to_owned(),
             queue: self.queue(root),
-            store: self.store(root),
             seal: self.seal(root),
             log: self.log(root),
-            control: self.control(root),
+            control: self.control(root, &store),
+            store,
             stop_timeout,
             people: self.people(root),
             digest: self.digest(root),
@@ -248,10 +251,13 @@ impl<'t> Reader<'_, 't> {
         log
     }
 
-    fn control(&mut self, root: &DeTable<'t>) -> ControlSettings {
+    fn control(&mut self, root: &DeTable<'t>, store: &Path) -> ControlSettings {
         let table = self.section(root, "control", keys::CONTROL);
         let written = table.and_then(|table| self.path(table, "socket"));
-        let socket = written.or_else(|| Some(first_folder(self.env.runtime_directory)?.join("control.sock")));
+        let runtime = first_folder(self.env.runtime_directory);
+        // Commands are not run by the service manager, and have to find its daemon all the same.
+        let runtime = runtime.or_else(|| (store == Path::new(STORE)).then(|| PathBuf::from(RUNTIME)));
+        let socket = written.or_else(|| Some(runtime?.join("control.sock")));
         let mut control = ControlSettings { socket, listen: None, allow_remote: false, token: None };
         let Some(table) = table else { return control };
         if let Some(value) = table.get("allow_remote") {
