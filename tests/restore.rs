@@ -25,6 +25,13 @@ fn published() -> (House, String) {
     (house, exported)
 }
 
+/// Spoils a record that others follow.
+fn damage(house: &House) {
+    let mut file = fs::OpenOptions::new().write(true).open(house.path("store/journal/0000000001.seg")).unwrap();
+    file.seek(SeekFrom::Start(300)).unwrap();
+    file.write_all(b"garbage").unwrap();
+}
+
 #[test]
 fn a_new_machine_publishes_nothing_again() {
     let (old, exported) = published();
@@ -98,6 +105,54 @@ fn what_a_daemon_may_have_gone_on_with_is_not_taken_in_without_a_word() {
     assert_eq!(new.state("one@site"), "delivered");
 }
 
+/// What cannot be seen is not nothing, and what cannot be read to its end is not all.
+#[test]
+fn an_export_never_looks_whole_where_it_is_not() {
+    let (house, exported) = published();
+    fs::write(house.path("backup.jsonl"), &exported).unwrap();
+    damage(&house);
+    let said = house.run(&["export", "-o", "backup.jsonl"]);
+    assert_eq!(said.code, 77, "{said:?}");
+    assert_eq!(fs::read_to_string(house.path("backup.jsonl")).unwrap(), exported, "the last good one is kept");
+    let said = house.run(&["export"]);
+    assert!(said.code == 77 && !said.out.contains("\"table\":\"end\""), "{said:?}");
+    // Of no store there is an export, but it makes none.
+    let empty = House::new(SITE);
+    fs::write(empty.path("nothing.jsonl"), empty.run(&["export"]).out).unwrap();
+    let said = empty.run(&["import", "nothing.jsonl"]);
+    assert!(said.code == 1 && said.err.contains("holds no record"), "{said:?}");
+    // A folder that is none of ours stands for one that may not be entered.
+    fs::create_dir(empty.path("store")).unwrap();
+    std::os::unix::fs::symlink("journal", empty.path("store/journal")).unwrap();
+    let said = empty.run(&["export"]);
+    assert!(said.code == 77 && said.err.contains("cannot be read"), "{said:?}");
+}
+
+/// The lock tells whether a daemon is there, wherever its socket may be.
+#[test]
+fn a_daemon_without_a_socket_is_seen_too() {
+    let house = House::with(SITE, |rules| rules.replace("[control]\nsocket = \"c.sock\"\n", ""));
+    house.queue("a.toml", &post("one", "site", "The first"));
+    let mut daemon = house.ready();
+    daemon.about("delivery.delivered", "one@site");
+    let exported = house.run(&["export"]).out;
+    assert!(exported.lines().last().unwrap().contains("\"daemon\":true"), "{exported}");
+    assert_eq!(daemon.stop().code(), 0);
+    assert!(house.run(&["export"]).out.lines().last().unwrap().contains("\"daemon\":false"));
+}
+
+#[test]
+fn an_old_export_is_not_taken_in_without_a_word() {
+    let (_, exported) = published();
+    let end: serde_json::Value = serde_json::from_str(exported.lines().last().unwrap()).unwrap();
+    let new = house();
+    let old = exported.replace(end["at"].as_str().unwrap(), "2020-01-01T00:00:00Z");
+    fs::write(new.path("cadenced.jsonl"), &old).unwrap();
+    let said = new.run(&["import", "cadenced.jsonl"]);
+    assert!(said.code == 1 && said.err.contains("is of 2020-01-01"), "{said:?}");
+    assert_eq!(new.run(&["import", "cadenced.jsonl", "--accept-gap"]).code, 0);
+}
+
 #[test]
 fn damage_is_found_and_said() {
     let (house, _) = published();
@@ -111,10 +166,7 @@ fn damage_is_found_and_said() {
     let said = house.run(&["verify"]);
     assert!(said.code == 1 && said.out.contains("is made anew"), "{said:?}");
     assert_eq!(house.run(&["verify"]).code, 0);
-    let segment = fs::read_dir(house.path("store/journal")).unwrap().next().unwrap().unwrap().path();
-    let mut file = fs::OpenOptions::new().write(true).open(&segment).unwrap();
-    file.seek(SeekFrom::Start(300)).unwrap();
-    file.write_all(b"garbage").unwrap();
+    damage(&house);
     let said = house.run(&["verify"]);
     assert_eq!(said.code, 77, "{said:?}");
     assert!(said.err.contains("is damaged"), "{said:?}");

@@ -117,7 +117,7 @@ pub fn resolve(loaded: &Loaded, args: &ResolveArgs, out: &mut dyn Write) -> Resu
 }
 
 fn resolve_in_store(loaded: &Loaded, args: &ResolveArgs) -> Result<Resolved, Failure> {
-    if !has_store(loaded) {
+    if !has_store(loaded)? {
         return Err(Failure::new(Kind::NotDone, format!("there is no delivery {}", args.delivery)));
     }
     let now = SystemClock.now();
@@ -148,14 +148,14 @@ fn resolve_in_store(loaded: &Loaded, args: &ResolveArgs) -> Result<Resolved, Fai
 }
 
 pub fn export(loaded: &Loaded, args: &ExportArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
-    // Asked before anything is read: what it does meanwhile may be missing.
-    let daemon = ask_daemon(loaded, &Question::Ping)?.is_some();
+    // Before anything is read: what happens from now on may be missing.
+    let at = SystemClock.now();
+    let held = || store::is_held(&loaded.settings.store).map_err(|error| unreadable(loaded, &error));
+    let daemon = held()?;
     let mut refused = None;
     let mut fill = |out: &mut dyn Write| {
         let mut exporter = Exporter::new(args.what, args.format, out)?;
-        if let Err(failure) = replay(loaded, &mut |record| exporter.record(&record)) {
-            refused = Some(failure);
-        }
+        refused = replay(loaded, &mut |record| exporter.record(&record)).err();
         let mut written = Ok(());
         let people = people::replay(loaded, &mut |record| {
             if written.is_ok() {
@@ -163,7 +163,12 @@ pub fn export(loaded: &Loaded, args: &ExportArgs, out: &mut dyn Write) -> Result
             }
         });
         refused = refused.take().or(people.err());
-        written.and_then(|()| exporter.finish(Held { at: SystemClock.now(), daemon }))
+        written?;
+        if refused.is_some() {
+            // What was not read to its end must not look whole, nor take the place of what is.
+            return Err(std::io::Error::other("the store could not be read to its end"));
+        }
+        exporter.finish(Held { at, daemon: daemon || held().unwrap_or(true) })
     };
     let result = into(args.output.as_deref(), out, &mut fill);
     refused.map_or(result, Err)
@@ -321,13 +326,27 @@ pub fn unexpected(answer: &Answer) -> Failure {
         .with_hint("the daemon may be of another version: restart it")
 }
 
-pub fn has_store(loaded: &Loaded) -> bool {
-    loaded.settings.store.join("journal").is_dir()
+/// Whether there is a store.
+///
+/// # Errors
+/// It cannot be seen: that there is none is not to be believed then.
+pub fn has_store(loaded: &Loaded) -> Result<bool, Failure> {
+    match std::fs::metadata(loaded.settings.store.join("journal")) {
+        Ok(about) => Ok(about.is_dir()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(unreadable(loaded, &error)),
+    }
+}
+
+fn unreadable(loaded: &Loaded, error: &std::io::Error) -> Failure {
+    let store = crate::domain::path::shown(&loaded.settings.store);
+    Failure::new(Kind::StoreRefused, format!("the store {store} cannot be read: {error}"))
+        .with_hint("run the command as the daemon's user")
 }
 
 /// Gives every record to `each`, without a lock: what was complete at this moment.
 fn replay(loaded: &Loaded, each: &mut dyn FnMut(Record) -> std::io::Result<()>) -> Result<(), Failure> {
-    if !has_store(loaded) {
+    if !has_store(loaded)? {
         return Ok(());
     }
     let mut failed = Ok(());

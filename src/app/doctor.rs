@@ -63,7 +63,7 @@ fn subject(loaded: &Loaded, args: &DoctorArgs) -> Result<Subject, Failure> {
     }
     let (view, ledger) = match fold(loaded) {
         Ok(view) => {
-            let ledger = Ledger { begun: has_store(loaded), mark: view.clock_mark };
+            let ledger = Ledger { begun: has_store(loaded).unwrap_or(true), mark: view.clock_mark };
             (view, Ok(ledger))
         }
         Err(failure) => (View::default(), Err(failure.told())),

@@ -4,13 +4,16 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use crate::cli::args::ImportArgs;
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::import::{ArchiveError, Row, read};
 use crate::domain::path::shown;
+use crate::domain::time;
 use crate::edge::clock::SystemClock;
 use crate::edge::people::PeopleStore;
 use crate::edge::store::{self, Store};
@@ -24,6 +27,8 @@ use super::desk::{has_store, store_refused};
 use super::load::Loaded;
 use super::written;
 
+/// An export that is older may well be of a daemon that went on since.
+const FRESH: Duration = Duration::from_secs(24 * 3_600);
 /// Records that are made durable together.
 const BATCH: usize = 2_000;
 
@@ -31,7 +36,7 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
     let name = shown(&args.file);
     let refused = |error: ArchiveError| Failure::new(Kind::NotDone, format!("{name} is not taken in: {error}"));
     let place = &loaded.settings.store;
-    if has_store(loaded) {
+    if has_store(loaded)? {
         return Err(Failure::new(Kind::NotDone, format!("there is a store at {} already", shown(place)))
             .with_hint("an export becomes a new store: name another store.path, or move that one away"));
     }
@@ -45,6 +50,16 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
              --accept-gap",
         ));
     }
+    if end.records == 0 {
+        return Err(Failure::new(Kind::NotDone, format!("{name} holds no record: it is of no store"))
+            .with_hint("export with the configuration of the daemon, as the daemon's user"));
+    }
+    if time::since(SystemClock.now(), end.at) > FRESH && !args.accept_gap {
+        let what = format!("{name} is of {}: what went out after that is not in it", end.at);
+        return Err(Failure::new(Kind::NotDone, what).with_hint(
+            "if nothing did, or its posts are out of the queue, say so with --accept-gap; else they would be published again",
+        ));
+    }
     let aside = aside(place);
     let failed = |what: &str, error: &io::Error| {
         Failure::new(Kind::NotDone, format!("failed to {what} {}: {error}", shown(&aside)))
@@ -52,7 +67,7 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
     if aside.exists() {
         std::fs::remove_dir_all(&aside).map_err(|error| failed("remove", &error))?;
     }
-    let made = fill(&aside, &args.file, refused);
+    let made = fill(&aside, &args.file, refused).and_then(|()| same_owner(&aside));
     if let Err(failure) = made {
         let _ = std::fs::remove_dir_all(&aside);
         return Err(failure);
@@ -64,12 +79,13 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
     }
     written(writeln!(
         out,
-        "{} records of deliveries and {} about people are in {} now.\n\
+        "{} records of deliveries and {} about people are in {} now, as of {}.\n\
          Nothing of what they say was published is published again. Tokens are in no export: give each account its own.\n\
          Never start the old daemon again: two stores of one queue post everything twice.",
         end.records,
         end.people,
-        shown(place)
+        shown(place),
+        end.at
     ))?;
     Ok(Exit::Done)
 }
@@ -82,9 +98,20 @@ fn opened(file: &Path) -> Result<BufReader<File>, Failure> {
 
 /// Where a store is built, beside its place, so that a rename puts it there.
 fn aside(place: &Path) -> PathBuf {
-    let mut name = place.as_os_str().to_owned();
+    let mut name = place.file_name().unwrap_or_default().to_owned();
     name.push(".import");
-    name.into()
+    place.with_file_name(name)
+}
+
+/// A store that belongs to another user than the folder around it is of no use to the daemon.
+fn same_owner(aside: &Path) -> Result<(), Failure> {
+    let owner = |path: &Path| std::fs::metadata(path).map(|about| about.uid()).ok();
+    let around = aside.parent().and_then(owner);
+    if around.is_none() || around == owner(aside) {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::NotDone, "the store would belong to another user than the folder it is in")
+        .with_hint("run it as the daemon's user: runuser -u cadenced -- cadenced import FILE"))
 }
 
 fn fill(aside: &Path, file: &Path, refused: impl Fn(ArchiveError) -> Failure + Copy) -> Result<(), Failure> {

@@ -21,7 +21,7 @@ use super::written;
 
 pub fn verify(loaded: &Loaded, out: &mut dyn Write) -> Result<Exit, Failure> {
     let place = &loaded.settings.store;
-    if !has_store(loaded) {
+    if !has_store(loaded)? {
         written(writeln!(out, "there is no store at {} yet", shown(place)))?;
         return Ok(Exit::Done);
     }
@@ -47,7 +47,9 @@ pub fn verify(loaded: &Loaded, out: &mut dyn Write) -> Result<Exit, Failure> {
         }
     }
     findings.extend(sealed(loaded, &ledger.view));
-    let opened = store::open(place, &store::Options::default(), &mut |progress| {
+    // The view is to come from the index, however small it is.
+    let options = store::Options { restore_from: 0, ..store::Options::default() };
+    let opened = store::open(place, &options, &mut |progress| {
         if let Progress::Torn(torn) = progress {
             let bytes = torn.bytes;
             findings

@@ -689,7 +689,7 @@ pub struct ImportArgs {
     /// What `cadenced export` wrote
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// It was written while a daemon was publishing, and what went out after that is out of the queue
+    /// It is old, or was written while a daemon was publishing, and what went out after that is out of the queue
     #[arg(long)]
     pub accept_gap: bool,
 }

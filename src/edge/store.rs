@@ -163,6 +163,23 @@ pub fn open(
     Ok((Arc::new(Store { journal, index, clock_mark }), view, opened))
 }
 
+/// Whether somebody holds a store. Asking changes nothing; who may not read its lock cannot know, and is told so.
+///
+/// # Errors
+/// The lock is there and cannot be read.
+pub fn is_held(dir: &Path) -> std::io::Result<bool> {
+    let file = match std::fs::File::open(dir.join("lock")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(true),
+        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// Gives every record of a store to `each`, oldest first, until it returns `false`. Needs no lock and changes
 /// nothing; beside a running daemon it sees what was complete at this moment. A folder without a store has none.
 ///
