@@ -288,10 +288,11 @@ fn whoever_asks_and_goes_away_has_no_more_answers_made_than_who_stays() {
     while held.lock().unwrap().len() < 2 {
         std::thread::yield_now();
     }
-    std::thread::park_timeout(Duration::from_millis(200));
-    assert_eq!(held.lock().unwrap().len(), 2);
     let asked = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let last = std::thread::Builder::new().spawn(move || raw(at, asked)).unwrap();
+    std::thread::park_timeout(2 * SHORT);
+    assert!(!last.is_finished());
+    assert_eq!(held.lock().unwrap().len(), 2);
     while !last.is_finished() {
         held.lock().unwrap().clear();
         std::thread::yield_now();
