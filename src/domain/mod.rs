@@ -10,6 +10,7 @@ pub mod document;
 pub mod escape;
 pub mod fault;
 pub mod gain;
+pub mod html;
 pub mod ids;
 pub mod limits;
 pub mod links;

@@ -25,7 +25,6 @@
 //! The adapter does not edit, delete, boost or schedule, and never reads HTML where a source text can be had.
 
 mod examine;
-pub mod html;
 pub mod instance;
 mod login;
 mod lookback;

@@ -16,14 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use url::Url;
 
-use crate::domain::{BotSign, Interaction, Message, PersonId, Profile, Secret, Timestamp};
+use crate::domain::{BotSign, Interaction, Message, PersonId, Profile, Secret, Timestamp, html};
 use crate::platform::contract::sweep::{Found, Heard, Hindrance, Looking, Seek, Sweep, Sweeper};
 use crate::platform::contract::sweeping::{self, Agenda, Looked, Overheard, PAGES, Page};
 use crate::platform::contract::{HttpReply, Request};
 
 use super::instance::Software;
 use super::wire::{self, Id, Wire};
-use super::{ENTRY, html, identity_of, instance_of, is_web};
+use super::{ENTRY, identity_of, instance_of, is_web};
 
 /// Most statuses that Mastodon tells at once.
 const STATUSES: usize = 20;

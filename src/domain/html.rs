@@ -1,4 +1,4 @@
-//! What a status says, without the HTML it is told in.
+//! What a status or an article says, without the HTML it is told in.
 //!
 //! Servers clean the HTML that they pass on, so this need not understand all of it; but whatever comes, what is left
 //! has no tags, and what was written as text stays as it was.
@@ -8,8 +8,48 @@ const NAME_CHARS: usize = 10;
 /// Elements whose content is nothing that was said.
 const SILENT: &[&str] = &["script", "style", "template"];
 
+/// A tag, such as `<a href="…">` or `</a>`.
+pub struct Tag<'h> {
+    /// In small letters; that of an end begins with a slash.
+    pub name: String,
+    source: &'h str,
+}
+
+impl Tag<'_> {
+    /// What an attribute says, with its characters as they are meant.
+    pub fn attribute(&self, wanted: &str) -> Option<String> {
+        let mut rest = self.source.trim_start_matches(|c: char| !c.is_whitespace());
+        loop {
+            rest = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '/' | '>'));
+            let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '=' | '>' | '/')).unwrap_or(rest.len());
+            let (name, behind) = rest.split_at(end);
+            let value = behind.trim_start().strip_prefix('=').map(str::trim_start);
+            let (value, behind) = match value {
+                Some(value) => match value.chars().next() {
+                    Some(quote @ ('"' | '\'')) => value[1..].split_once(quote).unwrap_or((&value[1..], "")),
+                    _ => value.split_at(value.find(|c: char| c.is_whitespace() || c == '>').unwrap_or(value.len())),
+                },
+                None => ("", behind),
+            };
+            if name.eq_ignore_ascii_case(wanted) {
+                return Some(characters(value));
+            }
+            // Something is taken each time, or there is no more.
+            if name.is_empty() && behind.len() == rest.len() || behind.is_empty() {
+                return None;
+            }
+            rest = behind;
+        }
+    }
+}
+
 /// The text of some HTML: paragraphs with an empty line between them, line ends as line ends.
 pub fn text(html: &str) -> String {
+    text_with(html, &mut |_, _| {})
+}
+
+/// As [`text`], with every tag shown to `see` first, which may change what has been said up to there.
+pub fn text_with(html: &str, see: &mut dyn FnMut(&Tag<'_>, &mut String)) -> String {
     let (mut out, mut rest) = (String::with_capacity(html.len()), html);
     while let Some(at) = rest.find(['<', '&']) {
         out.push_str(&rest[..at]);
@@ -20,16 +60,21 @@ pub fn text(html: &str) -> String {
             rest = &rest[length..];
             continue;
         }
-        let Some(tag) = tag(rest) else {
+        let Some(source) = tag(rest) else {
             out.push('<');
             rest = &rest[1..];
             continue;
         };
-        rest = &rest[tag.len()..];
-        let name: String = tag[1..].chars().take_while(|&c| c == '/' || c.is_ascii_alphanumeric()).collect();
-        match name.to_ascii_lowercase().trim_end_matches('/') {
+        rest = &rest[source.len()..];
+        let name: String = source[1..].chars().take_while(|&c| c == '/' || c.is_ascii_alphanumeric()).collect();
+        let name = name.to_ascii_lowercase().trim_end_matches('/').to_owned();
+        let tag = Tag { name, source };
+        see(&tag, &mut out);
+        match tag.name.as_str() {
             "br" => out.push('\n'),
-            "/p" | "/blockquote" | "/ul" | "/ol" | "/pre" => out.push_str("\n\n"),
+            "/p" | "/blockquote" | "/ul" | "/ol" | "/pre" | "/h1" | "/h2" | "/h3" | "/h4" | "/h5" | "/h6" => {
+                out.push_str("\n\n");
+            }
             "/li" | "/div" => out.push('\n'),
             name if SILENT.contains(&name) => rest = behind(rest, name),
             _ => {}
@@ -37,6 +82,18 @@ pub fn text(html: &str) -> String {
     }
     out.push_str(rest);
     tidy(&out)
+}
+
+/// Text in which characters may be written as `&…;`.
+pub fn characters(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        let (said, length) = character(&rest[at..]);
+        out.push(said);
+        rest = &rest[at + length..];
+    }
+    out + rest
 }
 
 /// The tag that `html` begins with, to its end, or all of it where it has none. A `<` that begins none is text.
@@ -83,6 +140,13 @@ fn character(html: &str) -> (char, usize) {
         "quot" => Some('"'),
         "apos" => Some('\''),
         "nbsp" => Some(' '),
+        "hellip" => Some('…'),
+        "mdash" => Some('—'),
+        "ndash" => Some('–'),
+        "lsquo" => Some('‘'),
+        "rsquo" => Some('’'),
+        "ldquo" => Some('“'),
+        "rdquo" => Some('”'),
         _ => number.and_then(char::from_u32),
     };
     said.map_or(plain, |said| (said, end + 1))
@@ -128,10 +192,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn attributes_are_found_however_they_are_written() {
+        for (html, name, value) in [
+            ("<a href=\"https://e.example/?a&amp;b\" class='u-url mention'>", "href", Some("https://e.example/?a&b")),
+            ("<a href=\"x\" class='u-url mention'>", "CLASS", Some("u-url mention")),
+            ("<img hidden src = a/b.png alt=''/>", "src", Some("a/b.png")),
+            ("<img hidden src = a/b.png alt=''/>", "alt", Some("")),
+            ("<img hidden src='a'>", "hidden", Some("")),
+            ("<a title='href=no'>", "href", None),
+            ("<a href=\"never closed", "href", Some("never closed")),
+            ("<a = = / x", "href", None),
+            ("<a", "href", None),
+        ] {
+            let mut found = None;
+            text_with(html, &mut |tag, _| found = tag.attribute(name));
+            assert_eq!(found.as_deref(), value, "{html}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
-        fn any_text_can_be_read(html in "(<|>|&|;|#|\"|/|p|br|script|!--|-->|\\PC|\\s){0,60}") {
-            let _ = text(&html);
+        fn any_text_can_be_read(html in "(<|>|&|;|#|\"|/|=| href|p|br|script|!--|-->|\\PC|\\s){0,60}") {
+            let _ = text_with(&html, &mut |tag, _| drop(tag.attribute("href")));
             let escaped = html.replace('&', "&amp;").replace('<', "&lt;");
             proptest::prop_assert_eq!(text(&escaped), tidy(&html));
         }
