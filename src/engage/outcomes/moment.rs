@@ -16,7 +16,10 @@ pub enum NoMoment {
 
 /// Reads a moment. One that tells no offset is meant in `zone`; a day without a time is its beginning there. A time that
 /// the clocks of a zone have twice is the first of the two, one that they jump over is moved by as much as they are.
-pub(super) fn read(text: &str, zone: &TimeZone) -> Result<Timestamp, NoMoment> {
+///
+/// # Errors
+/// It is none, or may be two.
+pub fn read(text: &str, zone: &TimeZone) -> Result<Timestamp, NoMoment> {
     let text = text.trim();
     if let Some(moment) = with_offset(text) {
         return Ok(moment);
