@@ -3,7 +3,8 @@
 //! [`main`] takes the command line and gives back how the process ends. `load` reads the configuration and builds the
 //! accounts; `daemon` puts the parts together and runs the loop; `auth` obtains tokens and `doctor` looks for what would go
 //! wrong, by `calls` of their own; `desk` answers commands, by asking the daemon or, when none runs, by opening the store and
-//! letting the same engine answer; `outcome` hands in outcomes the same way; `folder` shows the queue folder to commands, and `new` adds a post to it.
+//! letting the same engine answer; `outcome` hands in outcomes the same way; `folder` shows the queue folder to commands, `new` adds a post to it, and
+//! `drafts` many from elsewhere.
 
 mod auth;
 mod calls;
@@ -12,6 +13,7 @@ mod daemon;
 mod desk;
 mod digest;
 mod doctor;
+mod drafts;
 mod folder;
 mod load;
 mod new;
@@ -75,6 +77,7 @@ fn carry_out(cli: &Cli) -> Result<Exit, Failure> {
         Command::Report(args) => desk::report(&load::load(&cli.config)?, args, &mut out),
         Command::Doctor(args) => doctor::examine(&cli.config, args, &mut out),
         Command::Export(args) => desk::export(&load::load(&cli.config)?, args, &mut out),
+        Command::Import(args) if args.from.is_some() => drafts::import(&load::load(&cli.config)?, args, &mut out),
         Command::Import(args) => restore::import(&load::load(&cli.config)?, args, &mut out),
         Command::Verify => verify::verify(&load::load(&cli.config)?, &mut out),
         Command::Schema(args) => {

@@ -25,12 +25,7 @@ const DAYS: u32 = 60;
 
 pub fn begin(loaded: &Loaded, args: &NewArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let refused = |why: String| Failure::new(Kind::NotDone, why);
-    if let Some(account) = args.to.iter().find(|account| !loaded.settings.accounts.contains_key(*account)) {
-        let known: Vec<&str> = loaded.settings.accounts.keys().map(AccountId::as_str).collect();
-        return Err(
-            refused(format!("there is no account {account}")).with_hint(format!("there are {}", known.join(", ")))
-        );
-    }
+    known(loaded, &args.to)?;
     let now = SystemClock.now();
     let taken = Taken::look(loaded)?;
     let id = match &args.id {
@@ -75,8 +70,18 @@ pub fn begin(loaded: &Loaded, args: &NewArgs, out: &mut dyn Write) -> Result<Exi
     Ok(Exit::Done)
 }
 
+/// Refuses accounts that the configuration does not have.
+pub fn known(loaded: &Loaded, to: &[AccountId]) -> Result<(), Failure> {
+    let Some(account) = to.iter().find(|account| !loaded.settings.accounts.contains_key(*account)) else {
+        return Ok(());
+    };
+    let known: Vec<&str> = loaded.settings.accounts.keys().map(AccountId::as_str).collect();
+    Err(Failure::new(Kind::NotDone, format!("there is no account {account}"))
+        .with_hint(format!("there are {}", known.join(", "))))
+}
+
 /// The name of a file in the queue folder that is or is to be, and where it really lies.
-fn beneath(queue: &Path, path: &Path) -> Result<(String, std::path::PathBuf), String> {
+pub fn beneath(queue: &Path, path: &Path) -> Result<(String, std::path::PathBuf), String> {
     let why = || format!("{} is no place for a queue file: one is *.toml, in {}", path.display(), queue.display());
     let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(why)?;
     if !name.ends_with(".toml") || name.starts_with('.') {
@@ -89,17 +94,17 @@ fn beneath(queue: &Path, path: &Path) -> Result<(String, std::path::PathBuf), St
 }
 
 /// Names that posts have or had.
-struct Taken {
+pub struct Taken {
     posts: BTreeMap<PostId, String>,
-    /// Files that could not be read: a name that stands in one may be a post's.
-    unread: Vec<(String, String)>,
+    /// What stands in quotes in files that could not be read, for it may be the name of a post.
+    unread: BTreeMap<PostId, String>,
     /// What the ledger knows, in the queue or not.
     recorded: BTreeSet<PostId>,
 }
 
 impl Taken {
-    fn look(loaded: &Loaded) -> Result<Self, Failure> {
-        let mut taken = Self { posts: BTreeMap::new(), unread: Vec::new(), recorded: BTreeSet::new() };
+    pub fn look(loaded: &Loaded) -> Result<Self, Failure> {
+        let mut taken = Self { posts: BTreeMap::new(), unread: BTreeMap::new(), recorded: BTreeSet::new() };
         let queue = &loaded.settings.queue.path;
         let all = folder::Folder::all();
         let files = all.files(queue).map_err(|why| {
@@ -113,7 +118,12 @@ impl Taken {
                 Some(posts) => {
                     taken.posts.extend(posts.into_iter().map(|post| (post.id, format!("it stands in {file}"))))
                 }
-                None => taken.unread.push((file.to_string(), String::from_utf8_lossy(&bytes).into_owned())),
+                None => {
+                    let text = String::from_utf8_lossy(&bytes);
+                    let quoted = ['"', '\''].into_iter().flat_map(|quote| text.split(quote));
+                    let names = quoted.filter_map(|word| PostId::new(word).ok());
+                    taken.unread.extend(names.map(|name| (name, format!("it stands in {file}"))));
+                }
             }
         }
         for (_, held) in desk::fold(loaded)?.accounts() {
@@ -123,14 +133,9 @@ impl Taken {
     }
 
     /// Where a name is taken, if it is.
-    fn place(&self, id: &PostId) -> Option<String> {
-        let unread = || {
-            let quoted = [format!("\"{id}\""), format!("'{id}'")];
-            let (file, _) = self.unread.iter().find(|(_, text)| quoted.iter().any(|word| text.contains(word)))?;
-            Some(format!("it stands in {file}"))
-        };
+    pub fn place(&self, id: &PostId) -> Option<String> {
         let recorded = || self.recorded.contains(id).then(|| "a post of that name is on record".to_owned());
-        self.posts.get(id).cloned().or_else(unread).or_else(recorded)
+        self.posts.get(id).or_else(|| self.unread.get(id)).cloned().or_else(recorded)
     }
 }
 

@@ -24,7 +24,7 @@ use super::written;
 /// What to do when nobody has said what became of it.
 const AGAIN: &str = "do the same again: what is recorded already stays as it is";
 /// From which size on a file is long enough to say how far it is, in bytes.
-const LONG: u64 = 1024 * 1024;
+pub const LONG: u64 = 1024 * 1024;
 
 pub fn add(loaded: &Loaded, args: &OutcomeAddArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let made = made_key()?;

@@ -160,10 +160,13 @@ pub enum Command {
     /// text.
     #[command(after_long_help = EXPORT_HELP)]
     Export(ExportArgs),
-    /// Make a store of an export
+    /// Make a store of an export, or drafts of posts from elsewhere
     ///
     /// For a new machine: what is on record as published is not published again. Takes what `cadenced export --what all` wrote,
     /// whole and unchanged, and makes a store where there is none; there is all of it afterwards, or nothing.
+    ///
+    /// With --from: puts the posts of another program's file into the queue, none of them approved. The same file may be
+    /// read again at any time; what is in the queue or on record already is left out.
     #[command(after_long_help = IMPORT_HELP)]
     Import(ImportArgs),
     /// Read the whole store and say whether it is sound
@@ -686,22 +689,89 @@ pub enum ExportFormat {
 /// `cadenced import`
 #[derive(Debug, Clone, Args)]
 pub struct ImportArgs {
-    /// What `cadenced export` wrote
+    /// What `cadenced export` wrote, or what --from names
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// It is old, or was written while a daemon was publishing, and what went out after that is out of the queue
-    #[arg(long)]
+    #[arg(long, conflicts_with = "from")]
     pub accept_gap: bool,
+    #[arg(long, value_enum, requires = "audience", help = "What the file is, where it is no export of cadenced")]
+    pub from: Option<DraftSource>,
+    /// The account that is to publish the drafts; may be given several times; all accounts when not given
+    #[arg(long, value_name = "ACCOUNT", requires = "from")]
+    pub to: Vec<AccountId>,
+    /// Who the drafts are for, in your own words
+    #[arg(long, value_name = "WHO", requires = "from")]
+    pub audience: Option<String>,
+    #[arg(long, value_enum, requires = "from", help = "What they are for; connection when not given")]
+    pub goal: Option<DraftGoal>,
+    /// The queue file to make; a number is put behind its name where it exists, and for each further one
+    #[arg(long, value_name = "FILE.toml", requires = "from")]
+    pub into: Option<PathBuf>,
+    #[arg(long, value_enum, requires = "from", help = "What comes first in dates such as 2/3/2026")]
+    pub dates: Option<DateOrder>,
+}
+
+/// Whose file drafts are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DraftSource {
+    /// Rows for Buffer's bulk upload
+    BufferCsv,
+    /// Rows for Hootsuite's bulk composer
+    HootsuiteCsv,
+    /// The file outbox.json of an unpacked Mastodon archive
+    MastodonArchive,
+    /// A feed: RSS or Atom
+    Rss,
+}
+
+impl DraftSource {
+    /// What the names of its posts begin with.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BufferCsv => "buffer",
+            Self::HootsuiteCsv => "hootsuite",
+            Self::MastodonArchive => "mastodon",
+            Self::Rss => "feed",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DraftGoal {
+    Connection,
+    Change,
+    Promotion,
+}
+
+impl DraftGoal {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Change => "change",
+            Self::Promotion => "promotion",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DateOrder {
+    /// 2/3/2026 is in March
+    DayFirst,
+    /// 2/3/2026 is in February
+    MonthFirst,
 }
 
 const IMPORT_HELP: &str = "\
 Examples:
   cadenced export > cadenced.jsonl    on the old machine, its daemon stopped
   cadenced import cadenced.jsonl      on the new one, as the daemon's user
+  cadenced import outbox.json --from mastodon-archive --to fedi --audience all
+  cadenced import posts.csv --from buffer-csv --audience founders
 
 Exit codes:
-  0   there is a store now
-  1   not done, for a reason that is said
+  0   there is a store now; with --from: every post is in the queue
+  1   not done, or some posts were not taken, for reasons that are said
   2   the command cannot be used like this
   77  the store is refused
   78  the configuration is refused";
@@ -1190,7 +1260,7 @@ mod tests {
           people       Show who does something with our posts, and what they are to us
           forget       Remove a person from the store, at once and for good
           export       Write out everything that is recorded
-          import       Make a store of an export
+          import       Make a store of an export, or drafts of posts from elsewhere
           verify       Read the whole store and say whether it is sound
           report       Look back: was the beat kept, and for whom
           schema       Print the JSON Schema of a kind of file

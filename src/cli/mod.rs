@@ -11,6 +11,7 @@ pub mod auth;
 pub mod check;
 pub mod completions;
 pub mod doctor;
+pub mod drafts;
 pub mod exit;
 pub mod export;
 pub mod faults;

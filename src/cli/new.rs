@@ -6,10 +6,12 @@
 //! nobody reads them again.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::domain::escape::is_unsafe;
 use crate::domain::policy::ApprovalMode;
 use crate::domain::{AccountId, Content, Digest, FoundMedia, MediaFacts, MediaItem, PostId, Timestamp, limits};
 use crate::platform::contract::{Abilities, Adapter, Session};
@@ -165,8 +167,6 @@ fn post(stub: &Stub<'_>, defaults: &toml::Table, audience: &str, words: &str) ->
         .map(|list| list.iter().filter_map(|name| AccountId::new(name.as_str()?).ok()).collect::<Vec<_>>());
     let all = || stub.accounts.keys().cloned().collect();
     let to: Vec<AccountId> = stub.to.map(<[_]>::to_vec).or_else(|| named.clone()).unwrap_or_else(all);
-    // What JSON writes in quotes is a basic string of TOML, but for one character.
-    let string = |text: &str| serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f");
     let mut page = format!("[[post]]\nid = {}\n", string(stub.id.as_str()));
     for account in &to {
         let Some(about) = stub.accounts.get(account) else { continue };
@@ -186,6 +186,22 @@ fn post(stub: &Stub<'_>, defaults: &toml::Table, audience: &str, words: &str) ->
     page += &format!("text = \"\"\"\n{words}\"\"\"\n");
     page += "# link = \"https://\"\n# media = [{ file = \"img/\", alt = \"what is to be seen\" }]\n";
     page
+}
+
+/// A text in quotes, on one line. What JSON writes is a basic string of TOML, but for one character; what nobody sees is
+/// written so that it is seen.
+pub fn string(text: &str) -> String {
+    let written = serde_json::Value::from(text).to_string();
+    let mut out = String::with_capacity(written.len());
+    for c in written.chars() {
+        if is_unsafe(c) {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\U{:08X}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 #[cfg(test)]

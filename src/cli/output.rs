@@ -3,7 +3,9 @@
 //! The width and the colours are found out once, here, and then handed to pure functions as a [`Page`]. Tables never
 //! wrap: a cell that does not fit is cut with `…`, because a person reads rows; the whole texts are in `--format json`.
 
+use std::fs::Permissions;
 use std::io::{self, IsTerminal as _, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
@@ -270,6 +272,21 @@ pub fn write_aside(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<
     Ok(())
 }
 
+/// Writes a file that is not there yet, as [`write_aside`] does.
+///
+/// # Errors
+/// When the folder cannot be written, or there is a file of that name; then that one is untouched.
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Others than its writer may have to read it, as far as the user's mask lets them.
+    let readable = Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new().permissions(readable).tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
@@ -326,6 +343,16 @@ mod tests {
         assert_eq!(fit("家族の", 4), "家…");
         assert_eq!(fit("👩\u{200d}👧👩\u{200d}👧", 3), "👩\u{200d}👧…");
         assert_eq!(fit("abc", 0), "");
+    }
+
+    #[test]
+    fn a_new_file_takes_nobodys_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.toml");
+        write_new(&path, b"one").unwrap();
+        assert_eq!(write_new(&path, b"two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
     #[test]

@@ -1,0 +1,156 @@
+//! `cadenced import --from`: reads what somebody has elsewhere, and puts what is new into files of its own in the queue
+//! folder.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+
+use crate::cli::args::{DraftGoal, DraftSource, ImportArgs};
+use crate::cli::drafts::page::{self, Head};
+use crate::cli::drafts::{self, Harvest, Rules};
+use crate::cli::exit::{Exit, Failure, Kind};
+use crate::cli::outcome::{Bar, Progress, Unseen};
+use crate::cli::output::write_new;
+use crate::domain::path::shown;
+use crate::domain::policy::ApprovalMode;
+use crate::domain::{AccountId, Fault, Place, limits};
+use crate::edge::clock::SystemClock;
+use crate::engage::outcomes::Wrong;
+use crate::parts::Clock as _;
+
+use super::load::{self, Loaded};
+use super::new::{Taken, beneath, known};
+use super::{outcome, written};
+
+/// Most posts that are told one by one as not taken.
+const TOLD: usize = 1_000;
+
+pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let refused = |why: String| Failure::new(Kind::NotDone, why);
+    let queue = &loaded.settings.queue;
+    let Some(from) = args.from else {
+        return Err(Failure::new(Kind::Internal, "nobody said what the file is"));
+    };
+    if queue.approval == ApprovalMode::None {
+        return Err(refused(
+            "nothing is imported: with queue.approval = \"none\" all drafts would be published".into(),
+        )
+        .with_hint("set it to \"digest\" or \"signed\" first"));
+    }
+    known(loaded, &args.to)?;
+    let all: Vec<AccountId> = loaded.settings.accounts.keys().cloned().collect();
+    let to: Vec<AccountId> = args.to.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    let to = if to.is_empty() { all } else { to };
+    let goal = args.goal.unwrap_or(DraftGoal::Connection).name();
+    let head = Head::new(&to, args.audience.as_deref().unwrap_or_default(), goal)
+        .map_err(|why| refused(format!("no draft can be written like this: {why}")))?;
+    let begun = args.into.clone().unwrap_or_else(|| queue.path.join(format!("{}.toml", from.name())));
+    let (_, first) = beneath(&queue.path, &load::absolute(&begun)).map_err(refused)?;
+
+    let name = shown(&args.file);
+    let harvest = harvest(args, from, loaded)?;
+    let taken = Taken::look(loaded)?;
+    let (zone, now) = (&loaded.settings.zone, SystemClock.now());
+    let Harvest { posts, mut wrong, skipped } = harvest;
+    let (mut entries, mut named, mut held) = (Vec::new(), BTreeSet::new(), 0u64);
+    for found in &posts {
+        let id = page::id(from.name(), found).map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
+        if taken.place(&id).is_some() || named.contains(&id) {
+            held += 1;
+            continue;
+        }
+        match page::entry(&head, &id, found, zone, now) {
+            Ok(entry) => {
+                entries.push(entry);
+                named.insert(id);
+            }
+            Err(cause) => wrong.push((found.line, of_post(cause, found))),
+        }
+    }
+    wrong.sort_by_key(|(line, _)| *line);
+    let count = entries.len();
+    let files = page::files(&head, entries);
+    for text in &files {
+        if !page::is_sound(&"draft.toml".into(), text, queue.approval) {
+            return Err(Failure::new(Kind::Internal, "what was to be written is no good queue file; nothing is"));
+        }
+    }
+    let mut told = Vec::new();
+    for text in &files {
+        let path = put(&first, text).map_err(|error| {
+            let done = if told.is_empty() { String::new() } else { format!("; there are {}", told.join(", ")) };
+            refused(format!("failed to write {}: {error}{done}", shown(&first)))
+        })?;
+        told.push(shown(&path));
+    }
+    let mut say = || -> io::Result<()> {
+        for (line, Wrong { reason, hint }) in wrong.iter().take(TOLD) {
+            let place = Place { line: u32::try_from(*line).unwrap_or(u32::MAX), ..Place::file(&name) };
+            writeln!(out, "{}", Fault { hint: hint.clone(), ..Fault::error(place, reason.clone()) })?;
+        }
+        if wrong.len() > TOLD {
+            writeln!(out, "and {} more", wrong.len() - TOLD)?;
+        }
+        write!(out, "{count} drafts are new, {held} are in the queue or on record already")?;
+        if !wrong.is_empty() {
+            write!(out, ", {} were not taken", wrong.len())?;
+        }
+        writeln!(out)?;
+        for (what, count) in &skipped {
+            writeln!(out, "left out: {count} {what}")?;
+        }
+        for file in &told {
+            writeln!(out, "{file}")?;
+        }
+        if !told.is_empty() {
+            writeln!(out, "None is approved: look at them, then: cadenced check; cadenced approve FILE|ID")?;
+        }
+        Ok(())
+    };
+    written(say())?;
+    Ok(if wrong.is_empty() { Exit::Done } else { Exit::Findings })
+}
+
+fn harvest(args: &ImportArgs, from: DraftSource, loaded: &Loaded) -> Result<Harvest, Failure> {
+    let name = shown(&args.file);
+    let failed = |error: io::Error| Failure::new(Kind::NotDone, format!("failed to read {name}: {error}"));
+    let file = File::open(&args.file).map_err(failed)?;
+    let bytes = file.metadata().map_err(failed)?.len();
+    let mut progress: Box<dyn Progress> = if bytes >= outcome::LONG && io::stderr().is_terminal() {
+        Box::new(Bar::new(io::stderr(), bytes))
+    } else {
+        Box::new(Unseen)
+    };
+    let rules = Rules { zone: loaded.settings.zone.clone(), dates: args.dates };
+    drafts::read(from, file, &rules, &mut *progress).map_err(|error| {
+        let place = Place { line: u32::try_from(error.line).unwrap_or(u32::MAX), ..Place::file(&name) };
+        let failure = Failure::new(Kind::NotDone, format!("{place}: {}", error.wrong.reason));
+        match error.wrong.hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    })
+}
+
+/// Where a post has no line, what it is known by.
+fn of_post(cause: Wrong, found: &drafts::Found) -> Wrong {
+    match found.notes.first().filter(|_| found.line == 0) {
+        Some(place) => Wrong { reason: format!("{place}: {}", cause.reason), ..cause },
+        None => cause,
+    }
+}
+
+/// Puts a text into a file of this name, or of one with a number, that was not there.
+fn put(first: &Path, text: &str) -> io::Result<PathBuf> {
+    let stem = first.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let more = (2..=limits::FILES).map(|number| first.with_file_name(format!("{stem}-{number}.toml")));
+    for path in std::iter::once(first.to_path_buf()).chain(more) {
+        match write_new(&path, text.as_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+            Ok(()) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("all names are taken"))
+}
