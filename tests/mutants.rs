@@ -50,6 +50,7 @@ const TESTS: &[&str] = &[
     "ledger",
     "conformance",
     "fuzz_corpus",
+    "restore",
 ];
 
 /// The mutants by name, each with what stands below it.
