@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use cadenced::cli::approve::{Approve, How, QueueDesk, approve};
+use cadenced::cli::approve::{Approve, How, QueueDesk, Written, approve};
 use cadenced::cli::check::{Check, Format, QueueFiles, QueueFolder, check, platform_keys};
 use cadenced::cli::faults::Look;
 use cadenced::config::{self, ConfigEnv, Settings};
@@ -161,7 +161,7 @@ impl QueueDesk for Folder {
         Ok(())
     }
 
-    fn replace_beside(&self, _: &Path, _: &str, _: &Beside, _: &[u8]) -> Result<(), String> {
+    fn replace_beside(&self, _: &Path, _: &str, _: &Beside, _: &[u8]) -> Result<Written, String> {
         Err("nobody signs here".into())
     }
 }

@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::approve::QueueDesk;
+use crate::cli::approve::{QueueDesk, Written};
 use crate::cli::check::{QueueFiles, QueueFolder};
 use crate::domain::path::shown;
 use crate::domain::{FoundMedia, limits};
-use crate::edge::beneath::{self, FolderPath};
+use crate::edge::beneath::{self, FolderPath, Group};
 use crate::edge::inbox::{Entry, scan};
 use crate::edge::media;
 use crate::edge::signatures;
@@ -141,16 +141,45 @@ impl QueueDesk for Folder {
         put(&path, after, kept).map_err(failed)
     }
 
-    fn replace_beside(&self, folder: &Path, file: &str, before: &Beside, after: &[u8]) -> Result<(), String> {
-        let failed = |error: io::Error| beneath::reason(&error);
-        let path = folder.join(signed::beside(file));
-        if beside(folder, file) != *before {
+    fn replace_beside(&self, folder: &Path, file: &str, before: &Beside, after: &[u8]) -> Result<Written, String> {
+        let opened = FolderPath(folder.into()).open().map_err(|error| beneath::reason(&error))?;
+        if let Beside::Unreadable(why) = before {
+            return Err(format!("what stands beside it cannot be read: {why}; take it away"));
+        }
+        if signatures::approval(&opened, file).0 != *before {
             return Err("what stands beside it has been changed meanwhile; look at it again".into());
         }
-        let path = std::fs::canonicalize(&path).unwrap_or(path);
         // Whoever may read the queue file may read who has approved it.
-        let like = if path.exists() { path.clone() } else { folder.join(file) };
-        let kept = std::fs::metadata(like).map_err(failed)?.permissions();
-        put(&path, after, kept).map_err(failed)
+        match opened.put(&signed::beside(file), after, file).map_err(|error| beneath::reason(&error))? {
+            Group::Kept => Ok(Written::AsItWas),
+            Group::Own => Ok(Written::WithoutItsGroup),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_beside_a_queue_file_never_leads_the_writer_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let (queue, outside) = (dir.path().join("queue"), dir.path().join("outside"));
+        std::fs::create_dir(&queue).unwrap();
+        std::fs::write(&outside, "precious").unwrap();
+        std::fs::write(queue.join("week.toml"), "").unwrap();
+        let sheet = queue.join("week.toml.approval");
+        symlink(&outside, &sheet).unwrap();
+        let desk = Folder::all();
+        for before in [desk.beside(&queue, "week.toml"), Beside::Nothing, Beside::Bytes(b"precious".to_vec())] {
+            let refused = desk.replace_beside(&queue, "week.toml", &before, b"signed").unwrap_err();
+            assert!(refused.starts_with("what stands beside it"), "{refused}");
+        }
+        assert_eq!(std::fs::read(&outside).unwrap(), b"precious");
+        std::fs::remove_file(&sheet).unwrap();
+        assert_eq!(desk.replace_beside(&queue, "week.toml", &Beside::Nothing, b"signed"), Ok(Written::AsItWas));
+        assert_eq!(std::fs::read(&sheet).unwrap(), b"signed");
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::policy::ApprovalMode;
 use crate::domain::{AccountId, Content, Digest, Goal, MediaItem, PostId, ReplyTo, Timestamp, Visibility};
 use crate::queue::digest::Body;
 use crate::queue::parse::{self, Reading, Surroundings};
-use crate::queue::signed::{Allowed, Beside, judge};
+use crate::queue::signed::{Allowed, Beside, beside, judge};
 use crate::queue::{Approval, Kind, Post, Trouble, approval};
 
 use super::check::QueueFolder;
@@ -33,11 +33,20 @@ pub trait QueueDesk: QueueFolder {
     /// It cannot be written, or the file does not hold `before` any more.
     fn replace(&self, folder: &Path, file: &str, before: &[u8], after: &[u8]) -> Result<(), String>;
 
-    /// Puts `after` beside a queue file, in the place of `before`, written aside and renamed.
+    /// Puts `after` beside a queue file, in the place of `before`, written aside and renamed, with the queue file's mode and
+    /// group.
     ///
     /// # Errors
-    /// It cannot be written, or something else stands there by now.
-    fn replace_beside(&self, folder: &Path, file: &str, before: &Beside, after: &[u8]) -> Result<(), String>;
+    /// It cannot be written, or something else stands there by now, or what stood there could not be read.
+    fn replace_beside(&self, folder: &Path, file: &str, before: &Beside, after: &[u8]) -> Result<Written, String>;
+}
+
+/// How a file was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    AsItWas,
+    /// Whoever wrote it may not give files to the group of the queue file.
+    WithoutItsGroup,
 }
 
 /// How approvals are given.
@@ -134,18 +143,32 @@ pub fn approve(
     for (sheet, edited) in edits {
         let (folder, file) = (command.folder, &sheet.file);
         let (written, by) = match (&edited, &sheet.signed) {
-            (Edit::File(text), _) => (desk.replace(folder, file, &sheet.bytes, text.as_bytes()), None),
+            (Edit::File(text), _) => {
+                let replaced = desk.replace(folder, file, &sheet.bytes, text.as_bytes());
+                (replaced.map(|()| Written::AsItWas), None)
+            }
             (Edit::Beside { text, by }, standing) => {
                 let before = standing.as_ref().map_or(&Beside::Nothing, |standing| &standing.found);
                 (desk.replace_beside(folder, file, before, text.as_bytes()), Some(by))
             }
         };
-        if let Err(why) = written {
-            writeln!(out, "error: {} was not approved: {}", visible(file), visible(&why))?;
-            return Ok(1);
-        }
+        let written = match written {
+            Ok(written) => written,
+            Err(why) => {
+                writeln!(out, "error: {} was not approved: {}", visible(file), visible(&why))?;
+                return Ok(1);
+            }
+        };
         let by = by.map(|by| format!(" by {}", visible(by))).unwrap_or_default();
         writeln!(out, "{}: {} approved{by}", visible(file), posts(sheet.posts.len()))?;
+        if written == Written::WithoutItsGroup {
+            let beside = beside(file);
+            writeln!(
+                out,
+                "warning: {} could not be given the queue file's group: see that the daemon may read it",
+                visible(&beside)
+            )?;
+        }
     }
     Ok(0)
 }

@@ -9,11 +9,11 @@
 //! It does not judge contents, and it does not hold files still: who must not mix two versions reads once.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 /// What tells one version of a file from another without reading it.
@@ -54,6 +54,15 @@ pub enum Kind {
     Symlink,
     /// With the word for messages.
     Other(&'static str),
+}
+
+/// The group of a file that was put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// That of the file it was made like.
+    Kept,
+    /// That of whoever wrote it, who may not give files to the other.
+    Own,
 }
 
 /// A folder that has been opened.
@@ -142,6 +151,37 @@ impl Folder {
         let file = self.resolve(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         let stamp = regular(&rustix::fs::fstat(&file)?)?;
         Ok((File::from(file), stamp))
+    }
+
+    /// Puts a file in the place of what has the name `path`, for those who may use the regular file `like`: with its mode
+    /// and its group. It is written aside and renamed over the name itself: a symlink is replaced, wherever it leads.
+    ///
+    /// # Errors
+    /// As the operating system says; then what was there still is.
+    pub fn put(&self, path: &str, bytes: &[u8], like: &str) -> io::Result<Group> {
+        let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
+        let parent = self.resolve(parent, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let like = self.resolve(like, OFlags::PATH)?;
+        let like = rustix::fs::fstat(&like)?;
+        // Names with a dot in front are no queue files.
+        let aside = format!(".aside.{}", std::process::id());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(rustix::fs::openat(&parent, &*aside, flags, Mode::RUSR | Mode::WUSR)?);
+        let mut fill = || {
+            file.write_all(bytes)?;
+            let same = rustix::fs::fstat(&file)?.st_gid == like.st_gid;
+            let kept = same || rustix::fs::fchown(&file, None, Some(Gid::from_raw(like.st_gid))).is_ok();
+            // Of a file's bits, those who may read, write and run it.
+            rustix::fs::fchmod(&file, Mode::from_raw_mode(like.st_mode & 0o777))?;
+            file.sync_all()?;
+            rustix::fs::renameat(&parent, &*aside, &parent, name)?;
+            Ok(if kept { Group::Kept } else { Group::Own })
+        };
+        let put = fill();
+        if put.is_err() {
+            let _ = rustix::fs::unlinkat(&parent, &*aside, AtFlags::empty());
+        }
+        put
     }
 
     fn resolve(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
@@ -346,6 +386,29 @@ mod tests {
         for path in ["inside", "leads-out", "absolute", "up/outside", "sub/../../outside", "../outside", "loop"] {
             assert!(walk(path).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_put_takes_the_place_of_the_name_and_not_of_what_it_leads_to() {
+        use std::os::unix::fs::PermissionsExt;
+        let (dir, folder) = tree();
+        let queue = dir.path().join("queue");
+        std::fs::set_permissions(queue.join("sub/file"), PermissionsExt::from_mode(0o640)).unwrap();
+        symlink("../../outside", queue.join("sub/leads-out")).unwrap();
+        for path in ["leads-out", "absolute", "inside", "loop", "sub/leads-out", "new"] {
+            assert_eq!(folder.put(path, b"put", "sub/file").unwrap(), Group::Kept, "{path}");
+            let found = std::fs::symlink_metadata(queue.join(path)).unwrap();
+            assert!(found.is_file(), "{path} is the file itself");
+            assert_eq!(found.permissions().mode() & 0o7777, 0o640, "{path}");
+            assert_eq!(std::fs::read(queue.join(path)).unwrap(), b"put", "{path}");
+        }
+        for path in ["sub", "up/new", "../new", "none/new"] {
+            assert!(folder.put(path, b"put", "sub/file").is_err(), "{path}");
+        }
+        assert_eq!(std::fs::read(dir.path().join("outside")).unwrap(), b"secret");
+        assert_eq!(std::fs::read(queue.join("sub/file")).unwrap(), b"content");
+        let left = std::fs::read_dir(&queue).unwrap().flatten();
+        assert_eq!(left.filter(|entry| entry.file_name().to_string_lossy().starts_with(".aside")).count(), 0);
     }
 
     #[test]
