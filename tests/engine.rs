@@ -1090,6 +1090,22 @@ fn a_signature_that_does_not_count_any_more_holds_the_post_and_leaves_the_slot()
 }
 
 #[test]
+fn where_only_signatures_count_what_was_read_before_is_asked_for_too() {
+    let mut bench = Bench::ready(&post("p", "hello", DOT));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.tell(Event::Approvals(ApprovalMode::Signed));
+    bench.gathered(1);
+    bench.vouched(Err("there is no q.toml.approval"));
+    assert_eq!(bench.intents().len(), 0);
+    assert_eq!(bench.held("p@a"), "approval-stale: there is no q.toml.approval");
+    // And no more where they do not.
+    bench.tell(Event::Approvals(ApprovalMode::Digest));
+    bench.file("q.toml", &post("p", "hello there", ""));
+    bench.until("2026-06-02T09:00:00Z");
+    assert_eq!((bench.claims.len(), bench.intents().len()), (0, 1));
+}
+
+#[test]
 fn another_try_asks_for_the_signature_again_and_is_given_up_without_it() {
     let mut bench = Bench::ready("");
     bench.signed("q.toml", &post("p", "hello", ""));

@@ -105,6 +105,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
         opened_by(&ledger, &mut engine, &clock, args.confirm_clock);
     }
     let people = if args.dry_run { None } else { people::open(&loaded, &mut engine, &printer) };
+    engine.handle(Event::Approvals(loaded.settings.queue.approval), clock.now());
     engine.handle(Event::Configured(setups), clock.now());
 
     let agent = concat!("cadenced/", env!("CARGO_PKG_VERSION"));
@@ -334,10 +335,20 @@ fn follow_reloads(
             }
             in_force = settings.clone();
             doorkeeper.reload(token, settings);
+            // What counts as an approval comes before all that may begin something. Where signatures count no more, they can
+            // be looked at for as long as somebody may ask.
+            let path = settings.queue.signers().map(Path::to_path_buf);
+            let no_more = path.is_none();
+            if !no_more {
+                signers.set(path);
+            }
+            handle.event(Event::Approvals(settings.queue.approval));
             handle.event(Event::Configured(setups));
-            signers.set(settings.queue.signers().map(Path::to_path_buf));
             watcher.set_reader(reader(&loaded));
             watcher.rescan();
+            if no_more {
+                signers.set(None);
+            }
         }
     });
 }

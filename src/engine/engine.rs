@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::policy::ApprovalMode;
 use crate::domain::{AccountId, DeliveryId, Dollars, Held, PostId, State, Timestamp, time};
 use crate::engage::{self, Watch};
 use crate::ledger::record::{Decision, Fact, Outcome};
@@ -56,6 +57,8 @@ pub enum ResolveError {
 pub struct Engine {
     pub(super) seed: u64,
     pub(super) mode: Mode,
+    /// What counts as an approval now; what the queue was read with may be older.
+    pub(super) approvals: ApprovalMode,
     pub(super) view: View,
     pub(super) queue: Queue,
     pub(super) posts: Posts,
@@ -153,6 +156,7 @@ impl Engine {
         Self {
             seed,
             mode,
+            approvals: ApprovalMode::Digest,
             view,
             queue: Queue::default(),
             posts: Posts::default(),
@@ -250,6 +254,7 @@ impl Engine {
                 let records = facts.into_iter().map(|fact| Record::new(now, fact)).collect();
                 self.commit(records, Room::Reserve, Then::ClockRight);
             }
+            Event::Approvals(mode) => self.approvals = mode,
             Event::Configured(accounts) => self.configured(accounts, now),
             Event::Stop => {
                 self.stopping = true;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::policy::{DeliveryRules, Policy, Schedule};
+use crate::domain::policy::{ApprovalMode, DeliveryRules, Policy, Schedule};
 use crate::domain::{AccountId, Links, Timestamp};
 use crate::engage::retention::Retention;
 use crate::ledger::store::CommitError;
@@ -56,6 +56,8 @@ pub enum Event {
     ClockConfirmed {
         by: String,
     },
+    /// This counts as an approval from now on, whatever the queue was read with.
+    Approvals(ApprovalMode),
     /// The accounts are these from now on.
     Configured(Vec<AccountSetup>),
     /// Begin nothing new.

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::policy::ApprovalMode;
 use crate::domain::{AccountId, DeliveryId, Held, Timestamp};
 use crate::parts::Claim;
 use crate::platform::contract::Media;
@@ -21,8 +22,10 @@ impl Engine {
         if beginning.by.is_some() || beginning.post.is_none() {
             return None;
         }
-        // As the queue has it now: what counts as an approval may have changed while media were read.
-        let post = self.posts.get(&delivery.post).filter(|post| post.approval == Approval::Signed)?;
+        // As the queue has it now: what counts as an approval may have changed while media were read. Where only signatures
+        // count, every post is asked for, as the queue may have been read when something else did.
+        let only_signed = self.approvals == ApprovalMode::Signed;
+        let post = self.posts.get(&delivery.post).filter(|post| only_signed || post.approval == Approval::Signed)?;
         Some(Claim { queue_file: post.order.file.clone(), post: post.id.clone(), digest: post.digest })
     }
 

@@ -194,6 +194,17 @@ fn a_broken_file_keeps_its_last_good_posts_and_loses_their_approval_with_the_key
 }
 
 #[test]
+fn another_reader_judges_the_last_good_posts_of_a_broken_file_anew() {
+    let one = post("a", "one");
+    let mut bench = Bench::new(&one, &one, &allowed(""));
+    bench.sees("a Signed");
+    bench.write("queue/week.toml", "[[post]\n");
+    bench.sees("broken");
+    bench.desk.set_reader(Reader::new(|file, bytes, _| parsed(file, bytes)).signed_by(bench.path("nobody")));
+    bench.sees("a NotApproved (allowed_signers cannot be read");
+}
+
+#[test]
 fn a_sheet_is_a_regular_file_in_the_folder() {
     let one = post("a", "one");
     let mut bench = Bench::new(&one, &one, &allowed(""));

@@ -128,6 +128,8 @@ impl Desk {
         self.reader = reader;
         for known in self.files.values_mut() {
             known.said = None;
+            // Of broken files too: their last good posts are read by the same reader.
+            known.rejudge = true;
         }
         self.forget_stamps();
     }
