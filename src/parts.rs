@@ -35,9 +35,18 @@ pub trait Shelf: Send + Sync {
     fn gather(&self, queue_file: Arc<str>, items: Vec<MediaItem>, done: Done<Result<Vec<Media>, ShelfError>>);
 
     /// Who has approved this by a signature, by what stands in the files now; or why nobody has whose word counts.
-    fn vouch(&self, claim: Claim, done: Done<Result<Arc<str>, String>>) {
-        done(Err(format!("nobody can tell who has signed {}", claim.post)));
+    fn vouch(&self, claim: Claim, done: Done<Result<Arc<str>, Unvouched>>) {
+        done(Err(Unvouched::Void(format!("nobody can tell who has signed {}", claim.post))));
     }
+}
+
+/// Why nobody vouches for a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unvouched {
+    /// Nobody has approved it whose word counts.
+    Void(String),
+    /// It cannot be told at this moment: a file cannot be read, or is being replaced.
+    Unclear(String),
 }
 
 /// What is said to be approved by a signature.

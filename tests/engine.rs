@@ -19,7 +19,7 @@ use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
 use cadenced::ledger::record::{Decision, Fact, Intent};
 use cadenced::ledger::store::CommitError;
 use cadenced::ledger::{Record, View};
-use cadenced::parts::{Claim, Inbox, ShelfError};
+use cadenced::parts::{Claim, Inbox, ShelfError, Unvouched};
 use cadenced::platform::contract::{
     Adapter, Attempt, Body, Call, Complaint, Effect, Evidence, Failure, HttpReply, Media, Method, Next, Pace, Public,
     Purpose, Reading, Reply, Request, Secrets, Session, Step,
@@ -319,7 +319,14 @@ impl Bench {
     /// The oldest question for a signature is answered.
     fn vouched(&mut self, by: Result<&str, &str>) {
         let (ticket, _) = self.claims.pop_front().expect("its signature is asked for");
-        self.tell(Event::Vouched { ticket, result: by.map(Into::into).map_err(Into::into) });
+        self.tell(Event::Vouched { ticket, result: by.map(Into::into).map_err(|why| Unvouched::Void(why.into())) });
+        self.settle();
+    }
+
+    /// Nobody can tell the oldest question for a signature.
+    fn unclear(&mut self) {
+        let (ticket, _) = self.claims.pop_front().expect("its signature is asked for");
+        self.tell(Event::Vouched { ticket, result: Err(Unvouched::Unclear("no such file".into())) });
         self.settle();
     }
 
@@ -1124,6 +1131,65 @@ fn another_try_asks_for_the_signature_again_and_is_given_up_without_it() {
     bench.until("2026-06-02T09:00:00Z");
     bench.vouched(Err("it has changed since me signed it"));
     assert_eq!(bench.held("p@a"), "approval-stale: it has changed since me signed it");
+}
+
+#[test]
+fn a_moment_at_which_nobody_can_tell_costs_neither_the_slot_nor_the_rest_of_a_thread() {
+    let mut bench = Bench::ready("");
+    bench.signed("q.toml", &post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.unclear();
+    assert_eq!((bench.state("p@a"), bench.claims.len()), ("scheduled", 0));
+    bench.until("2026-06-01T09:00:02Z");
+    bench.unclear();
+    bench.until("2026-06-01T09:00:06Z");
+    bench.vouched(Ok("me"));
+    assert_eq!((bench.intents().len(), bench.state("p@a")), (1, "sending"));
+    // What is owed stays owed.
+    let (ticket, _) = bench.calls.pop_front().expect("a call");
+    bench.tell(Event::Replied { ticket, result: Err(Failure::NeverLeft("no address".into())) });
+    bench.settle();
+    bench.until("2026-06-01T09:10:00Z");
+    bench.unclear();
+    assert_eq!(bench.state("p@a"), "retrying");
+    bench.until("2026-06-01T09:10:02Z");
+    bench.vouched(Ok("me"));
+    assert_eq!((bench.state("p@a"), bench.recorded().contains(&"abandoned")), ("sending", false));
+}
+
+#[test]
+fn what_stays_unclear_for_a_minute_is_held() {
+    let mut bench = Bench::ready("");
+    bench.signed("q.toml", &post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    for seconds in ["02", "06", "14", "30"] {
+        bench.unclear();
+        bench.until(&format!("2026-06-01T09:00:{seconds}Z"));
+    }
+    bench.unclear();
+    bench.until("2026-06-01T09:01:02Z");
+    assert_eq!(bench.state("p@a"), "scheduled");
+    bench.unclear();
+    assert_eq!(bench.held("p@a"), "approval-stale: no such file");
+    assert!(bench.claims.is_empty());
+}
+
+#[test]
+fn a_stop_waits_for_nobody_who_cannot_tell() {
+    for after in [true, false] {
+        let mut bench = Bench::ready("");
+        bench.signed("q.toml", &post("p", "hello", ""));
+        bench.until("2026-06-01T09:00:00Z");
+        if after {
+            bench.tell(Event::Stop);
+        }
+        bench.unclear();
+        if !after {
+            assert_eq!(bench.engine.in_flight(), 1);
+            bench.tell(Event::Stop);
+        }
+        assert_eq!((bench.engine.in_flight(), bench.state("p@a")), (0, "scheduled"));
+    }
 }
 
 #[test]

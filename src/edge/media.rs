@@ -20,7 +20,7 @@ use super::clock::SystemClock;
 use super::film;
 use super::signatures::{self, SignersPath};
 use crate::domain::{Digest, FoundMedia, MediaFacts, MediaItem, limits};
-use crate::parts::{Claim, Clock as _, Done, Shelf, ShelfError};
+use crate::parts::{Claim, Clock as _, Done, Shelf, ShelfError, Unvouched};
 use crate::platform::contract::Media;
 
 /// How much of a file is held while its digest is taken.
@@ -111,10 +111,10 @@ impl Shelf for MediaShelf {
         self.runtime.spawn(async move { done(work.await.unwrap_or_else(broken)) });
     }
 
-    fn vouch(&self, claim: Claim, done: Done<Result<Arc<str>, String>>) {
+    fn vouch(&self, claim: Claim, done: Done<Result<Arc<str>, Unvouched>>) {
         let (queue, signers) = (self.queue.clone(), self.signers.clone());
         let work = self.runtime.spawn_blocking(move || signatures::vouch(&queue, &signers, &claim, SystemClock.now()));
-        let broken = |_| Err("looking at the signature failed".into());
+        let broken = |_| Err(Unvouched::Unclear("looking at the signature failed".into()));
         self.runtime.spawn(async move { done(work.await.unwrap_or_else(broken)) });
     }
 }

@@ -6,13 +6,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::beneath::{self, Folder, FolderPath, Stamp};
 use crate::domain::{Digest, Timestamp, limits};
-use crate::parts::Claim;
+use crate::parts::{Claim, Unvouched};
 use crate::queue::signed::{Allowed, Beside, Signers, Verdict, beside};
+
+/// What was written more recently than this may still be written, or be half of what belongs together.
+const UNREST: Duration = Duration::from_secs(1);
 
 /// Where those stand who may sign; another configuration may name another file.
 #[derive(Debug, Clone, Default)]
@@ -48,18 +52,32 @@ pub fn approval(folder: &Folder, file: &str) -> (Beside, Option<Stamp>) {
     }
 }
 
-/// Who has approved this, by what stands in the files now.
+/// Who has approved this, by what stands in the files now. A "no" counts when both files could be read and have been at rest.
 pub(super) fn vouch(
     queue: &FolderPath,
     signers: &SignersPath,
     claim: &Claim,
     now: Timestamp,
-) -> Result<Arc<str>, String> {
-    let path = signers.get().ok_or("the configuration names nobody who may sign")?;
-    let folder = queue.open().map_err(|_| "the queue folder cannot be opened")?;
-    let (found, _) = approval(&folder, &claim.queue_file);
-    let verdict = Verdict::new(&claim.queue_file, &found, &allowed(&path), now);
-    verdict.of(&claim.post, &claim.digest).map_err(|void| void.why.to_string())
+) -> Result<Arc<str>, Unvouched> {
+    let unclear = |why: &str| Unvouched::Unclear(why.into());
+    let path = signers.get().ok_or_else(|| unclear("the configuration names nobody who may sign"))?;
+    let folder = queue.open().map_err(|_| unclear("the queue folder cannot be opened"))?;
+    let (found, sheet) = approval(&folder, &claim.queue_file);
+    let (allowed, list) = (allowed(&path), beneath::stamp_of(&path).ok());
+    let verdict = Verdict::new(&claim.queue_file, &found, &allowed, now);
+    let rests = |stamp: Option<Stamp>| stamp.is_some_and(|stamp| !is_fresh(&stamp, now, UNREST));
+    let sure =
+        rests(sheet) && rests(list) && verdict.fault.is_none() && allowed.is_ok_and(|signers| !signers.is_empty());
+    verdict.of(&claim.post, &claim.digest).map_err(|void| {
+        let why = void.why.to_string();
+        if sure { Unvouched::Void(why) } else { Unvouched::Unclear(why) }
+    })
+}
+
+/// Whether a file has been written just now. One whose time is further ahead than that was written by somebody with
+/// another clock, and tells nothing.
+pub(super) fn is_fresh(stamp: &Stamp, now: Timestamp, just_now: Duration) -> bool {
+    (now.as_nanosecond() - stamp.modified).unsigned_abs() < just_now.as_nanos()
 }
 
 /// Those who may sign, as they were read last.

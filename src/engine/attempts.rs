@@ -97,6 +97,7 @@ impl Engine {
                 None
             }
             Work::Idle => limited,
+            Work::Vouching { again: Some(_), .. } => self.vouch_again(account, now),
             _ => None,
         }
     }
@@ -228,6 +229,7 @@ impl Engine {
                 found: false,
                 begun: None,
                 by: None,
+                unclear: 0,
             },
             now,
         );
@@ -239,8 +241,18 @@ impl Engine {
         let body = prior.intent.body.clone();
         let (content, slot) = (content(&body, &delivery.account), prior.intent.slot);
         let prior = Some(prior);
-        let beginning =
-            Beginning { post: None, body, content, slot, fixed: true, prior, found: false, begun: None, by: None };
+        let beginning = Beginning {
+            post: None,
+            body,
+            content,
+            slot,
+            fixed: true,
+            prior,
+            found: false,
+            begun: None,
+            by: None,
+            unclear: 0,
+        };
         self.begin(&delivery.account, beginning, now);
     }
 
@@ -263,8 +275,18 @@ impl Engine {
         let body = prior.intent.body.clone();
         let content = content(&body, &delivery.account);
         let (slot, begun) = (prior.intent.slot, Some(prior.begun));
-        let beginning =
-            Beginning { post, body, content, slot, fixed: true, prior: Some(prior), found: true, begun, by: None };
+        let beginning = Beginning {
+            post,
+            body,
+            content,
+            slot,
+            fixed: true,
+            prior: Some(prior),
+            found: true,
+            begun,
+            by: None,
+            unclear: 0,
+        };
         self.begin(&delivery.account, beginning, now);
     }
 
@@ -351,7 +373,18 @@ impl Engine {
         let prior = None;
         self.begin(
             account,
-            Beginning { post: Some(post), body, content, slot, fixed, prior, found: false, begun: None, by: None },
+            Beginning {
+                post: Some(post),
+                body,
+                content,
+                slot,
+                fixed,
+                prior,
+                found: false,
+                begun: None,
+                by: None,
+                unclear: 0,
+            },
             now,
         );
     }

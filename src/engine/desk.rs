@@ -86,11 +86,13 @@ pub(super) enum Work {
         ticket: Ticket,
         looking: Box<Looking>,
     },
-    /// It is looked whether the signature that it was approved by still counts.
+    /// It is looked whether the signature that it was approved by still counts; or will be again at `again`, because it
+    /// could not be told.
     Vouching {
         ticket: Ticket,
         beginning: Box<Beginning>,
         media: Vec<Media>,
+        again: Option<Timestamp>,
     },
     /// The intent is on its way into the ledger.
     Intending {
@@ -142,6 +144,8 @@ pub(super) struct Beginning {
     pub begun: Option<Timestamp>,
     /// Who has approved it, where that was asked for again.
     pub by: Option<Arc<str>>,
+    /// How often nobody could tell.
+    pub unclear: u8,
 }
 
 impl Desk {

@@ -258,6 +258,7 @@ impl Engine {
             Event::Configured(accounts) => self.configured(accounts, now),
             Event::Stop => {
                 self.stopping = true;
+                self.wait_for_no_word(now);
                 self.say_all_held_back(now);
             }
         }

@@ -6,7 +6,7 @@ use crate::domain::policy::{ApprovalMode, DeliveryRules, Policy, Schedule};
 use crate::domain::{AccountId, Links, Timestamp};
 use crate::engage::retention::Retention;
 use crate::ledger::store::CommitError;
-use crate::parts::{Inbox, ShelfError};
+use crate::parts::{Inbox, ShelfError, Unvouched};
 use crate::platform::contract::{Adapter, Failure, Media, Reply, Secrets};
 
 use super::{Seal, Ticket};
@@ -36,7 +36,7 @@ pub enum Event {
     /// The signature was looked at: who has approved it, or why nobody has.
     Vouched {
         ticket: Ticket,
-        result: Result<Arc<str>, String>,
+        result: Result<Arc<str>, Unvouched>,
     },
     /// Records about people are durable, or are not.
     Remembered {

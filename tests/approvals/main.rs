@@ -9,6 +9,7 @@ mod keys;
 mod program;
 mod sheets;
 mod signers;
+mod vouched;
 mod watched;
 
 #[path = "../support/program.rs"]

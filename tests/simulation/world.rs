@@ -12,7 +12,7 @@ use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
 use cadenced::ledger::record::{Decision, Fact};
 use cadenced::ledger::store::{CommitError, Room};
 use cadenced::ledger::{Record, View, view};
-use cadenced::parts::{Claim, Inbox, ShelfError};
+use cadenced::parts::{Claim, Inbox, ShelfError, Unvouched};
 use cadenced::platform::contract::{Adapter, Call, Entry, Failure, HeaderValue, Reply, Twin};
 use cadenced::queue::{Approval, Post};
 use cadenced::telemetry::events::{Event as LogEvent, Level};
@@ -531,11 +531,11 @@ impl World {
         let holds = self.files.get(&claim.queue_file).is_some_and(|plans| plans.iter().any(signed));
         let result = if !calm && self.chance.permille(self.weather.edits / 4) {
             self.report.count("signers gone for a moment");
-            Err("allowed_signers cannot be read".into())
+            Err(Unvouched::Unclear("allowed_signers cannot be read".into()))
         } else if holds {
             Ok("editor@example.org".into())
         } else {
-            Err(format!("{} is not signed", claim.post))
+            Err(Unvouched::Void(format!("{} is not signed", claim.post)))
         };
         let (life, span) = (self.life, self.millis(10));
         self.later(span, Coming::Told { life, event: Event::Vouched { ticket, result } });

@@ -477,10 +477,8 @@ fn see(folder: &Folder, file: &str, path: &str) -> Seen {
     stamp.map_or(Seen::Absent, Seen::At)
 }
 
-/// Whether a file has been written just now. One whose time is further ahead than that was written by somebody with
-/// another clock, and tells nothing.
 fn is_fresh(stamp: &Stamp, now: Timestamp) -> bool {
-    (now.as_nanosecond() - stamp.modified).unsigned_abs() < FRESH.as_nanos()
+    signatures::is_fresh(stamp, now, FRESH)
 }
 
 /// Reads the whole folder once, as it is; for commands that need no daemon. `keep` is where the daemon holds last good

@@ -59,6 +59,11 @@ impl Signers {
         signers
     }
 
+    /// Whether it says nothing of anybody, as a file that is being written does.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.faults.is_empty()
+    }
+
     /// Whether `key` may sign in `namespace` at `now`. Of several lines the first one that lets it counts.
     pub fn standing(&self, key: &Key, namespace: &str, now: Timestamp) -> Standing {
         let mut standing = Standing::Unknown;
