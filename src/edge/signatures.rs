@@ -87,12 +87,24 @@ pub(super) struct Watched {
     /// Of the version that was read; `None`: to be read again.
     stamp: Option<Stamp>,
     said: Option<Digest>,
+    /// Since when it has been gone, unreadable or in the middle of a change.
+    since: Option<Timestamp>,
     pub allowed: Allowed,
+}
+
+/// What a look at those who may sign has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Same,
+    /// It says something else now.
+    Other,
+    /// It is being changed, and what was read last counts a moment longer: look again soon.
+    Later,
 }
 
 impl Watched {
     pub fn new(path: PathBuf) -> Self {
-        Self { path, stamp: None, said: None, allowed: Err("it has not been read".into()) }
+        Self { path, stamp: None, said: None, since: None, allowed: Err("it has not been read".into()) }
     }
 
     /// Whether the file is another one than the one that was read.
@@ -100,16 +112,27 @@ impl Watched {
         beneath::stamp_of(&self.path).ok() != self.stamp
     }
 
-    /// Reads the file again where it may have changed; whether it says something else now. A version that `settled` does not
-    /// tell from a later one is read again next time.
-    pub fn refresh(&mut self, settled: impl Fn(&Stamp) -> bool) -> bool {
+    /// Reads the file again where it may have changed. What is `fresh`, or says nothing, is read when it has come to rest, at
+    /// the latest after `wait`. Only a version that was read, and that can be told from a later one, is not read again.
+    pub fn refresh(&mut self, now: Timestamp, wait: Duration, fresh: impl Fn(&Stamp) -> bool) -> Turn {
         let stamp = beneath::stamp_of(&self.path).ok();
         if stamp.is_some() && stamp == self.stamp {
-            return false;
+            self.since = None;
+            return Turn::Same;
         }
-        self.stamp = stamp.filter(settled);
-        self.allowed = allowed(&self.path);
+        let rests = stamp.filter(|stamp| !fresh(stamp));
+        let read = allowed(&self.path);
+        let whole = rests.is_some() && read.as_ref().is_ok_and(|signers| !signers.is_empty());
+        let since = if whole { None } else { Some(self.since.unwrap_or(now)) };
+        self.since = since;
+        // However the clock has been set meanwhile.
+        let waits = since.is_some_and(|since| now.duration_since(since).unsigned_abs() < wait);
+        if waits && self.said.is_some() {
+            return Turn::Later;
+        }
+        self.stamp = rests.filter(|_| read.is_ok());
+        self.allowed = read;
         let said = Digest::of(format!("{:?}", self.allowed).as_bytes());
-        self.said.replace(said) != Some(said)
+        if self.said.replace(said) == Some(said) { Turn::Same } else { Turn::Other }
     }
 }

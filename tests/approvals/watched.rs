@@ -103,6 +103,30 @@ impl Bench {
         words
     }
 
+    /// The file, if it is there, was written at this moment.
+    fn written_now(&self, name: &str) {
+        let now = std::time::SystemTime::from(*self.clock.0.lock().unwrap());
+        if let Ok(file) = fs::File::options().write(true).open(self.path(name)) {
+            file.set_modified(now).unwrap();
+        }
+    }
+
+    fn later(&self, millis: i64) {
+        let mut now = self.clock.0.lock().unwrap();
+        *now = now.checked_add(jiff::SignedDuration::from_millis(millis)).unwrap();
+    }
+
+    /// What a daemon's look says, and whether it wants to look again at once.
+    fn waits(&mut self) -> (Vec<String>, bool) {
+        let mut words = Vec::new();
+        let look = self.desk.look(Depth::Media, Patience::Wait, &mut |message| {
+            words.push(word(message));
+            ControlFlow::Continue(())
+        });
+        words.retain(|word| word != "Complete");
+        (words, look.again.is_some())
+    }
+
     /// One message, that begins like this.
     #[track_caller]
     fn sees(&mut self, wanted: &str) {
@@ -202,6 +226,48 @@ fn another_reader_judges_the_last_good_posts_of_a_broken_file_anew() {
     bench.sees("broken");
     bench.desk.set_reader(Reader::new(|file, bytes, _| parsed(file, bytes)).signed_by(bench.path("nobody")));
     bench.sees("a NotApproved (allowed_signers cannot be read");
+}
+
+#[test]
+fn what_is_gone_or_empty_for_a_moment_changes_nothing() {
+    let one = post("a", "one");
+    let signers = allowed("");
+    for (name, whole) in
+        [("allowed", signers.as_bytes().to_vec()), ("queue/week.toml.approval", sheet_of(&Signer::new(1), &one))]
+    {
+        for half in [None, Some("")] {
+            let mut bench = Bench::new(&one, &one, &signers);
+            bench.sees("a Signed");
+            let take = |bench: &Bench| match half {
+                Some(half) => bench.write(name, half),
+                None => fs::remove_file(bench.path(name)).unwrap(),
+            };
+            take(&bench);
+            bench.written_now(name);
+            assert_eq!(bench.waits(), (vec![], true), "{name} {half:?}");
+            bench.write(name, &whole);
+            bench.later(200);
+            assert_eq!(bench.waits(), (vec![], false), "{name} {half:?}: as it was");
+            take(&bench);
+            bench.written_now(name);
+            assert_eq!(bench.waits(), (vec![], true), "{name} {half:?}");
+            bench.later(1000);
+            let (words, _) = bench.waits();
+            assert!(words.len() == 1 && words[0].starts_with("a NotApproved"), "{name} {half:?}: {words:?}");
+        }
+    }
+}
+
+#[test]
+fn signers_who_could_not_be_read_are_read_again_although_their_file_is_the_same() {
+    let one = post("a", "one");
+    let mut bench = Bench::new(&one, &one, &allowed(""));
+    bench.sees("a Signed");
+    // What it says cannot be used, and it may be mended with the same stamp.
+    bench.write("allowed", b"me \xff\n");
+    bench.later(10_000);
+    bench.sees("a NotApproved (allowed_signers cannot be read: it is not UTF-8)");
+    assert!(bench.desk.has_other_signers(), "it is read again");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::domain::{Digest, Fault, FoundMedia, Place, Timestamp, limits};
 use crate::edge::beneath::{self, Folder, FolderPath, Stamp};
 use crate::edge::clock::SystemClock;
 use crate::edge::media::Hasher;
-use crate::edge::signatures::{self, Watched};
+use crate::edge::signatures::{self, Turn, Watched};
 use crate::parts::{Clock, Inbox};
 use crate::queue::Post;
 use crate::queue::parse::Reading;
@@ -80,6 +80,8 @@ struct Known {
     said: Option<Digest>,
     /// The media it names, as they were.
     media: Box<[(Box<str>, Seen)]>,
+    /// Whether there was something signed beside it that could be read.
+    had_sheet: bool,
     /// What is signed beside it is to be judged again: by others who may sign, or because a key's time has come or gone.
     rejudge: bool,
     /// When that is, if it is known.
@@ -104,6 +106,15 @@ enum Seen {
     At(Stamp),
     /// It was being written.
     Fresh,
+    /// It is there, and could not be read.
+    Unread,
+}
+
+impl Seen {
+    /// Whether it has to be looked into again, whatever its stamp says.
+    fn is_open(self) -> bool {
+        matches!(self, Self::Fresh | Self::Unread)
+    }
 }
 
 impl Desk {
@@ -155,11 +166,15 @@ impl Desk {
         };
         self.lost = None;
         let now = self.clock.now();
-        let others = self.reader.signers.as_mut().is_some_and(|signers| signers.refresh(|stamp| !is_fresh(stamp, now)));
+        let wait = if patience == Patience::Wait { LONGEST_WAIT } else { Duration::ZERO };
+        let fresh = |stamp: &Stamp| is_fresh(stamp, now);
+        let turn = self.reader.signers.as_mut().map(|signers| signers.refresh(now, wait, fresh));
+        let others = turn == Some(Turn::Other);
         for known in self.files.values_mut() {
             known.rejudge |= others || known.turns_at.is_some_and(|at| at <= now);
         }
-        let mut look = Look { again: None, lost: false };
+        let again = (turn == Some(Turn::Later)).then_some(FRESH);
+        let mut look = Look { again, lost: false };
         let _ = self.go_through(&folder, &found, depth, patience, &mut look, each);
         let next = self.files.values().filter_map(|known| known.turns_at).filter(|at| *at > now).min();
         if let Some(next) = next.map(|at| at.duration_since(now).unsigned_abs()) {
@@ -274,7 +289,7 @@ impl Desk {
     ) -> Option<Inbox> {
         let known = self.files.entry(file.clone()).or_default();
         let other_media = depth == Depth::Media
-            && known.media.iter().any(|(path, seen)| *seen == Seen::Fresh || see(folder, file, path) != *seen);
+            && known.media.iter().any(|(path, seen)| seen.is_open() || see(folder, file, path) != *seen);
         let anew = other_media || known.rejudge;
         if known.stamp.as_ref() == Some(stamp) && !anew {
             known.waiting = None;
@@ -299,15 +314,26 @@ impl Desk {
         let mut asked = Asked::new(folder, file, now);
         let (mut reading, verdict) = self.read(file, &bytes, &mut asked);
         let known = self.files.entry(file.clone()).or_default();
-        let sheet_is_fresh = asked.sheet == Some(Seen::Fresh) && patience == Patience::Wait;
-        let half_a_sheet = sheet_is_fresh && verdict.as_ref().is_some_and(|verdict| verdict.fault.is_some());
         let half_a_file = fresh && (reading.posts.is_none() || bytes.is_empty());
-        if (half_a_file || half_a_sheet) && waiting.tries < TRIES {
+        if half_a_file && waiting.tries < TRIES {
             waiting.tries += 1;
             known.waiting = Some(waiting);
             look.again = Some(BETWEEN_TRIES);
             return None;
         }
+        // What approved it was there, and is being replaced: for a moment, all stays as it was.
+        let is_broken = verdict.as_ref().is_some_and(|verdict| verdict.fault.is_some());
+        let half_a_sheet = match asked.sheet {
+            Some(Seen::Fresh) => is_broken,
+            Some(Seen::Unread | Seen::Absent) => known.had_sheet,
+            Some(Seen::At(_)) | None => false,
+        };
+        if half_a_sheet && patience == Patience::Wait && waited < LONGEST_WAIT {
+            known.waiting = Some(waiting);
+            look.again = Some(look.again.unwrap_or(FRESH).min(FRESH));
+            return None;
+        }
+        known.had_sheet = matches!(asked.sheet, Some(Seen::At(_) | Seen::Fresh));
         // What was read while it was being written is read once more when it has come to rest.
         known.stamp = (!is_fresh(&stamp, now) || patience == Patience::None).then_some(stamp);
         known.waiting = None;
@@ -440,7 +466,11 @@ impl<'a> Asked<'a> {
         let seen = match stamp {
             Some(stamp) if is_fresh(&stamp, self.now) => Seen::Fresh,
             Some(stamp) => Seen::At(stamp),
-            None => see(self.folder, self.file, &name),
+            // What could not be read is looked at again, although it is the same: it may have been for a moment only.
+            None => match see(self.folder, self.file, &name) {
+                Seen::At(_) => Seen::Unread,
+                seen => seen,
+            },
         };
         let verdict = Verdict::new(self.file, &found, allowed, self.now);
         self.answers += &format!("{verdict:?}");
