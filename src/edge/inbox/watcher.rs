@@ -72,6 +72,7 @@ impl Watcher {
             watched: None,
             stop: stop.clone(),
             rested: clock::ticks(),
+            afterwards: None,
             each,
         };
         let thread = std::thread::Builder::new().name("inbox".into()).spawn(move || guard.run(&inbox))?;
@@ -155,6 +156,8 @@ struct Guard<F> {
     hints: Hints,
     watched: Option<Watched>,
     stop: Arc<AtomicBool>,
+    /// When to look once more after a hint.
+    afterwards: Option<Instant>,
     /// No hint makes it look before this, so that it rests as long as it looks.
     rested: Instant,
     each: F,
@@ -235,15 +238,24 @@ impl<F: FnMut(Inbox)> Guard<F> {
         self.rested = ended + (ended - begun);
         let believed = self.watched.as_ref().is_some_and(|watched| watched.believed) && !look.lost;
         let rest = IDLE_SHARE * (ended - begun);
-        let mut due =
-            Due { at: ended + rest.max(if believed { RESCAN } else { TICK }).min(RESCAN), depth: Depth::Media };
-        if let Some(again) = look.again {
-            due.at = due.at.min(ended + again);
-        } else if hinted {
-            due.at = due.at.min(ended + AFTERWARDS.max(rest).min(RESCAN));
-        }
-        due
+        let anyway = ended + rest.max(if believed { RESCAN } else { TICK }).min(RESCAN);
+        let again = look.again.map(|again| ended + again);
+        let afterwards = hinted.then(|| ended + AFTERWARDS.max(rest).min(RESCAN));
+        Due { at: next(anyway, again, &mut self.afterwards, afterwards, begun), depth: Depth::Media }
     }
+}
+
+/// The earliest moment of those that ask for a look after the one that has `begun`. The look after a hint is not forgotten
+/// over one that comes before it.
+fn next(
+    anyway: Instant,
+    again: Option<Instant>,
+    waiting: &mut Option<Instant>,
+    afterwards: Option<Instant>,
+    begun: Instant,
+) -> Instant {
+    *waiting = afterwards.or(waiting.filter(|at| *at > begun));
+    [again, *waiting].into_iter().flatten().fold(anyway, Instant::min)
 }
 
 fn watch(queue: &Path, hints: &Hints) -> Option<Watched> {
@@ -275,4 +287,23 @@ fn hints_are_believed(queue: &Path) -> bool {
         0x794C_7630, // overlayfs
     ];
     Folder::open(queue).and_then(|folder| folder.file_system()).is_ok_and(|kind| LOCAL.contains(&kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_look_after_a_hint_comes_whatever_else_asks_for_one() {
+        let start = clock::ticks();
+        let after = |millis| start + Duration::from_millis(millis);
+        let (rescan, mut waiting) = (after(60_000), None);
+        // The time of a key is an hour ahead.
+        assert_eq!(next(rescan, Some(after(3_600_000)), &mut waiting, Some(after(1000)), start), after(1000));
+        assert_eq!(next(rescan, Some(after(3_600_000)), &mut waiting, None, after(1000)), rescan);
+        // A file is being written.
+        assert_eq!(next(rescan, Some(after(100)), &mut waiting, Some(after(1000)), start), after(100));
+        assert_eq!(next(rescan, None, &mut waiting, None, after(100)), after(1000));
+        assert_eq!(next(rescan, None, &mut waiting, None, after(1000)), rescan);
+    }
 }
