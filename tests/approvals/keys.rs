@@ -14,6 +14,7 @@ pub struct Signer {
     pub application: Option<&'static str>,
     pub namespace: &'static str,
     pub hash: &'static str,
+    pub reserved: &'static str,
     pub flags: u8,
     pub counter: u32,
     /// Another counter than the one that was signed.
@@ -29,6 +30,7 @@ impl Signer {
             application: None,
             namespace: "cadenced",
             hash: "sha512",
+            reserved: "",
             flags: 1,
             counter: 7,
             told_counter: None,
@@ -70,7 +72,7 @@ impl Signer {
             _ => Sha512::digest(message).to_vec(),
         };
         let mut signed = b"SSHSIG".to_vec();
-        for field in [self.namespace.as_bytes(), b"", self.hash.as_bytes(), &digest] {
+        for field in [self.namespace.as_bytes(), self.reserved.as_bytes(), self.hash.as_bytes(), &digest] {
             put(&mut signed, field);
         }
         let mut signature = Vec::new();
@@ -88,7 +90,9 @@ impl Signer {
             }
         }
         let mut blob = b"SSHSIG\0\0\0\x01".to_vec();
-        for field in [&self.blob(), self.namespace.as_bytes(), b"", self.hash.as_bytes(), &signature] {
+        for field in
+            [&self.blob(), self.namespace.as_bytes(), self.reserved.as_bytes(), self.hash.as_bytes(), &signature]
+        {
             put(&mut blob, field);
         }
         let text = BASE64_STANDARD.encode(blob);

@@ -71,6 +71,11 @@ fn what_does_not_count_says_why() {
         ("another security key", Signer::touched(9).sheet(&text), "is not in allowed_signers"),
         ("another namespace", Signer { namespace: "git", ..Signer::new(ME) }.sheet(&text), "the namespace \"git\""),
         ("another hash", Signer { hash: "md5", ..Signer::new(ME) }.sheet(&text), "hashes with \"md5\""),
+        (
+            "more than is known",
+            Signer { reserved: "more", ..Signer::new(ME) }.sheet(&text),
+            "says something that is not known",
+        ),
         ("no touch", Signer { flags: 0, ..Signer::touched(ME) }.sheet(&text), "was not touched"),
         ("only a PIN", Signer { flags: 4, ..Signer::touched(ME) }.sheet(&text), "was not touched"),
         ("another counter", Signer { told_counter: Some(8), ..Signer::touched(ME) }.sheet(&text), "not of these lines"),

@@ -27,6 +27,8 @@ const TABLE: &[&str] = &[
     "m* KEY",
     "!me,* KEY",
     "*,!me KEY",
+    "!nobody KEY",
+    "!nobody@x,!other KEY",
     "\"me\" KEY",
     "\"you there,me\" KEY",
     "me OTHER",
@@ -135,12 +137,12 @@ fn a_line_that_cannot_be_used_lets_nobody_in_and_keeps_no_other_back() {
     let signer = Signer::new(1);
     let text = format!(
         "me namespaces=git {key}\nyou ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAAQM=\nca cert-authority {key}\n\u{7}\n\
-         x \"{key}\nme {key}\r\n",
+         x \"{key}\n!nobody@x,,!other {key}\nme {key}\r\n",
         key = signer.line()
     );
     let signers = Signers::read(&text, &TimeZone::UTC);
     let lines: Vec<u32> = signers.faults.iter().map(|(line, _)| *line).collect();
-    assert_eq!(lines, [1, 2, 3, 4, 5], "{:?}", signers.faults);
+    assert_eq!(lines, [1, 2, 3, 4, 5, 6], "{:?}", signers.faults);
     let standing = signers.standing(&signer.key(), NAMESPACE, now());
     assert_eq!(standing, Standing::Allowed { by: "me".into(), until: None });
 }

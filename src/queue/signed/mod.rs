@@ -9,7 +9,7 @@
 //!
 //! A signature tells what was approved and by whom, not when, and not for how long: whoever can write to the queue folder
 //! can put an old sheet back, and with it what it approved, word for word. What ends an approval for good is its key
-//! leaving `allowed_signers`, or the post's own `expires`.
+//! leaving `allowed_signers`, unless another key has signed the same again, or the post's own `expires`.
 
 pub mod sheet;
 pub mod signers;

@@ -149,7 +149,8 @@ fn principals(text: &str) -> Result<(String, &str), String> {
     if word.contains('"') || !rest.is_empty() && text.starts_with('"') && !rest.starts_with(is_blank) {
         return Err("quotes stand around all of the principals, or nowhere in them".into());
     }
-    if word.trim().is_empty() {
+    // A list of those who are not meant matches nobody, as for OpenSSH.
+    if word.split(',').all(|name| name.trim().is_empty() || name.starts_with('!')) {
         return Err("it names nobody".into());
     }
     Ok((word.to_owned(), rest.trim_start_matches(is_blank)))

@@ -37,6 +37,8 @@ pub enum Refused {
     Namespace(String, &'static str),
     #[error("the signature hashes with {0:?}, which is not known here")]
     Hash(String),
+    #[error("the signature says something that is not known here")]
+    Reserved,
     #[error("the security key was not touched for the signature")]
     NotTouched,
     #[error("the signature is not of these lines")]
@@ -102,7 +104,6 @@ impl Key {
 pub struct Signature {
     pub key: Key,
     namespace: String,
-    reserved: Box<[u8]>,
     hash: Hash,
     signed: Box<[u8]>,
     /// Flags and counter of a security key.
@@ -132,7 +133,11 @@ impl Signature {
             other => return Err(Refused::Version(other)),
         }
         let key = Key::read(rest.string()?)?;
-        let (namespace, reserved) = (rest.name()?, rest.string()?.into());
+        let namespace = rest.name()?;
+        // It is for what a later version may say, and that may be a condition.
+        if !rest.string()?.is_empty() {
+            return Err(Refused::Reserved);
+        }
         let hash = match &*rest.name()? {
             "sha256" => Hash::Sha256,
             "sha512" => Hash::Sha512,
@@ -150,7 +155,7 @@ impl Signature {
             None => None,
         };
         inner.end()?;
-        Ok(Self { key, namespace, reserved, hash, signed, touch })
+        Ok(Self { key, namespace, hash, signed, touch })
     }
 
     /// Whether its key has signed exactly this, for this namespace.
@@ -166,7 +171,7 @@ impl Signature {
             Hash::Sha512 => ("sha512", Sha512::digest(message).to_vec()),
         };
         let mut bytes = MAGIC.to_vec();
-        for field in [self.namespace.as_bytes(), &self.reserved, name.as_bytes(), &digest] {
+        for field in [self.namespace.as_bytes(), &[], name.as_bytes(), &digest] {
             put(&mut bytes, field);
         }
         if let (Some(application), Some((flags, counter))) = (&self.key.application, self.touch) {
