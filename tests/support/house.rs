@@ -146,11 +146,12 @@ impl House {
         found["state"].as_str().unwrap().to_owned()
     }
 
-    /// All that the ledger holds of a kind, as `export` gives it.
+    /// All that the ledger holds, as `export` gives it; without the last row, which says when that was.
     pub fn exported(&self) -> Vec<Value> {
         let said = self.run(&["export", "--what", "all", "--format", "jsonl"]);
         assert_eq!(said.code, 0, "{said:?}");
-        said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let rows = said.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.filter(|row| row["table"] != "end").collect()
     }
 
     /// The posts that the site shows, as its feed lists them.
