@@ -230,6 +230,7 @@ impl Answers {
             Ok(Route::Records) => self.records(request.from, reply),
             Ok(Route::Outcomes { body, unknown_posts }) => self.outcomes(request, &body, unknown_posts, reply),
             Ok(Route::Page) => self.page(reply),
+            Ok(Route::Icon) => reply.send(204, &ALWAYS, ""),
             Ok(Route::Health) => self.health(reply),
             Ok(Route::Metrics) => self.metrics(reply),
             Err(refusal) => refuse(&refusal, reply),

@@ -37,6 +37,8 @@ pub struct Request<'r> {
 pub enum Route {
     /// The status page.
     Page,
+    /// What browsers ask for by themselves, and there is none of.
+    Icon,
     /// Whether the daemon is well.
     Health,
     /// Figures for a monitor.
@@ -158,6 +160,7 @@ pub struct Refusal {
 /// Everything that can be asked for: method, path, and who may over TCP. `HEAD` goes wherever `GET` does.
 pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/", Access::Anybody),
+    ("GET", "/favicon.ico", Access::Anybody),
     ("GET", "/healthz", Access::Anybody),
     ("GET", "/metrics", Access::Anybody),
     ("GET", "/v1/daemon", Access::Anybody),
@@ -248,6 +251,7 @@ pub fn route(request: &Request) -> Result<Route, Refusal> {
     }
     let read = match path {
         "/" => Route::Page,
+        "/favicon.ico" => Route::Icon,
         "/healthz" => Route::Health,
         "/metrics" => Route::Metrics,
         "/v1/daemon" => Route::Ask(Question::Ping),
