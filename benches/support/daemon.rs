@@ -114,6 +114,7 @@ pub fn drain(dir: &Path, setups: Vec<AccountSetup>, queue: Vec<Inbox>, keep_requ
             printer.print(at, event);
         }),
         manager: Box::new(|_| {}),
+        is_watched: false,
     };
     let (handle, inputs) = Handle::new();
     for message in queue {

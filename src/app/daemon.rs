@@ -147,6 +147,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     follow_reloads(reloads, runtime.handle(), config.to_path_buf(), &loaded.settings, &printer, reloaded);
 
     let parts = Parts {
+        is_watched: manager.is_there(),
         clock: Arc::new(clock),
         caller,
         shelf: Arc::new(MediaShelf::new(runtime.handle().clone(), loaded.settings.queue.path.clone(), signers)),

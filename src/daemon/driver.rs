@@ -43,6 +43,8 @@ pub struct Parts {
     pub log: Log,
     /// Told of readiness, of each turn of the loop, and of stopping.
     pub manager: Box<dyn FnMut(Stage<'_>) + Send>,
+    /// Whether anybody reads where everything stands: finding out looks a year ahead.
+    pub is_watched: bool,
 }
 
 /// What the service manager is told.
@@ -151,7 +153,7 @@ pub async fn run(
         }
         (parts.manager)(Stage::Alive);
         let boot = parts.clock.boot();
-        if driver.ready && driver.stopping.is_none() && boot >= say_at {
+        if parts.is_watched && driver.ready && driver.stopping.is_none() && boot >= say_at {
             (parts.manager)(Stage::Says(&engine.headline(parts.clock.now())));
             say_at = boot + SAY.max((parts.clock.boot() - boot) * SAY_SHARE);
         }

@@ -9,6 +9,10 @@ use sd_notify::NotifyState;
 
 /// What is told to whoever started the daemon.
 pub trait Manager: Send + Sync {
+    /// Whether anybody listens.
+    fn is_there(&self) -> bool {
+        true
+    }
     /// The queue is read and the plan stands.
     fn ready(&self);
     /// A reload begins; [`Manager::ready`] ends it.
@@ -36,6 +40,9 @@ pub fn find() -> Box<dyn Manager> {
 pub struct Nobody;
 
 impl Manager for Nobody {
+    fn is_there(&self) -> bool {
+        false
+    }
     fn ready(&self) {}
     fn reloading(&self) {}
     fn stopping(&self) {}

@@ -34,6 +34,7 @@ impl Part {
             ledger: Arc::new(self.clone()),
             people: None,
             log: Box::new(move |at, event| log.living(|world| world.logs(at, event))),
+            is_watched: false,
             manager: Box::new(move |stage: Stage| manager.living(|world| world.manages(stage))),
         }
     }
