@@ -82,7 +82,7 @@ pub enum LogLevel {
 pub struct ControlSettings {
     /// `None`: there is no folder to put one in.
     pub socket: Option<PathBuf>,
-    /// Read and checked, not used yet.
+    /// Where it listens over TCP; `None`: nowhere.
     pub listen: Option<SocketAddr>,
     pub allow_remote: bool,
     pub token: Option<SecretRef>,

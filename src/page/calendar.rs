@@ -13,8 +13,9 @@ use crate::report::html::words::{counted, moment, theirs};
 
 /// Days that are shown.
 const DAYS: i64 = 14;
-/// Most lines of a day; what more there is is counted.
-const LINES: usize = 12;
+/// Most posts of a day, and most empty slots; what more there is is counted.
+const POSTS: usize = 12;
+const SLOTS: usize = 3;
 
 /// The days from today on.
 pub fn calendar(overview: &Overview, zone: &TimeZone) -> Markup {
@@ -52,11 +53,17 @@ fn day(lines: &[&PlanLine], known: bool, zone: &TimeZone) -> Markup {
     if lines.is_empty() {
         return html! { p class="none" { (if known { "No slot." } else { "–" }) } };
     }
-    let more = lines.len().saturating_sub(LINES) as u64;
+    // Slots that stay empty push no post out of sight.
+    let (posts, slots): (Vec<&PlanLine>, Vec<&PlanLine>) = lines.iter().partition(|line| line.delivery.is_some());
+    let more_posts = posts.len().saturating_sub(POSTS);
+    let more_slots = slots.len().saturating_sub(SLOTS);
+    let mut shown: Vec<_> = posts.into_iter().take(POSTS).chain(slots.into_iter().take(SLOTS)).collect();
+    shown.sort_by_key(|line| line.at);
     html! {
         ul {
-            @for line in lines.iter().take(LINES) { li class=(line.state.name()) { (entry(line, zone)) } }
-            @if more > 0 { li class="none" { (counted(more, "more", "more")) } }
+            @for line in &shown { li class=(line.state.name()) { (entry(line, zone)) } }
+            @if more_posts > 0 { li class="none" { (counted(more_posts as u64, "more post", "more posts")) } }
+            @if more_slots > 0 { li class="none" { (counted(more_slots as u64, "more empty slot", "more empty slots")) } }
         }
     }
 }

@@ -62,7 +62,16 @@ fn two_weeks_are_shown_day_by_day_with_what_is_held_and_what_stays_empty() {
         value["ahead"] = json!({"first": vec![line; 20], "more": 5});
         value["ahead_until"] = json!("2026-12-05T10:00:00Z");
     }));
-    assert!(crowded.contains("8 more") && crowded.contains("on not everything is shown"), "{crowded}");
+    // A slot a second leaves the post of the evening in sight.
+    let dense = shown(&overview(|value| {
+        let slot =
+            json!({"at": "2026-12-01T10:00:00Z", "account": "fedi", "state": "empty", "reason": "nothing approved"});
+        let post =
+            json!({"at": "2026-12-01T20:00:00Z", "delivery": "evening@fedi", "state": "scheduled", "reason": null});
+        value["ahead"]["first"] = json!([vec![slot; 100], vec![post]].concat());
+    }));
+    assert!(dense.contains("<bdi>evening</bdi>") && dense.contains("97 more empty slots"), "{dense}");
+    assert!(crowded.contains("8 more posts") && crowded.contains("on not everything is shown"), "{crowded}");
 }
 
 #[test]

@@ -58,6 +58,17 @@ fn says(text: &'static str) -> impl Handler {
     move |_: Request, reply: Reply| reply.send(200, &[], text)
 }
 
+/// Keeps what is asked for at `/held`, to be answered later.
+fn keeping() -> (Arc<Mutex<Vec<Reply>>>, impl Handler) {
+    let held = Arc::new(Mutex::new(Vec::new()));
+    let kept = held.clone();
+    let handler = move |request: Request, reply: Reply| match request.target.as_str() {
+        "/held" => kept.lock().unwrap().push(reply),
+        _ => reply.send(200, &[], "fine"),
+    };
+    (held, handler)
+}
+
 /// Everything that comes back on a connection.
 fn raw(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -250,13 +261,8 @@ fn an_old_client_gets_no_body_whose_end_it_cannot_know() {
 #[test]
 fn who_waits_for_a_place_gets_it_as_soon_as_one_is_idle() {
     let bench = Bench::new();
-    let held = Arc::new(Mutex::new(Vec::new()));
-    let holding = held.clone();
-    let limits = Limits { connections: 1, ..LIMITS };
-    let listener = bench.listener(limits, move |request: Request, reply: Reply| match request.target.as_str() {
-        "/held" => holding.lock().unwrap().push(reply),
-        _ => reply.send(200, &[], "fine"),
-    });
+    let (held, keeping) = keeping();
+    let listener = bench.listener(Limits { connections: 1, ..LIMITS }, keeping);
     let at = listener.address();
     let mut first = TcpStream::connect(at).unwrap();
     first.write_all(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -274,13 +280,8 @@ fn who_waits_for_a_place_gets_it_as_soon_as_one_is_idle() {
 #[test]
 fn whoever_asks_and_goes_away_has_no_more_answers_made_than_who_stays() {
     let bench = Bench::new();
-    let held = Arc::new(Mutex::new(Vec::new()));
-    let holding = held.clone();
-    let limits = Limits { connections: 2, ..LIMITS };
-    let listener = bench.listener(limits, move |request: Request, reply: Reply| match request.target.as_str() {
-        "/held" => holding.lock().unwrap().push(reply),
-        _ => reply.send(200, &[], "fine"),
-    });
+    let (held, keeping) = keeping();
+    let listener = bench.listener(Limits { connections: 2, ..LIMITS }, keeping);
     let at = listener.address();
     for _ in 0..20 {
         TcpStream::connect(at).unwrap().write_all(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -336,13 +337,8 @@ fn a_thousand_who_only_sit_there_keep_nobody_out() {
 #[test]
 fn who_is_being_answered_is_not_turned_out() {
     let bench = Bench::new();
-    let held = Arc::new(Mutex::new(Vec::new()));
-    let holding = held.clone();
-    let limits = Limits { connections: 2, ..LIMITS };
-    let listener = bench.listener(limits, move |request: Request, reply: Reply| match request.target.as_str() {
-        "/held" => holding.lock().unwrap().push(reply),
-        _ => reply.send(200, &[], "fine"),
-    });
+    let (held, keeping) = keeping();
+    let listener = bench.listener(Limits { connections: 2, ..LIMITS }, keeping);
     let at = listener.address();
     let asked = "GET /held HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let waiting = std::thread::Builder::new().spawn(move || raw(at, asked)).unwrap();
