@@ -239,9 +239,13 @@ impl Lane {
         Some(moment)
     }
 
-    /// Whether an approved post waits at all, for whatever reason.
+    /// Whether time alone may let an approved post go. One that waits for another of its series goes after that one, which
+    /// is asked about by itself, or when that one's time is over.
     fn some_may_go_yet(&self) -> bool {
-        self.index.waiting().any(|post| post.approval.is_given() && post.rare.trouble.is_none())
+        let follows = |post: &Arc<Post>| matches!(self.index.hold(post), Some((Held::WaitingSeries, _)));
+        let mut ripe = self.index.waiting().filter(|post| post.approval.is_given() && post.rare.trouble.is_none());
+        let some_end = self.index.waiting().any(|post| post.rare.expires.is_some());
+        ripe.any(|post| some_end || !follows(post))
     }
 
     fn holds(&self) -> BTreeMap<PostId, (Held, Option<String>)> {

@@ -135,6 +135,17 @@ fn the_runway_ends_with_the_last_approved_post() {
 }
 
 #[test]
+fn a_series_goes_on_when_the_time_of_what_it_waits_for_is_over() {
+    let ends = Some(at("2026-07-01T12:00:00Z"));
+    let mut first = Post { approval: Approval::NotApproved, ..in_series("a") };
+    first.rare = Rare { expires: ends, series: Some("story".into()), ..Rare::default() }.into();
+    let world = World::hourly(free()).with([first, in_series("b")]);
+    let lines = project(&world, "2026-06-01T09:00:00Z", "2026-08-01T09:00:00Z");
+    let of_posts: Vec<_> = lines.iter().filter(|line| !line.contains("nobody")).collect();
+    assert_eq!(of_posts, ["2026-07-01 12:00 b", "a held: not-approved"]);
+}
+
+#[test]
 fn a_large_queue_is_projected_without_walking_through_it() {
     let mut world = World::hourly(Policy { promotion: Promotion { share: 0.2, window: 10 }, ..free() });
     for number in 0..20_000 {
@@ -152,6 +163,11 @@ fn a_slot_a_second_is_not_walked_through_for_a_year() {
     assert!((EMPTY_SLOTS..EMPTY_SLOTS + 10).contains(&lines.len()), "{}", lines.len());
     let runway = |world: &World| world.lane.runway(None, at("2026-06-01T09:00:00Z"), at("2027-06-01T09:00:00Z"));
     assert!(runway(&world).is_some_and(|ends| ends < at("2026-06-01T09:00:10Z")));
+    // What waits for a post that waits for a person goes nowhere either.
+    let first = Post { approval: Approval::NotApproved, ..in_series("a") };
+    let series = World::new(schedule("UTC", &["* * * * * *"]), free()).with([first, in_series("b")]);
+    let lines = project(&series, "2026-06-01T09:00:00Z", "2027-06-01T09:00:00Z");
+    assert!((EMPTY_SLOTS..EMPTY_SLOTS + 10).contains(&lines.len()), "{}", lines.len());
     let nothing = World::new(schedule("UTC", &["* * * * * *"]), free()).with([]);
     assert_eq!(runway(&nothing), Some(at("2026-06-01T09:00:00Z")));
 }
