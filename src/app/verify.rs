@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::control::protocol::Stage;
@@ -13,6 +14,7 @@ use crate::domain::path::shown;
 use crate::edge::people::{self as people_files, PeopleStore};
 use crate::edge::store::{self, OpenError, Progress};
 use crate::engage::people::PeopleFold;
+use crate::ledger::store::ReadError;
 use crate::ledger::{Record, View};
 
 use super::desk::{has_store, store_refused};
@@ -26,6 +28,21 @@ pub fn verify(loaded: &Loaded, out: &mut dyn Write) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let mut findings: Vec<String> = Vec::new();
+    // Held while the files are read, so that nobody writes between one look and the next. The view is to come from the
+    // index, however small it is.
+    let options = store::Options { restore_from: 0, ..store::Options::default() };
+    let opened = store::open(place, &options, &mut |progress| {
+        if let Progress::Torn(torn) = progress {
+            let bytes = torn.bytes;
+            findings
+                .push(format!("the journal had a torn end of {bytes} bytes, which a crash has left; it is cut off"));
+        }
+    });
+    let opened = match opened {
+        Ok(opened) => Some(opened),
+        Err(OpenError::Locked { .. }) => None,
+        Err(error) => return Err(store_refused(error)),
+    };
     let mut ledger = Ledger::default();
     store::replay_files(place, &mut |record| {
         ledger.take(&record);
@@ -35,29 +52,16 @@ pub fn verify(loaded: &Loaded, out: &mut dyn Write) -> Result<Exit, Failure> {
     written(ledger.tell(out))?;
 
     if PeopleStore::exists(place) {
-        let (mut fold, mut records) = (PeopleFold::default(), 0u64);
-        let read = people_files::replay_files(place, &mut |record| {
-            fold.apply(&record);
-            records += 1;
-            true
-        });
+        // A daemon that writes them anew has renamed files away under the first look.
+        let read = people(place).or_else(|error| if opened.is_some() { Err(error) } else { people(place) });
         match read {
-            Ok(()) => written(writeln!(out, "people   {records} records, {} people", fold.finish().people().count()))?,
+            Ok((records, people)) => written(writeln!(out, "people   {records} records, {people} people"))?,
             Err(error) => findings.push(format!("people: {error}; posts are not concerned")),
         }
     }
     findings.extend(sealed(loaded, &ledger.view));
-    // The view is to come from the index, however small it is.
-    let options = store::Options { restore_from: 0, ..store::Options::default() };
-    let opened = store::open(place, &options, &mut |progress| {
-        if let Progress::Torn(torn) = progress {
-            let bytes = torn.bytes;
-            findings
-                .push(format!("the journal had a torn end of {bytes} bytes, which a crash has left; it is cut off"));
-        }
-    });
     match opened {
-        Ok((store, view, opened)) => {
+        Some((store, view, opened)) => {
             store.close();
             let anew =
                 opened.rebuilt.map(|why| format!("the index was not what the journal says, and is made anew: {why}"));
@@ -70,15 +74,23 @@ pub fn verify(loaded: &Loaded, out: &mut dyn Write) -> Result<Exit, Failure> {
             }
             findings.extend(found);
         }
-        Err(OpenError::Locked { .. }) => {
-            written(writeln!(out, "index    not looked at: a daemon holds the store"))?;
-        }
-        Err(error) => return Err(store_refused(error)),
+        None => written(writeln!(out, "index    not looked at: a daemon holds the store"))?,
     }
     for finding in &findings {
         written(writeln!(out, "finding  {finding}"))?;
     }
     Ok(if findings.is_empty() { Exit::Done } else { Exit::Findings })
+}
+
+/// How many records of people there are, and of how many people.
+fn people(place: &Path) -> Result<(u64, usize), ReadError> {
+    let (mut fold, mut records) = (PeopleFold::default(), 0u64);
+    people_files::replay_files(place, &mut |record| {
+        fold.apply(&record);
+        records += 1;
+        true
+    })?;
+    Ok((records, fold.finish().people().count()))
 }
 
 /// The ledger as its journal has it.
