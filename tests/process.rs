@@ -331,6 +331,8 @@ fn a_store_that_is_taken_away_stops_the_daemon() {
     house.queue("b.toml", &post("two", "site", "Two"));
     let ended = daemon.end();
     assert_eq!(ended.code(), STORE_REFUSED, "{ended:?}");
+    let last: Vec<_> = daemon.log.iter().rev().take(2).map(|line| line["event"].clone()).collect();
+    assert_eq!(last, ["daemon.stopped", "store.failed"]);
     // Copies of queue files may have been kept in its place.
     let _ = fs::remove_dir_all(house.path("store"));
     fs::rename(house.path("elsewhere"), house.path("store")).unwrap();

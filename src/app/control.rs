@@ -315,6 +315,7 @@ impl Answers {
     fn health(&self, reply: Reply) {
         let (status, words) = match self.overview() {
             Ok(overview) if overview.stopping => (503, "the daemon is stopping\n"),
+            Ok(overview) if overview.silent => (503, "the disk of the store does not answer\n"),
             Ok(overview) if overview.ready => (200, "ok\n"),
             Ok(_) => (503, "the queue is being read\n"),
             Err(_) => (503, "the daemon does not answer\n"),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle as Runtime};
@@ -84,10 +85,16 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     })
     .map_err(|error| internal("listen to signals", &error))?;
 
+    let manager: Arc<dyn Manager> = manager::find().into();
     let opening = clock.boot();
-    let (store, view, opened) =
-        store::open(&loaded.settings.store, &store::Options::default(), &mut |progress| tell(&printer, progress))
-            .map_err(store_refused)?;
+    let opened = store::open(&loaded.settings.store, &store::Options::default(), &mut |progress| {
+        manager.starting();
+        tell(&printer, progress);
+    });
+    let (store, view, opened) = opened.map_err(|error| {
+        printer.emit(&LogEvent::StoreFailed { why: error.to_string() });
+        store_refused(error)
+    })?;
     let open_ms = u64::try_from((clock.boot() - opening).as_millis()).unwrap_or(u64::MAX);
     let path = shown(&loaded.settings.store);
     printer.emit(&LogEvent::StoreOpened { path, records: opened.records, open_ms });
@@ -134,15 +141,16 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     let weekly = digest::chore(&loaded, caller.clone(), printer.clone());
     let _chores = chores(&loaded, runtime.handle(), &handle, (&store, people.as_ref()), weekly, &printer)
         .map_err(|error| Failure::new(Kind::ConfigRefused, error))?;
-    let manager: Arc<dyn Manager> = manager::find().into();
     let signers = SignersPath::default();
     signers.set(loaded.settings.queue.signers().map(Path::to_path_buf));
+    let is_up = Arc::new(AtomicBool::new(false));
     let reloaded = Reloaded {
         handle: handle.clone(),
         watcher: watcher.clone(),
         doorkeeper,
         signers: signers.clone(),
         manager: manager.clone(),
+        is_up: is_up.clone(),
     };
     follow_reloads(reloads, runtime.handle(), config.to_path_buf(), &loaded.settings, &printer, reloaded);
 
@@ -158,7 +166,11 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
             Box::new(move |at, event| printer.print(at, event))
         },
         manager: Box::new(move |stage| match stage {
-            Stage::Ready => manager.ready(),
+            Stage::Starting => manager.starting(),
+            Stage::Ready => {
+                is_up.store(true, Ordering::SeqCst);
+                manager.ready();
+            }
             Stage::Alive => manager.alive(),
             Stage::Stopping => manager.stopping(),
             Stage::Says(line) => manager.status(line),
@@ -283,6 +295,8 @@ struct Reloaded {
     doorkeeper: Arc<Doorkeeper>,
     signers: SignersPath,
     manager: Arc<dyn Manager>,
+    /// Whether the start is over. Until then the end of a reload is not for the service manager, which would take it for that.
+    is_up: Arc<AtomicBool>,
 }
 
 /// SIGHUP: the configuration is read again, off the runtime's own threads, and put into force when it can be used.
@@ -294,14 +308,16 @@ fn follow_reloads(
     printer: &Arc<Printer>,
     reloaded: Reloaded,
 ) {
-    let Reloaded { handle, watcher, doorkeeper, signers, manager } = reloaded;
+    let Reloaded { handle, watcher, doorkeeper, signers, manager, is_up } = reloaded;
     let printer = printer.clone();
     let (started_with, mut in_force) = (running.clone(), running.clone());
     runtime.spawn_blocking(move || {
         while reloads.recv().is_ok() {
-            manager.reloading();
             // Whatever comes of it, what runs goes on running.
-            let _done = Done(&*manager);
+            let _done = is_up.load(Ordering::SeqCst).then(|| {
+                manager.reloading();
+                Done(&*manager)
+            });
             let file = shown(&config);
             let reject = |faults: &[Fault]| {
                 let fault = faults.first().map(ToString::to_string).unwrap_or_default();

@@ -23,6 +23,9 @@ pub struct Overview {
     pub ready: bool,
     /// Whether it has been told to stop.
     pub stopping: bool,
+    /// Whether the disk of the store has stopped answering.
+    #[serde(default)]
+    pub silent: bool,
     /// Accounts that are sending or asking something.
     pub in_flight: usize,
     /// In the order of their names.

@@ -1,13 +1,14 @@
 //! The loop around the engine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::control::overview::Overview;
 use crate::control::protocol::{
-    Answer, DaemonReport, Decision, ErrorKind, Problem, Question, Resolved, Stage as StateName,
+    Answer, Attention, AttentionKind, DaemonReport, Decision, ErrorKind, Problem, Question, Resolved,
+    Stage as StateName,
 };
 use crate::domain::{AccountId, Digest, Gain, Timestamp, time};
 use crate::engage::Fact;
@@ -26,6 +27,11 @@ const JUMP: Duration = Duration::from_secs(60);
 /// How often it is said where everything stands: not more often, and so seldom that it costs a thousandth of the time.
 const SAY: Duration = Duration::from_secs(60);
 const SAY_SHARE: u32 = 1000;
+/// A batch that the ledger has said nothing about for so long is told: without its word nothing is begun.
+const SILENT: Duration = Duration::from_secs(30);
+/// After so long the loop no longer says that it is alive: only another start can help.
+const HANGS: Duration = Duration::from_secs(60);
+const SILENCE: &str = "the disk of the store has not answered";
 /// Most events that are taken before their commands are carried out.
 const AT_ONCE: usize = 256;
 
@@ -41,7 +47,7 @@ pub struct Parts {
     /// `None`: nothing is recorded about people.
     pub people: Option<Arc<dyn People>>,
     pub log: Log,
-    /// Told of readiness, of each turn of the loop, and of stopping.
+    /// Told of readiness, of each turn of the loop with a ledger that answers, and of stopping.
     pub manager: Box<dyn FnMut(Stage<'_>) + Send>,
     /// Whether anybody reads where everything stands: finding out looks a year ahead.
     pub is_watched: bool,
@@ -50,8 +56,10 @@ pub struct Parts {
 /// What the service manager is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage<'s> {
+    /// The start takes its time, and something has come of it since this was said last.
+    Starting,
     Ready,
-    /// The loop turned: the daemon is alive.
+    /// The loop turned, and the ledger answers: the daemon is alive.
     Alive,
     Stopping,
     /// Where everything stands, in one line.
@@ -120,7 +128,15 @@ pub async fn run(
     until: Until,
     report: DaemonReport,
 ) -> Ended {
-    let mut driver = Driver { asked: Vec::new(), report, ready: false, stopping: None, broken: None };
+    let mut driver = Driver {
+        asked: Vec::new(),
+        report,
+        ready: false,
+        stopping: None,
+        broken: None,
+        commits: BTreeMap::new(),
+        silent_since: None,
+    };
     let started = parts.clock.boot();
     let mut looked = Looked { wall: parts.clock.now(), boot: started };
     let mut room_asked = started;
@@ -128,6 +144,9 @@ pub async fn run(
     loop {
         driver.carry_out(&mut engine, &mut parts, &handle);
         if let Some(why) = driver.broken.take() {
+            let now = parts.clock.now();
+            (parts.log)(now, &LogEvent::StoreFailed { why: why.clone() });
+            (parts.log)(now, &LogEvent::DaemonStopped { in_flight: engine.in_flight() });
             return Ended::LedgerBroken(why);
         }
         if !driver.ready && engine.is_started() && driver.stopping.is_none() {
@@ -151,8 +170,10 @@ pub async fn run(
             (parts.log)(parts.clock.now(), &LogEvent::DaemonStopped { in_flight: 0 });
             return Ended::Idle;
         }
-        (parts.manager)(Stage::Alive);
         let boot = parts.clock.boot();
+        if driver.silence(&mut parts) < HANGS {
+            (parts.manager)(Stage::Alive);
+        }
         if parts.is_watched && driver.ready && driver.stopping.is_none() && boot >= say_at {
             (parts.manager)(Stage::Says(&engine.headline(parts.clock.now())));
             say_at = boot + SAY.max((parts.clock.boot() - boot) * SAY_SHARE);
@@ -175,6 +196,9 @@ pub async fn run(
         }
         match first {
             Ok(Some(input)) => {
+                if !driver.ready {
+                    (parts.manager)(Stage::Starting);
+                }
                 driver.take(&mut engine, &mut parts, input, until, now);
                 for _ in 1..AT_ONCE {
                     let Ok(input) = inputs.try_recv() else { break };
@@ -230,14 +254,26 @@ struct Driver {
     /// When a stop no longer waits, on the clock of passing time.
     stopping: Option<Duration>,
     broken: Option<String>,
+    /// Since when the ledger owes an answer about each batch, on the clock of passing time.
+    commits: BTreeMap<Ticket, Duration>,
+    /// Since when the ledger has been silent, where that was told.
+    silent_since: Option<Duration>,
 }
 
 impl Driver {
     fn take(&mut self, engine: &mut Engine, parts: &mut Parts, input: Input, until: Until, now: Timestamp) {
         match input {
-            Input::Event(event) => engine.handle(event, now),
+            Input::Event(event) => {
+                if let Event::Committed { ticket, .. } = &event {
+                    self.commits.remove(ticket);
+                }
+                engine.handle(event, now);
+            }
             Input::Stop(reason) => {
-                if self.stopping.is_none() {
+                if self.stopping.is_some() {
+                    // Asked again, it waits no longer. What is in flight is looked for at the next start.
+                    self.stopping = Some(parts.clock.boot());
+                } else {
                     self.stopping = Some(parts.clock.boot() + until.stop_timeout);
                     (parts.manager)(Stage::Stopping);
                     let in_flight = engine.in_flight();
@@ -245,11 +281,49 @@ impl Driver {
                     engine.handle(Event::Stop, now);
                 }
             }
-            Input::Ask { question, answer } => self.ask(engine, question, answer, now),
+            Input::Ask { question, answer } => {
+                let silence = self.silence(parts);
+                self.ask(engine, question, answer, silence, now);
+            }
         }
     }
 
-    fn ask(&mut self, engine: &mut Engine, question: Question, answer: oneshot::Sender<Answer>, now: Timestamp) {
+    /// How long the ledger has not said a word about its oldest batch. A silence is told once, and its end.
+    fn silence(&mut self, parts: &mut Parts) -> Duration {
+        let boot = parts.clock.boot();
+        let since = self.commits.values().next().copied();
+        let silence = since.map_or(Duration::ZERO, |since| boot.saturating_sub(since));
+        match (self.silent_since, since) {
+            (None, Some(since)) if silence >= SILENT => {
+                let why = format!("{SILENCE} for {} s; nothing is sent until it does", silence.as_secs());
+                (parts.log)(parts.clock.now(), &LogEvent::StoreFailed { why });
+                self.silent_since = Some(since);
+            }
+            (Some(silent), _) if silence < SILENT => {
+                let waited_s = boot.saturating_sub(silent).as_secs();
+                (parts.log)(parts.clock.now(), &LogEvent::StoreAnswers { waited_s });
+                self.silent_since = None;
+            }
+            _ => {}
+        }
+        silence
+    }
+
+    fn ask(
+        &mut self,
+        engine: &mut Engine,
+        question: Question,
+        answer: oneshot::Sender<Answer>,
+        silence: Duration,
+        now: Timestamp,
+    ) {
+        let silent = (silence >= SILENT).then(|| Attention {
+            kind: AttentionKind::Store,
+            delivery: None,
+            account: None,
+            reason: format!("{SILENCE} for {} s", silence.as_secs()),
+            hint: Some("look at the disk; nothing is sent until it answers".into()),
+        });
         let reply = match question {
             Question::Ping => Answer::Pong(self.report.clone()),
             // Who has them has spent others for them: they are taken as soon as there is a store.
@@ -274,15 +348,23 @@ impl Driver {
             }
             // Whoever only looks sees that it is not ready.
             Question::Overview => {
-                let stopping = self.stopping.is_some();
-                Answer::Overview(Box::new(Overview { stopping, ..engine.overview(self.report.clone(), now) }))
+                let mut overview = engine.overview(self.report.clone(), now);
+                overview.stopping = self.stopping.is_some();
+                overview.silent = silent.is_some();
+                if let Some(silent) = silent {
+                    *overview.attention_by_kind.entry(silent.kind).or_default() += 1;
+                    overview.attention.first.insert(0, silent);
+                }
+                Answer::Overview(Box::new(overview))
             }
             _ if !engine.is_read() => {
                 let hint = "ask again when the queue has been read".to_owned();
                 problem(ErrorKind::NotReady, "the daemon is still reading the queue", Some(hint))
             }
             Question::Status { which } => {
-                Answer::Status(Box::new(engine.status(which.as_ref(), self.report.clone(), now)))
+                let mut status = engine.status(which.as_ref(), self.report.clone(), now);
+                status.attention.splice(0..0, silent);
+                Answer::Status(Box::new(status))
             }
             Question::Plan { days } => {
                 let until = time::after(now, Duration::from_secs(u64::from(days) * 86_400));
@@ -331,6 +413,7 @@ impl Driver {
                 Command::Commit { ticket, records, room } => {
                     let handle = handle.clone();
                     let done = Box::new(move |result| handle.event(Event::Committed { ticket, result }));
+                    self.commits.insert(ticket, parts.clock.boot());
                     parts.ledger.submit(records, room, done);
                 }
                 Command::Call { ticket, call, timeout, .. } => {

@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+/// How long the next step of a start may take, in microseconds. With less than systemd's own patience left this counts
+/// from when it is told (`EXTEND_TIMEOUT_USEC` in sd_notify(3)).
+const STEP_USEC: u32 = 120_000_000;
+
 /// What is told to whoever started the daemon.
 pub trait Manager: Send + Sync {
     /// Whether anybody listens.
@@ -15,6 +19,8 @@ pub trait Manager: Send + Sync {
     }
     /// The queue is read and the plan stands.
     fn ready(&self);
+    /// The start goes on, and takes longer than was thought.
+    fn starting(&self);
     /// A reload begins; [`Manager::ready`] ends it.
     fn reloading(&self);
     /// The daemon is about to end.
@@ -43,6 +49,7 @@ impl Manager for Nobody {
     fn is_there(&self) -> bool {
         false
     }
+    fn starting(&self) {}
     fn ready(&self) {}
     fn reloading(&self) {}
     fn stopping(&self) {}
@@ -66,6 +73,11 @@ impl Systemd {
 }
 
 impl Manager for Systemd {
+    fn starting(&self) {
+        // What was granted before is not shortened by it.
+        Self::tell(&[NotifyState::ExtendTimeoutUsec(STEP_USEC)]);
+    }
+
     fn ready(&self) {
         Self::tell(&[NotifyState::Ready]);
     }
@@ -107,6 +119,7 @@ mod tests {
         if std::env::var_os(CHILD).is_some() {
             let manager = find();
             assert_eq!(manager.watchdog(), Some(Duration::from_secs(15)));
+            manager.starting();
             manager.ready();
             manager.status("3 posts\nMAINPID=1");
             manager.alive();
@@ -132,6 +145,7 @@ mod tests {
         while let Ok(length) = socket.recv(&mut message) {
             told.push(String::from_utf8_lossy(&message[..length]).into_owned());
         }
+        assert_eq!(told.remove(0), "EXTEND_TIMEOUT_USEC=120000000\n");
         assert_eq!(told[..3], ["READY=1\n", "STATUS=3 posts MAINPID=1\n", "WATCHDOG=1\n"]);
         assert!(told[3].starts_with("RELOADING=1\nMONOTONIC_USEC="), "{told:?}");
         assert_eq!(told[4..], ["STOPPING=1\n"]);

@@ -69,6 +69,7 @@ impl Engine {
             daemon,
             ready: self.is_started(),
             stopping: false,
+            silent: false,
             in_flight: self.in_flight(),
             accounts,
             counts,

@@ -222,7 +222,9 @@ events! {
     /// There is no room for new intents; what is under way can still be recorded.
     StoreFull = "store.full", Error { why: String }
     StoreRoom = "store.room", Info { free_bytes: Option<u64> }
-    /// A batch could not be written and is tried again.
+    /// A batch could not be written and is tried again, or the disk does not answer.
     StoreFailed = "store.failed", Error { why: String }
+    /// The disk of the store, of which `store.failed` said that it does not answer, does.
+    StoreAnswers = "store.answers", Info { waited_s: u64 }
     StoreUpkeep = "store.upkeep", Info { records: u64, journal_bytes: u64, index_bytes: u64 }
 }

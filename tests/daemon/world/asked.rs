@@ -18,6 +18,7 @@ impl World {
     pub fn manages(&mut self, stage: Stage<'_>) {
         match stage {
             Stage::Ready => self.count("ready"),
+            Stage::Starting => {}
             Stage::Alive => *self.tally.entry("turns of the loop").or_default() += 1,
             Stage::Stopping => self.count("stopping"),
             Stage::Says(line) => {
