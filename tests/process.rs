@@ -248,14 +248,35 @@ fn a_second_daemon_on_the_store_is_refused() {
     let mut first = house.ready();
     let ended = house.start(&[]).end();
     assert_eq!(ended.code(), STORE_REFUSED, "{ended:?}");
-    // Another socket does not help.
-    house.configure(&house.config().replace("c.sock", "d.sock"));
-    let ended = house.start(&[]).end();
-    assert_eq!(ended.code(), STORE_REFUSED, "{ended:?}");
     assert!(ended.err.contains("store"), "{ended:?}");
+    // Another socket does not help: whoever holds the store is waited for, until it is told to stop.
+    house.configure(&house.config().replace("c.sock", "d.sock"));
+    let mut second = house.start(&[]);
+    second.wait("waiting", waits_for_the_store);
+    assert_eq!(second.stop().code(), 0);
+    assert_eq!(second.count("store.opened"), 0);
+    assert_eq!(second.count("daemon.stopped"), 1);
     house.configure(&house.config().replace("d.sock", "c.sock"));
     assert_eq!(house.status()["daemon"]["pid"], first.pid());
     assert_eq!(first.stop().code(), 0);
+}
+
+fn waits_for_the_store(line: &Value) -> bool {
+    line["event"] == "config.warning" && line["reason"].as_str().unwrap().contains("it is waited for")
+}
+
+#[test]
+fn a_command_that_holds_the_store_for_a_moment_is_waited_for() {
+    let house = House::new(SITE);
+    two_posts(&house);
+    assert_eq!(house.start(&["--until-idle"]).end().code(), 0);
+    let lock = fs::File::open(house.path("store/lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let mut daemon = house.start(&["--until-idle"]);
+    daemon.wait("waiting", waits_for_the_store);
+    drop(lock);
+    assert_eq!(daemon.end().code(), 0);
+    assert_eq!(daemon.count("store.opened"), 1);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle as Runtime};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::cli::args::RunArgs;
 use crate::cli::exit::{Exit, Failure, Kind};
@@ -17,6 +18,7 @@ use crate::domain::{DeliveryId, Fault, time};
 use crate::edge::caller::{Dispatcher, Files};
 use crate::edge::chores::{Chore as Timed, Chores};
 use crate::edge::clock::SystemClock;
+use crate::edge::control as socket;
 use crate::edge::http::Http;
 use crate::edge::inbox::{Watch, Watcher};
 use crate::edge::manager::Manager;
@@ -25,7 +27,7 @@ use crate::edge::people::PeopleStore;
 use crate::edge::relay::Relays;
 use crate::edge::signals::{self, Wish};
 use crate::edge::signatures::SignersPath;
-use crate::edge::store::{self, Progress, Store};
+use crate::edge::store::{self, OpenError, Progress, Store};
 use crate::edge::{files, manager, secrets};
 use crate::engine::{Chore, Engine, Event, Mode};
 use crate::ledger::store::{CommitError, Figures, Ledger, ReadError, Room};
@@ -42,6 +44,9 @@ use super::{digest, people};
 
 /// Threads for HTTP beside the one that thinks.
 const WORKERS: usize = 2;
+
+/// How many seconds somebody who holds the store for a moment is waited for. A check of a large store takes some.
+const HELD_TRIES: u32 = 30;
 
 /// Most keys that a line about a reload names.
 const CHANGES: usize = 40;
@@ -86,11 +91,19 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     .map_err(|error| internal("listen to signals", &error))?;
 
     let manager: Arc<dyn Manager> = manager::find().into();
+    let mut inputs = inputs;
     let opening = clock.boot();
-    let opened = store::open(&loaded.settings.store, &store::Options::default(), &mut |progress| {
-        manager.starting();
-        tell(&printer, progress);
-    });
+    let open = || {
+        store::open(&loaded.settings.store, &store::Options::default(), &mut |progress| {
+            manager.starting();
+            tell(&printer, progress);
+        })
+    };
+    let opened = match free(&loaded, open, runtime.handle(), &mut inputs, &printer) {
+        Some(opened) => opened,
+        // It was told to stop before it had begun.
+        None => return Ok(Exit::Done),
+    };
     let (store, view, opened) = opened.map_err(|error| {
         printer.emit(&LogEvent::StoreFailed { why: error.to_string() });
         store_refused(error)
@@ -187,6 +200,36 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
         Ended::Idle | Ended::Stopped => Ok(Exit::Done),
         Ended::LedgerBroken(why) => Err(Failure::new(Kind::StoreRefused, why)
             .with_hint("look at the disk; nothing is lost that was recorded, and nothing is sent without a record")),
+    }
+}
+
+/// Opens the store. Somebody who holds it only to look at it, or to record a person's word, is waited for; another daemon
+/// is not. `None`: a signal came first.
+fn free<T>(
+    loaded: &Loaded,
+    mut open: impl FnMut() -> Result<T, OpenError>,
+    runtime: &Runtime,
+    inputs: &mut UnboundedReceiver<Input>,
+    printer: &Printer,
+) -> Option<Result<T, OpenError>> {
+    let is_daemon = || loaded.settings.control.socket.as_deref().is_some_and(socket::is_there);
+    let mut tries = HELD_TRIES;
+    loop {
+        match open() {
+            Err(error @ OpenError::Locked { .. }) if tries > 0 && !is_daemon() => {
+                if tries == HELD_TRIES {
+                    warn(printer, "store", &format!("{error}; it is waited for, {HELD_TRIES} s at most"));
+                }
+                tries -= 1;
+                let stop = async { tokio::time::timeout(Duration::from_secs(1), inputs.recv()).await };
+                if let Ok(Some(Input::Stop(signal))) = runtime.block_on(stop) {
+                    printer.emit(&LogEvent::DaemonStopping { reason: signal.into(), in_flight: 0 });
+                    printer.emit(&LogEvent::DaemonStopped { in_flight: 0 });
+                    return None;
+                }
+            }
+            opened => return Some(opened),
+        }
     }
 }
 

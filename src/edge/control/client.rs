@@ -40,6 +40,11 @@ pub struct Answered {
     timeout: Duration,
 }
 
+/// Whether a daemon is there. It is asked nothing.
+pub fn is_there(path: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(path).is_ok()
+}
+
 /// Asks the daemon at `path`, and waits for the head of its answer. `timeout` is for that, and for each piece after it.
 ///
 /// # Errors
