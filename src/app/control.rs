@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -114,7 +115,14 @@ pub struct Answers {
     looked_back: Mutex<LookedBack>,
     /// Long answers are made one at a time, over each of socket and TCP: the engine has other things to do, and each is a
     /// whole document in memory.
-    long: [Mutex<()>; 2],
+    long: [Line; 2],
+}
+
+/// Whose turn it is, and how many wait for theirs.
+#[derive(Default)]
+struct Line {
+    turn: Mutex<()>,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// The last overview.
@@ -249,10 +257,13 @@ impl Answers {
         }
     }
 
-    /// A long answer's turn.
-    fn turn(&self, from: From) -> MutexGuard<'_, ()> {
-        let way = usize::from(matches!(from, From::Tcp(_)));
-        self.long[way].lock().unwrap_or_else(PoisonError::into_inner)
+    /// A long answer's turn, and the answer that others may wait for then.
+    fn turn(&self, from: From, reply: Reply) -> (MutexGuard<'_, ()>, Reply) {
+        let line = &self.long[usize::from(matches!(from, From::Tcp(_)))];
+        line.waiting.fetch_add(1, Ordering::Relaxed);
+        let turn = line.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        line.waiting.fetch_sub(1, Ordering::Relaxed);
+        (turn, reply.kept_by(line.waiting.clone()))
     }
 
     /// Where everything stands, as of this moment or of one just passed.
@@ -339,8 +350,13 @@ impl Answers {
             let overview = |overview: Arc<Overview>| Answer::Overview(Box::new((*overview).clone()));
             return tell(&self.overview().map_or_else(Answer::Error, overview), reply);
         }
-        let long = matches!(question, Question::Status { .. } | Question::Plan { .. });
-        let _turn = long.then(|| self.turn(from));
+        let (_turn, reply) = match question {
+            Question::Status { .. } | Question::Plan { .. } => {
+                let (turn, reply) = self.turn(from, reply);
+                (Some(turn), reply)
+            }
+            _ => (None, reply),
+        };
         let histories = matches!(&question, Question::Status { which: Some(_) });
         let forget = match &question {
             Question::Forget { person } => Some(person.clone()),
@@ -369,7 +385,7 @@ impl Answers {
     }
 
     fn records(&self, from: From, reply: Reply) {
-        let _turn = self.turn(from);
+        let (_turn, reply) = self.turn(from, reply);
         let mut body = reply.begin(200, &with(LINES));
         let read = self.store.replay(&mut |record| {
             serde_json::to_writer(&mut body, &record.shown()).is_ok() && body.write_all(b"\n").is_ok()

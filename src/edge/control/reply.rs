@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io::{self, Write};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -21,6 +22,8 @@ use super::server::Busy;
 const AHEAD_BYTES: usize = 1024 * 1024;
 /// How many times as long as a piece a whole answer may take.
 const ANSWER_PATIENCE: u32 = 10;
+/// How often within its patience a writer looks whether others wait.
+const LOOKS: u32 = 8;
 /// A body goes out in pieces of this size.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -31,6 +34,7 @@ pub struct Reply {
     busy: Busy,
     patience: Duration,
     version: Version,
+    others: Arc<AtomicUsize>,
 }
 
 impl Reply {
@@ -40,7 +44,14 @@ impl Reply {
         version: Version,
     ) -> (Self, oneshot::Receiver<Response<Content>>) {
         let (head, answered) = oneshot::channel();
-        (Self { head: Some(head), busy, patience, version }, answered)
+        (Self { head: Some(head), busy, patience, version, others: Arc::default() }, answered)
+    }
+
+    /// How many wait until this answer is through. While there are any, a reader who is slow on the whole is cut as one who
+    /// does not read is.
+    #[must_use]
+    pub fn kept_by(self, others: Arc<AtomicUsize>) -> Self {
+        Self { others, ..self }
     }
 
     /// Gives a whole answer.
@@ -66,9 +77,9 @@ impl Reply {
                 pipe.lock().end = End::BrokenOff;
             }
         }
-        let Self { busy, patience, .. } = self;
+        let Self { busy, patience, others, .. } = self;
         let until = Instant::now() + patience * ANSWER_PATIENCE;
-        Body { pipe, piece: Vec::with_capacity(PIECE_BYTES), busy, patience, until }
+        Body { pipe, piece: Vec::with_capacity(PIECE_BYTES), busy, patience, until, others, stalled: Duration::ZERO }
     }
 }
 
@@ -99,6 +110,10 @@ pub struct Body {
     patience: Duration,
     /// By then it has to be through.
     until: Instant,
+    /// How many wait until it is through.
+    others: Arc<AtomicUsize>,
+    /// How long it has waited for its reader in all.
+    stalled: Duration,
 }
 
 impl Body {
@@ -117,11 +132,28 @@ impl Body {
             return Ok(());
         }
         let piece = Bytes::from(std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES)));
-        let state = self.pipe.lock();
+        let mut state = self.pipe.lock();
         let full = |state: &mut State| state.bytes > AHEAD_BYTES && state.end == End::Open;
-        let (mut state, late) =
-            self.pipe.room.wait_timeout_while(state, self.patience, full).unwrap_or_else(PoisonError::into_inner);
-        if late.timed_out() || Instant::now() > self.until {
+        let begun = Instant::now();
+        let before = self.stalled;
+        let late = loop {
+            // In slices: who waits for the end of this may come meanwhile.
+            let (now, out) = self
+                .pipe
+                .room
+                .wait_timeout_while(state, self.patience / LOOKS, full)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = now;
+            self.stalled = before + begun.elapsed();
+            let hurry = self.stalled >= self.patience && self.others.load(Ordering::Relaxed) > 0;
+            if hurry || begun.elapsed() >= self.patience || Instant::now() > self.until {
+                break true;
+            }
+            if !out.timed_out() {
+                break false;
+            }
+        };
+        if late {
             state.end = End::BrokenOff;
             drop(state);
             self.busy.give_up();

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -230,6 +231,36 @@ fn whoever_does_not_read_is_cut() {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     assert!(given.recv_timeout(LONG).unwrap().is_some());
     rest(stream);
+}
+
+#[test]
+fn whoever_reads_slowly_is_cut_while_others_wait() {
+    let bench = Bench::new();
+    let (send, given) = std::sync::mpsc::channel();
+    let limits = Limits { patience: 2 * SHORT, ..LIMITS };
+    let listener = bench.listener(limits, move |_: Request, reply: Reply| {
+        let send = send.clone();
+        let reply = reply.kept_by(Arc::new(AtomicUsize::new(1)));
+        let give = move || {
+            let mut body = reply.begin(200, &[]);
+            let piece = [b'x'; 64 * 1024];
+            send.send((0..512).find_map(|_| body.write_all(&piece).err().map(|error| error.kind()))).unwrap();
+        };
+        std::thread::Builder::new().spawn(give).unwrap();
+    });
+    let mut stream = TcpStream::connect(listener.address()).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    // No piece is waited for too long, and all of it would be through in half of the time that a whole answer has.
+    let mut piece = [0; 64 * 1024];
+    let cut = loop {
+        std::thread::park_timeout(Duration::from_millis(20));
+        if let Ok(cut) = given.try_recv() {
+            break cut;
+        }
+        let _ = stream.read(&mut piece);
+    };
+    assert_eq!(cut, Some(io::ErrorKind::TimedOut));
 }
 
 /// What is all written already waits in the connection, and in nobody's thread.
