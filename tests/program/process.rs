@@ -1,22 +1,14 @@
 //! The life of the real program: starting, stopping, reloading, and what its commands say with and without a daemon. How
 //! it takes being killed is in `kills`, and what it makes of a damaged store in `torn_store`.
 
-#![cfg(test)]
-
-mod support {
-    pub mod house;
-    pub mod platform;
-    pub mod server;
-}
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
+use crate::support::house::{House, SITE, eventually, pause, post, skipped};
+use crate::support::platform::{Platform, Weather, answer};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use support::house::{House, SITE, eventually, pause, post, skipped};
-use support::platform::{Platform, Weather};
 
 const STORE_REFUSED: i32 = 77;
 const CONFIG_REFUSED: i32 = 78;
@@ -566,9 +558,7 @@ fn commands_say_the_same_with_a_daemon_and_without() {
 fn a_refused_post_is_resolved_with_a_daemon_and_without() {
     let twin = Platform::mastodon();
     twin.weather(|asked| match asked.publishes {
-        true => {
-            Weather::Say(support::platform::answer(422, "content-type: application/json\r\n", "{\"error\":\"no\"}"))
-        }
+        true => Weather::Say(answer(422, "content-type: application/json\r\n", "{\"error\":\"no\"}")),
         false => Weather::Fair,
     });
     let house = on(&twin, |text| text);

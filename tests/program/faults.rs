@@ -4,26 +4,17 @@
 //!
 //! The rows of a table run side by side, for most of their time is spent waiting.
 
-#![cfg(test)]
-
-mod support {
-    pub mod house;
-    pub mod platform;
-    pub mod png;
-    pub mod server;
-}
-
 use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::support::house::{Daemon, House, eventually, post};
+use crate::support::platform::{Asked, Platform, Weather, answer, http_date, now};
+use crate::support::png;
+use crate::support::server::{Claim, Identity, Server};
 use jiff::SignedDuration;
 use rustix::process::Signal;
 use serde_json::Value;
-use support::house::{Daemon, House, eventually, post};
-use support::platform::{Asked, Platform, Weather, answer, http_date, now};
-use support::png;
-use support::server::{Claim, Identity, Server};
 
 /// What goes wrong with one request.
 #[derive(Debug, Clone)]

@@ -19,18 +19,9 @@
 //! `CADENCED_KILLS=N` kills N times in all, `CADENCED_KILLS_SEED=S` draws as the run did that named S; what the kernel
 //! makes of it differs from run to run.
 
-#![cfg(test)]
 #![expect(clippy::disallowed_macros, reason = "a run says on stderr what was drawn and what was hit")]
 
-mod support {
-    pub mod house;
-    pub mod platform;
-    pub mod server;
-    pub mod story;
-    pub mod trap;
-}
-
-#[path = "support/simulated/chance.rs"]
+#[path = "../support/simulated/chance.rs"]
 #[allow(dead_code, reason = "the simulation uses all of it")]
 mod chance;
 
@@ -40,14 +31,14 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::house::{House, pause};
+use crate::support::platform::{Platform, Weather, now};
+use crate::support::story::{self, Story};
+use crate::support::trap::{Aim, Point, Request, Trap, Watch};
 use cadenced::edge::store;
 use cadenced::ledger::Record;
 use chance::Chance;
 use serde_json::Value;
-use support::house::{House, pause};
-use support::platform::{Platform, Weather, now};
-use support::story::{self, Story};
-use support::trap::{Aim, Point, Request, Trap, Watch};
 
 /// Kills of an ordinary run.
 const KILLS: u64 = 520;

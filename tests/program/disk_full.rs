@@ -1,22 +1,14 @@
 //! The whole daemon with its store on a disk that is really full, or cannot be written to: nothing new is begun that
 //! could not be recorded, what is under way is recorded, and with room again everything goes out, once.
 
-#![cfg(test)]
-
-mod support {
-    pub mod house;
-    pub mod platform;
-    pub mod server;
-}
-
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use support::house::{House, SITE, eventually, pause, post, skipped};
-use support::platform::{Platform, Weather};
+use crate::support::house::{House, SITE, eventually, pause, post, skipped};
+use crate::support::platform::{Platform, Weather};
 
 const STORE_REFUSED: i32 = 77;
 /// A segment of the journal, of which there are two: one that is written to, and a spare one.

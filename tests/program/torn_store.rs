@@ -16,14 +16,6 @@
 //!
 //! `CADENCED_TORN_STEP=N` cuts the end of the journal at every Nth byte; 1 takes minutes.
 
-#![cfg(test)]
-
-mod support {
-    pub mod house;
-    pub mod platform;
-    pub mod server;
-}
-
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
@@ -31,11 +23,11 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::support::house::House;
+use crate::support::platform::{Platform, now};
 use cadenced::edge::journal::frame;
 use cadenced::edge::store;
 use cadenced::ledger::{Fact, Record};
-use support::house::House;
-use support::platform::{Platform, now};
 
 const STORE_REFUSED: i32 = 77;
 /// Between two cuts of the journal's end, in bytes.
