@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cadenced::cli::args::{DoctorArgs, DoctorFormat};
+use cadenced::cli::doctor::program::Program;
 use cadenced::cli::doctor::unit::{Installed, SHIPPED, Wishes};
 use cadenced::cli::doctor::{self, DoctorDesk, Examined, Finding, Ledger, Patient, Standing, Subject};
 use cadenced::cli::output::Page;
@@ -157,6 +158,7 @@ fn subject(accounts: Vec<Patient>) -> Subject {
         store: "/var/lib/cadenced/store".into(),
         ledger: Ok(Ledger { begun: true, mark: Some(NOW) }),
         accounts,
+        program: Program { version: "1.2.3".into(), of: Some(NOW), daemon: Some("1.2.3".into()) },
         unit: None,
         wishes: Wishes::default(),
     }
@@ -676,6 +678,20 @@ fn a_clock_that_somebody_keeps_is_fine_and_that_of_a_container_is_not_its_own() 
     }
 }
 
+#[test]
+fn an_old_program_and_a_daemon_of_another_one_are_told() {
+    let of = |days: i64, daemon: Option<&str>| {
+        let of = NOW.checked_sub(jiff::SignedDuration::from_hours(24 * days)).unwrap();
+        let daemon = daemon.map(str::to_owned);
+        bad(&machine(|_, subject| {
+            subject.program = Program { of: Some(of), daemon: daemon.clone(), ..subject.program.clone() };
+        }))
+    };
+    assert_eq!(of(364, None), "");
+    assert!(of(366, Some("1.2.3")).contains("1.2.3 of 2025-11-30: platforms have changed"), "{}", of(366, None));
+    assert!(of(1, Some("1.2.2")).contains("the daemon that runs is cadenced 1.2.2, and what is installed is 1.2.3"));
+}
+
 // ---- the unit ---------------------------------------------------------------------------------------------------
 
 /// What is found about the shipped unit with a drop-in, of a machine that is changed like this.
@@ -861,6 +877,7 @@ fn findings_read_well() {
                    -> make a token with the scopes read and write
     ok    acc      its allowance of requests has 295 left until 2026-12-01T08:05:00Z
     ok    clock    the clock agrees with the servers' (asked: 1)
+    ok    program  this is cadenced 1.2.3 of 2026-12-01
     ");
     let list: Vec<Value> = serde_json::from_str(&shown(DoctorFormat::Json)).unwrap();
     assert_eq!(list.len(), findings.len());

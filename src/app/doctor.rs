@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::args::DoctorArgs;
+use crate::cli::doctor::program::Program;
 use crate::cli::doctor::unit::{Installed, Wishes};
 use crate::cli::doctor::{self, DoctorDesk, Examined, Ledger, Patient, Standing, Subject};
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::output::Page;
+use crate::control::protocol::{Answer, Question};
 use crate::domain::document::nearest;
 use crate::domain::{AccountId, SecretRef, Timestamp};
 use crate::edge::clock::SystemClock;
@@ -20,7 +22,7 @@ use crate::parts::Clock as _;
 use crate::platform::contract::{Call, Reply};
 
 use super::calls::Calls;
-use super::desk::{fold, has_store};
+use super::desk::{ask_daemon, fold, has_store};
 use super::load::{self, Loaded};
 use super::written;
 
@@ -97,9 +99,25 @@ fn subject(loaded: &Loaded, args: &DoctorArgs) -> Result<Subject, Failure> {
         store: settings.store.clone(),
         ledger,
         accounts,
+        program: program(loaded),
         unit: standing::unit(&units, "cadenced.service").map(Installed),
         wishes,
     })
+}
+
+/// This program, and the daemon's if one answers.
+fn program(loaded: &Loaded) -> Program {
+    let moment = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
+    let daemon = match ask_daemon(loaded, &Question::Ping) {
+        Ok(Some(Answer::Pong(daemon))) => Some(daemon.version),
+        // That the daemon may not be asked, or is too busy, is no finding about the program.
+        _ => None,
+    };
+    Program {
+        version: env!("CARGO_PKG_VERSION").into(),
+        of: moment.and_then(|seconds| Timestamp::from_second(seconds).ok()),
+        daemon,
+    }
 }
 
 /// What the configuration asks of the unit; whom accounts talk to is in their tables.

@@ -7,6 +7,7 @@
 //! Nothing of the world is touched here; [`DoctorDesk`] is asked. No secret is written to `out`.
 
 mod asking;
+pub mod program;
 pub mod unit;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use super::args::{DoctorArgs, DoctorFormat};
 use super::exit::Exit;
 use super::output::{Page, paint};
 use asking::Patients;
+use program::Program;
 use unit::{Installed, Wishes};
 
 /// How far our clock may be from what servers show. Their headers count in whole seconds.
@@ -102,6 +104,7 @@ pub struct Subject {
     /// Whether its records can be read; else why, and what to do.
     pub ledger: Result<Ledger, (String, String)>,
     pub accounts: Vec<Patient>,
+    pub program: Program,
     /// The unit as it is installed here, if it is.
     pub unit: Option<Installed>,
     /// What the configuration asks of it.
@@ -146,6 +149,7 @@ pub enum Area {
     Queue,
     Account,
     Clock,
+    Program,
     Unit,
 }
 
@@ -158,6 +162,7 @@ impl Area {
             Self::Queue => "queue",
             Self::Account => "account",
             Self::Clock => "clock",
+            Self::Program => "program",
             Self::Unit => "unit",
         }
     }
@@ -210,7 +215,7 @@ pub struct Doctor<'d> {
 pub type Check = fn(&Doctor<'_>) -> Vec<Finding>;
 
 /// All checks, in the order in which their findings are told.
-pub const CHECKS: &[Check] = &[config, secrets, store, queue, accounts, clock, unit::unit];
+pub const CHECKS: &[Check] = &[config, secrets, store, queue, accounts, clock, program::program, unit::unit];
 
 /// Looks at everything.
 pub fn examine(subject: &Subject, args: &DoctorArgs, desk: &dyn DoctorDesk) -> Vec<Finding> {
