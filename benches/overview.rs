@@ -2,7 +2,7 @@
 //! metrics and the line for `systemctl status`, against the whole status as JSON.
 //!
 //! `cargo bench --bench overview [-- POSTS]`: 100,000 delivered posts of the last month on 100 accounts unless it is said
-//! otherwise. The engine's thread makes the overview, the line and the status; page and metrics are made beside it.
+//! otherwise, and 2,000 posts ahead, with two slots a day on each account. The engine's thread makes the overview, the line and the status; page and metrics are made beside it.
 
 mod support;
 
@@ -13,13 +13,14 @@ use cadenced::control::overview::Overview;
 use cadenced::control::protocol::DaemonReport;
 use cadenced::domain::time::{after, before};
 use cadenced::engine::engine::Mode;
-use cadenced::engine::{Engine, Event};
+use cadenced::engine::{Command, Engine, Event};
 use cadenced::ledger::View;
 use cadenced::page::{self, Status};
 use cadenced::parts::Inbox;
 use support::{account, config, median, say, setups, size, ticks, wall};
 
 const ACCOUNTS: usize = 100;
+const AHEAD: usize = 2_000;
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
 const TURNS: usize = 9;
 
@@ -31,9 +32,16 @@ fn main() {
     let lives = (0..posts).flat_map(|n| support::ledger::life(n, &account(n % ACCOUNTS), at(n)));
     lives.for_each(|record| view.apply(&record));
     let mut engine = Engine::new(7, view, Mode::Publish);
-    engine.handle(Event::Configured(setups(&config(ACCOUNTS, "http://127.0.0.1:9", "[]"))), now);
+    let config = config(ACCOUNTS, "http://127.0.0.1:9", r#"["0 9 * * *", "0 17 * * *"]"#);
+    engine.handle(Event::Configured(setups(&config)), now);
+    let queue = support::file(posts, posts + AHEAD, ACCOUNTS, |_| None);
+    engine.handle(Event::Inbox(support::inbox("ahead.toml", &queue)), now);
     engine.handle(Event::Inbox(Inbox::Complete), now);
-    while engine.next_command().is_some() {}
+    while let Some(command) = engine.next_command() {
+        if let Command::Commit { ticket, .. } = command {
+            engine.handle(Event::Committed { ticket, result: Ok(()) }, now);
+        }
+    }
 
     let daemon = || DaemonReport { running: true, pid: Some(1), version: "0".into() };
     let zone = jiff::tz::TimeZone::UTC;
@@ -53,8 +61,9 @@ fn main() {
     let shown = took(&mut || page::html(&Status { overview: &seen, report: None, zone: &zone }).len());
     let figures = took(&mut || metrics::text(&seen, StoreSize::default()).len());
     say(&format!(
-        "{posts} delivered posts on {ACCOUNTS} accounts: overview {:.1} ms, {:.2} times the status as JSON ({:.1} ms); \
+        "{posts} delivered posts on {ACCOUNTS} accounts, {AHEAD} ahead ({} lines of them on the page): overview {:.1} ms, {:.2} times the status as JSON ({:.1} ms); \
          line for the service manager {:.2} ms; page {:.2} ms, metrics {:.2} ms beside it",
+        seen.ahead.first.len(),
         overview * 1e3,
         overview / status,
         status * 1e3,
