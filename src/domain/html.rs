@@ -5,6 +5,32 @@
 
 /// Longest name of a character, with its `#`.
 const NAME_CHARS: usize = 10;
+/// Names of characters that stand in a row, from the first of them on (HTML 4).
+const ROWS: &[(u32, &str)] = &[
+    (
+        0xa1,
+        "iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para \
+         middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave \
+         Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute \
+         Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave \
+         iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml",
+    ),
+    (0x391, "Alpha Beta Gamma Delta Epsilon Zeta Eta Theta Iota Kappa Lambda Mu Nu Xi Omicron Pi Rho"),
+    (0x3a3, "Sigma Tau Upsilon Phi Chi Psi Omega"),
+    (
+        0x3b1,
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigmaf sigma tau upsilon \
+         phi chi psi omega",
+    ),
+];
+/// Names of other characters, each before its character.
+const OTHERS: &str = "OElig Œ oelig œ Scaron Š scaron š Yuml Ÿ fnof ƒ circ ˆ tilde ˜ thetasym ϑ upsih ϒ piv ϖ ndash – mdash — \
+    lsquo ‘ rsquo ’ sbquo ‚ ldquo “ rdquo ” bdquo „ dagger † Dagger ‡ bull • hellip … permil ‰ prime ′ Prime ″ lsaquo ‹ \
+    rsaquo › oline ‾ frasl ⁄ euro € image ℑ weierp ℘ real ℜ trade ™ alefsym ℵ larr ← uarr ↑ rarr → darr ↓ harr ↔ crarr ↵ \
+    lArr ⇐ uArr ⇑ rArr ⇒ dArr ⇓ hArr ⇔ forall ∀ part ∂ exist ∃ empty ∅ nabla ∇ isin ∈ notin ∉ ni ∋ prod ∏ sum ∑ minus − \
+    lowast ∗ radic √ prop ∝ infin ∞ ang ∠ and ∧ or ∨ cap ∩ cup ∪ int ∫ there4 ∴ sim ∼ cong ≅ asymp ≈ ne ≠ equiv ≡ le ≤ \
+    ge ≥ sub ⊂ sup ⊃ nsub ⊄ sube ⊆ supe ⊇ oplus ⊕ otimes ⊗ perp ⊥ sdot ⋅ lceil ⌈ rceil ⌉ lfloor ⌊ rfloor ⌋ lang ⟨ \
+    rang ⟩ loz ◊ spades ♠ clubs ♣ hearts ♥ diams ♦";
 /// Elements whose content is nothing that was said.
 const SILENT: &[&str] = &["script", "style", "template"];
 
@@ -139,17 +165,32 @@ fn character(html: &str) -> (char, usize) {
         "gt" => Some('>'),
         "quot" => Some('"'),
         "apos" => Some('\''),
-        "nbsp" => Some(' '),
-        "hellip" => Some('…'),
-        "mdash" => Some('—'),
-        "ndash" => Some('–'),
-        "lsquo" => Some('‘'),
-        "rsquo" => Some('’'),
-        "ldquo" => Some('“'),
-        "rdquo" => Some('”'),
-        _ => number.and_then(char::from_u32),
+        // All blanks are one.
+        "nbsp" | "ensp" | "emsp" | "thinsp" => Some(' '),
+        "zwnj" => Some('\u{200c}'),
+        "zwj" => Some('\u{200d}'),
+        "lrm" => Some('\u{200e}'),
+        "rlm" => Some('\u{200f}'),
+        _ => number.and_then(char::from_u32).or_else(|| named(name)),
     };
     said.map_or(plain, |said| (said, end + 1))
+}
+
+fn named(name: &str) -> Option<char> {
+    let in_row = |(first, names): &(u32, &str)| {
+        let place = names.split(' ').position(|known| known == name)?;
+        char::from_u32(first + u32::try_from(place).ok()?)
+    };
+    let other = || {
+        let mut words = OTHERS.split(' ');
+        while let (Some(known), Some(said)) = (words.next(), words.next()) {
+            if known == name {
+                return said.chars().next();
+            }
+        }
+        None
+    };
+    ROWS.iter().find_map(in_row).or_else(other)
 }
 
 /// No more than one empty line in a row, and none at the ends.
@@ -173,7 +214,9 @@ mod tests {
     fn what_was_said_is_left() {
         let table = [
             ("<p>One<br />two</p><p>three</p>", "One\ntwo\n\nthree"),
-            ("<p>a &lt;b&gt; &amp;lt; &#39;c&#x27; &quot;&nbsp;&copy; & &;</p>", "a <b> &lt; 'c' \" &copy; & &;"),
+            ("<p>a &lt;b&gt; &amp;lt; &#39;c&#x27; &quot;&nbsp;&nosuch; & &;</p>", "a <b> &lt; 'c' \" &nosuch; & &;"),
+            ("M&uuml;ller &yuml;&iexcl;&Rho;&Sigma;&sigmaf;&omega;&OElig;&diams;&euro;&copy;", "Müller ÿ¡ΡΣςωŒ♦€©"),
+            ("&Uuml;&UUML;&–;&;", "Ü&UUML;&–;&;"),
             (
                 "<p><a href=\"https://e.example/a>b\"><span class=\"invisible\">https://</span><span>e.example/a</span></a></p>",
                 "https://e.example/a",
