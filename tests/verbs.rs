@@ -360,6 +360,16 @@ fn what_changed_since_it_was_shown_is_not_approved() {
 }
 
 #[test]
+fn a_file_that_has_no_room_for_its_approval_is_told() {
+    let mut text = post("a", "one", "full", "");
+    text += &"#".repeat(1024 * 1024 - text.len());
+    let folder = Folder::new(&[("a.toml", &text)]);
+    let (code, said) = ask(&folder, &["a"], None);
+    assert_eq!((code, folder.text("a.toml")), (1, text));
+    assert!(said.contains("could not be read any more: the file is larger than 1048576 bytes\n"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_approved_is_told() {
     let folder = mixed();
     let before = folder.text("a.toml");

@@ -366,7 +366,10 @@ impl Command<'_> {
         }
         match again.posts {
             Some(_) => Ok(edited),
-            None => Err("it could not be read any more".into()),
+            None => {
+                let why = again.faults.first().map_or("", |fault| &fault.reason);
+                Err(format!("with its approvals it could not be read any more: {why}"))
+            }
         }
     }
 
