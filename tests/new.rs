@@ -53,8 +53,11 @@ fn a_post_is_begun_filled_in_and_clean() {
 
     // What is taken is refused, wherever it is known from, and nothing is written.
     let before = fs::read_to_string(&week).expect("a text");
+    fs::create_dir(program.path("queue/.x")).expect("a folder");
+    let hidden = file.replace("week.toml", ".x/week.toml");
     for (words, why) in [
-        (&["new", "first"][..], "the id first is taken: it stands in week.toml"),
+        (&["new", "b", "--file", &hidden][..], "is no place for a queue file"),
+        (&["new", "first"], "the id first is taken: it stands in week.toml"),
         (&["new", "lamp", "--file", file], "the id lamp is taken: it stands in week.toml"),
         (&["new", "b", "--to", "nobody"], "there is no account nobody"),
         (&["new", "b", "--file", "/tmp/elsewhere.toml"], "is no place for a queue file"),

@@ -84,16 +84,21 @@ pub fn known(loaded: &Loaded, to: &[AccountId]) -> Result<(), Failure> {
 pub fn beneath(queue: &Path, path: &Path) -> Result<(String, std::path::PathBuf), String> {
     let why = || format!("{} is no place for a queue file: one is *.toml, in {}", path.display(), queue.display());
     let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(why)?;
-    if !name.ends_with(".toml") || name.starts_with('.') {
+    if !name.ends_with(".toml") {
         return Err(why());
     }
     let real = |path: &Path| std::fs::canonicalize(path).map_err(|error| format!("{}: {error}", path.display()));
     let path = real(path.parent().ok_or_else(why)?)?.join(name);
     let inside = path.strip_prefix(real(queue)?).map_err(|_| why())?;
+    // Nobody looks into folders whose names begin with a dot.
+    if inside.iter().any(|part| part.as_encoded_bytes().starts_with(b".")) {
+        return Err(why());
+    }
     Ok((inside.to_str().ok_or_else(why)?.to_owned(), path))
 }
 
 /// Names that posts have or had.
+#[derive(Default)]
 pub struct Taken {
     posts: BTreeMap<PostId, String>,
     /// What stands in quotes in files that could not be read, for it may be the name of a post.
@@ -104,7 +109,7 @@ pub struct Taken {
 
 impl Taken {
     pub fn look(loaded: &Loaded) -> Result<Self, Failure> {
-        let mut taken = Self { posts: BTreeMap::new(), unread: BTreeMap::new(), recorded: BTreeSet::new() };
+        let mut taken = Self::default();
         let queue = &loaded.settings.queue.path;
         let all = folder::Folder::all();
         let files = all.files(queue).map_err(|why| {
