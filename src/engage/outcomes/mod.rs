@@ -4,8 +4,8 @@
 //! says everything that is wrong with it. What could mean two things is refused and never guessed: a wrong sum in a report
 //! is worse than a row to mend. Whether a post is known is not decided here; who holds the ledger says so.
 //!
-//! [`Table`] gives the drafts of a file row by row. It holds one row at a time. [`Rows`] and [`read_moment`] serve other
-//! files of people and programs as well.
+//! [`Table`] gives the drafts of a file row by row. It holds one row at a time. [`Rows`] and [`Moment`] serve other files
+//! of people and programs as well.
 
 mod amount;
 mod draft;
@@ -16,6 +16,6 @@ mod table;
 
 pub use amount::Decimal;
 pub use draft::{Draft, Field, Names, Rules, Wrong};
-pub use moment::{NoMoment, read as read_moment};
+pub use moment::{Moment, NoMoment, read as read_moment};
 pub use rows::{Rows, TableError, plain};
 pub use table::{Columns, Row, Table};

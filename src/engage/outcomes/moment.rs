@@ -14,27 +14,55 @@ pub enum NoMoment {
     Ambiguous,
 }
 
-/// Reads a moment. One that tells no offset is meant in `zone`; a day without a time is its beginning there. A time that
-/// the clocks of a zone have twice is the first of the two, one that they jump over is moved by as much as they are.
+/// A moment as it is written: how much of it somebody has told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    Exact(Timestamp),
+    /// By the clocks of some zone.
+    Civil(DateTime),
+    Day(Date),
+}
+
+impl Moment {
+    /// # Errors
+    /// It is none, or may be two.
+    pub fn read(text: &str) -> Result<Self, NoMoment> {
+        let text = text.trim();
+        if let Some(moment) = with_offset(text) {
+            return Ok(Self::Exact(moment));
+        }
+        let (day, time) = match text.split_once(['T', ' ']) {
+            Some((day, time)) => (day, time.trim()),
+            None => (text, ""),
+        };
+        let day = date(day.trim_end_matches(','))?;
+        if time.is_empty() {
+            return Ok(Self::Day(day));
+        }
+        Ok(Self::Civil(DateTime::from_parts(day, clock(time).ok_or(NoMoment::Shape)?)))
+    }
+
+    /// When it is in `zone`, where it tells no offset; a day is its beginning. A time that the clocks of a zone have twice
+    /// is the first of the two, one that they jump over is moved by as much as they are.
+    ///
+    /// # Errors
+    /// It is out of all time.
+    pub fn at(self, zone: &TimeZone) -> Result<Timestamp, NoMoment> {
+        let civil = match self {
+            Self::Exact(moment) => return Ok(moment),
+            Self::Civil(civil) => civil,
+            Self::Day(day) => DateTime::from_parts(day, Time::midnight()),
+        };
+        civil.to_zoned(zone.clone()).map(|zoned| zoned.timestamp()).map_err(|_| NoMoment::Shape)
+    }
+}
+
+/// Reads a moment that is meant in `zone` where it tells no offset.
 ///
 /// # Errors
 /// It is none, or may be two.
 pub fn read(text: &str, zone: &TimeZone) -> Result<Timestamp, NoMoment> {
-    let text = text.trim();
-    if let Some(moment) = with_offset(text) {
-        return Ok(moment);
-    }
-    let (day, time) = match text.split_once(['T', ' ']) {
-        Some((day, time)) => (day, time.trim()),
-        None => (text, ""),
-    };
-    let day = date(day.trim_end_matches(','))?;
-    let time = match time {
-        "" => Time::midnight(),
-        time => clock(time).ok_or(NoMoment::Shape)?,
-    };
-    let civil = DateTime::from_parts(day, time);
-    civil.to_zoned(zone.clone()).map(|zoned| zoned.timestamp()).map_err(|_| NoMoment::Shape)
+    Moment::read(text)?.at(zone)
 }
 
 /// A moment with its offset, which some write apart from it.
