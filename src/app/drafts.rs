@@ -12,6 +12,7 @@ use crate::cli::drafts::{self, Harvest, Rules};
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::outcome::{Bar, Progress, Unseen};
 use crate::cli::output::write_new;
+use crate::domain::escape::escape;
 use crate::domain::path::shown;
 use crate::domain::policy::ApprovalMode;
 use crate::domain::{AccountId, Fault, Place, limits};
@@ -22,9 +23,6 @@ use crate::parts::Clock as _;
 use super::load::{self, Loaded};
 use super::new::{Taken, beneath, known};
 use super::{outcome, written};
-
-/// Most posts that are told one by one as not taken.
-const TOLD: usize = 1_000;
 
 pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let refused = |why: String| Failure::new(Kind::NotDone, why);
@@ -48,27 +46,28 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
     let begun = args.into.clone().unwrap_or_else(|| queue.path.join(format!("{}.toml", from.name())));
     let (_, first) = beneath(&queue.path, &load::absolute(&begun)).map_err(refused)?;
 
-    let name = shown(&args.file);
-    let harvest = harvest(args, from, loaded)?;
+    let name = escape(&shown(&args.file)).into_owned();
+    let mut harvest = harvest(args, from, loaded)?;
     let taken = Taken::look(loaded)?;
     let (zone, now) = (&loaded.settings.zone, SystemClock.now());
-    let Harvest { posts, mut wrong, skipped } = harvest;
+    let posts = std::mem::take(&mut harvest.posts);
     let (mut entries, mut named, mut held) = (Vec::new(), BTreeSet::new(), 0u64);
-    for found in &posts {
-        let id = page::id(from.name(), found).map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
+    for found in posts {
+        let id = page::id(from.name(), &found).map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
         if taken.place(&id).is_some() || named.contains(&id) {
             held += 1;
             continue;
         }
-        match page::entry(&head, &id, found, zone, now) {
+        match page::entry(&head, &id, &found, zone, now) {
             Ok(entry) => {
                 entries.push(entry);
                 named.insert(id);
             }
-            Err(cause) => wrong.push((found.line, of_post(cause, found))),
+            Err(cause) => harvest.refuse(found.line, of_post(cause, &found)),
         }
     }
-    wrong.sort_by_key(|(line, _)| *line);
+    harvest.wrong.sort_by_key(|(line, _)| *line);
+    let Harvest { wrong, untold, skipped, .. } = harvest;
     let count = entries.len();
     let files = page::files(&head, entries);
     for text in &files {
@@ -85,16 +84,16 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
         told.push(shown(&path));
     }
     let mut say = || -> io::Result<()> {
-        for (line, Wrong { reason, hint }) in wrong.iter().take(TOLD) {
+        for (line, Wrong { reason, hint }) in &wrong {
             let place = Place { line: u32::try_from(*line).unwrap_or(u32::MAX), ..Place::file(&name) };
             writeln!(out, "{}", Fault { hint: hint.clone(), ..Fault::error(place, reason.clone()) })?;
         }
-        if wrong.len() > TOLD {
-            writeln!(out, "and {} more", wrong.len() - TOLD)?;
+        if untold > 0 {
+            writeln!(out, "and {untold} more")?;
         }
         write!(out, "{count} drafts are new, {held} are in the queue or on record already")?;
         if !wrong.is_empty() {
-            write!(out, ", {} were not taken", wrong.len())?;
+            write!(out, ", {} were not taken", wrong.len() as u64 + untold)?;
         }
         writeln!(out)?;
         for (what, count) in &skipped {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::{Found, Harvest, Medium, plain_text, whole};
+use super::{Beside, Found, Harvest, Medium, plain_text, whole};
 use crate::domain::Visibility;
 use crate::engage::outcomes::{TableError, Wrong};
 
@@ -131,7 +131,7 @@ impl Items {
     }
 
     fn odd(&mut self, number: u64, why: &str) {
-        self.harvest.wrong.push((0, Wrong::new(format!("item {number}: {why}"))));
+        self.harvest.refuse(0, Wrong::new(format!("item {number}: {why}")));
     }
 }
 
@@ -172,21 +172,21 @@ fn found(object: &Value, id: &str, content: &str, visibility: Visibility, number
     let named =
         |kind: &'static str| tags.iter().filter(move |tag| tag["type"] == kind).filter_map(|tag| tag["name"].as_str());
     let people: Vec<&str> = named("Mention").collect();
-    let mut media: Vec<Medium> = Vec::new();
+    let mut beside = Beside::default();
     for attached in tables(&object["attachment"]) {
         let address = attached["url"].as_str().or_else(|| attached["href"].as_str()).unwrap_or_default();
-        media.push(Medium {
+        beside.media.push(Medium {
             address: address.to_owned(),
             alt: attached["name"].as_str().unwrap_or_default().to_owned(),
         });
     }
-    let words = plain_text(content, &|words, href, class| mention(words, href, class, &people), &mut media);
-    let mut notes = Vec::new();
+    let words = plain_text(content, &|words, href, class| mention(words, href, class, &people), &mut beside);
+    let mut notes: Vec<String> = beside.note().into_iter().collect();
     if !people.is_empty() {
         notes.push(format!("it names {}, who would be told of it again", people.join(" ")));
     }
     let warning = text("summary");
-    if warning.is_none() && object["sensitive"] == true && !media.is_empty() {
+    if warning.is_none() && object["sensitive"] == true && !beside.media.is_empty() {
         notes.push("its media were marked as sensitive".to_owned());
     }
     let langs = object["contentMap"].as_object().filter(|map| map.len() == 1);
@@ -200,7 +200,7 @@ fn found(object: &Value, id: &str, content: &str, visibility: Visibility, number
         visibility: Some(visibility),
         warning,
         published: text("published"),
-        media,
+        media: beside.media,
         notes: {
             notes.insert(0, format!("item {number}: {}", text("url").unwrap_or_else(|| id.to_owned())));
             notes

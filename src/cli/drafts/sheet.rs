@@ -132,10 +132,9 @@ pub fn read(source: impl Read, kind: &Kind, rules: &Rules) -> Result<Harvest, Ta
     for row in read {
         match row.and_then(|row| planned(row, order, rules)) {
             Ok(found) => harvest.posts.push(found),
-            Err(wrong) => harvest.wrong.push(wrong),
+            Err((line, wrong)) => harvest.refuse(line, wrong),
         }
     }
-    harvest.wrong.sort_by_key(|(line, _)| *line);
     Ok(harvest)
 }
 
@@ -308,7 +307,8 @@ mod tests {
     fn bad_rows_are_named_and_the_rest_is_kept() {
         let found = harvest("text,date\na,soon\nb,\nc\nd,\"2026-01-01\n", &BUFFER);
         assert_eq!(told(&found), ["3|b|"]);
-        let lines: Vec<u64> = found.wrong.iter().map(|(line, _)| *line).collect();
+        let mut lines: Vec<u64> = found.wrong.iter().map(|(line, _)| *line).collect();
+        lines.sort_unstable();
         assert_eq!(lines, [2, 4, 5]);
         let huge = format!("text\nfirst\n\"{}\n", "x".repeat(2 * 1024 * 1024));
         let found = harvest(&huge, &BUFFER);
