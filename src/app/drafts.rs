@@ -51,17 +51,23 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
     let taken = Taken::look(loaded)?;
     let (zone, now) = (&loaded.settings.zone, SystemClock.now());
     let posts = std::mem::take(&mut harvest.posts);
-    let (mut entries, mut named, mut held) = (Vec::new(), BTreeSet::new(), 0u64);
+    let (mut entries, mut named) = (Vec::new(), BTreeSet::new());
+    let (mut held, mut twice, mut lacking) = (0u64, 0u64, 0u64);
     for found in posts {
         let id = page::id(from.name(), &found).map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
-        if taken.place(&id).is_some() || named.contains(&id) {
+        if taken.place(&id).is_some() {
             held += 1;
+            continue;
+        }
+        if named.contains(&id) {
+            twice += 1;
             continue;
         }
         match page::entry(&head, &id, &found, zone, now) {
             Ok(entry) => {
                 entries.push(entry);
                 named.insert(id);
+                lacking += u64::from(!found.media.is_empty() || !found.apart.is_empty());
             }
             Err(cause) => harvest.refuse(found.line, of_post(cause, &found)),
         }
@@ -70,14 +76,14 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
     let Harvest { wrong, untold, skipped, .. } = harvest;
     let count = entries.len();
     let files = page::files(&head, entries);
-    for text in &files {
-        if !page::is_sound(&"draft.toml".into(), text, queue.approval) {
+    for made in &files {
+        if !page::is_sound(&"draft.toml".into(), made, queue.approval) {
             return Err(Failure::new(Kind::Internal, "what was to be written is no good queue file; nothing is"));
         }
     }
     let mut told = Vec::new();
-    for text in &files {
-        let path = put(&first, text).map_err(|error| {
+    for made in &files {
+        let path = put(&first, &made.text).map_err(|error| {
             let done = if told.is_empty() { String::new() } else { format!("; there are {}", told.join(", ")) };
             refused(format!("failed to write {}: {error}{done}", shown(&first)))
         })?;
@@ -92,12 +98,18 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
             writeln!(out, "and {untold} more")?;
         }
         write!(out, "{count} drafts are new, {held} are in the queue or on record already")?;
+        if twice > 0 {
+            write!(out, ", {twice} stand twice in {name}")?;
+        }
         if !wrong.is_empty() {
             write!(out, ", {} were not taken", wrong.len() as u64 + untold)?;
         }
         writeln!(out)?;
         for (what, count) in &skipped {
             writeln!(out, "left out: {count} {what}")?;
+        }
+        if lacking > 0 {
+            writeln!(out, "{lacking} drafts have media that are to be fetched: comments say where they are")?;
         }
         for file in &told {
             writeln!(out, "{file}")?;

@@ -69,9 +69,13 @@ pub struct Found {
     pub warning: Option<String>,
     /// When it is planned for.
     pub at: Option<Timestamp>,
+    /// The beginning of the day it is planned for, where no time is told.
+    pub not_before: Option<Timestamp>,
     /// When it was published.
     pub published: Option<String>,
     pub media: Vec<Medium>,
+    /// Media of later parts of a thread, with the number of the part; a queue file has them in the first only.
+    pub apart: Vec<(usize, Medium)>,
     /// What a person should know who looks at it.
     pub notes: Vec<String>,
 }

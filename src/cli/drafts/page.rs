@@ -22,6 +22,9 @@ use crate::queue::parse::{self, Surroundings, VISIBILITIES};
 const NOTE_CHARS: usize = 500;
 /// Media of one post that are told.
 const MEDIA_TOLD: usize = 20;
+/// Room for the approval of a post, which is written into its file: a file that is full could never be approved. What is
+/// not the name of who approves takes 150 bytes.
+const APPROVAL_BYTES: usize = 512;
 
 /// What holds for all posts of a file.
 pub struct Head {
@@ -41,6 +44,11 @@ impl Head {
         );
         let head = Self { text };
         head.proven("\n[[post]]\nid = \"x\"\ntext = \"x\"\n").map(|()| head)
+    }
+
+    /// Whether a file may hold entries of so many bytes and one more, with the approvals of all of them.
+    fn has_room(&self, entries: usize, more: usize, posts: usize) -> bool {
+        (self.text.len() + entries + more + posts * APPROVAL_BYTES) as u64 <= limits::FILE_BYTES
     }
 
     /// Whether an entry is one post, below this head.
@@ -89,17 +97,20 @@ pub fn entry(head: &Head, id: &PostId, found: &Found, zone: &TimeZone, now: Time
     let warning = found.warning.as_deref().map(said).filter(|text| !text.is_empty());
     let mut page = format!("\n[[post]]\nid = {}\n", string(id.as_str()));
     let mut note = |text: &str| {
-        let short: String = escape(text).chars().take(NOTE_CHARS).collect();
         // Writing to a String cannot fail.
-        let _ = writeln!(page, "# {}", short.trim_end());
+        let _ = writeln!(page, "# {}", short(text).trim_end());
     };
     found.notes.iter().for_each(|text| note(text));
     if let Some(published) = &found.published {
         note(&format!("published {published}"));
     }
-    let planned = found.at.map(|at| (at, at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()));
-    if let Some((_, written)) = planned.as_ref().filter(|(at, _)| *at <= now) {
-        note(&format!("was planned for {written}, which is over"));
+    let written = |at: Timestamp| at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    let (past_at, past_day) = (found.at.filter(|at| *at <= now), found.not_before.filter(|from| *from <= now));
+    if let Some(at) = past_at {
+        note(&format!("was planned for {}, which is over", written(at)));
+    }
+    if let Some(day) = past_day {
+        note(&format!("was planned for {}", day.to_zoned(zone.clone()).date()));
     }
     if dropped > 0 {
         note(&format!("{dropped} control characters were left out of its text"));
@@ -109,14 +120,17 @@ pub fn entry(head: &Head, id: &PostId, found: &Found, zone: &TimeZone, now: Time
         note(&format!("its language is told as {lang}"));
     }
     // What stands in the text is not said twice.
+    let words = text.to_lowercase();
     let (tags, odd): (Vec<&String>, Vec<&String>) = found
         .tags
         .iter()
-        .filter(|tag| !tag.is_empty() && !text.to_lowercase().contains(&format!("#{}", tag.to_lowercase())))
+        .filter(|tag| !tag.is_empty() && !is_tagged(&words, &tag.to_lowercase()))
         .partition(|tag| !tag.contains(|c: char| c.is_whitespace() || is_unsafe(c)) && !tag.starts_with('#'));
     for tag in odd {
         note(&format!("tag: {tag}"));
     }
+    // Above the text: an approval is put behind all that is said, and what is uncommented there would be of its table.
+    page += &media(id, found);
     let _ = writeln!(page, "text = {}", long(&text));
     let mut line = |key: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -135,9 +149,18 @@ pub fn entry(head: &Head, id: &PostId, found: &Found, zone: &TimeZone, now: Time
     let visibility = VISIBILITIES.iter().find(|(_, known)| Some(*known) == found.visibility);
     line("visibility", visibility.map(|(name, _)| string(name)));
     line("warning", warning.as_deref().map(long));
-    line("at", planned.filter(|(at, _)| *at > now).map(|(_, written)| written));
-    page += &media(id, found);
+    line("at", found.at.filter(|_| past_at.is_none()).map(written));
+    line("not_before", found.not_before.filter(|_| past_day.is_none()).map(written));
+    if !head.has_room(0, page.len(), 1) {
+        return Err(Wrong::new("it is larger than a queue file may be"));
+    }
     head.proven(&page).map(|()| page).map_err(Wrong::new)
+}
+
+/// Whether a text in small letters holds a tag, and not only one that begins like it.
+fn is_tagged(text: &str, tag: &str) -> bool {
+    let mut rest = text.split('#').skip(1).filter_map(|word| word.strip_prefix(tag));
+    rest.any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
 /// The beginning of a post that lacks nothing.
@@ -153,43 +176,61 @@ fn media(id: &PostId, found: &Found) -> String {
         let fit = (1..=5).contains(&ending.len()) && ending.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let ending = if fit { format!(".{}", ending.to_ascii_lowercase()) } else { String::new() };
         let file = format!("media/{id}-{}{ending}", number + 1);
-        let address: String = escape(&medium.address).chars().take(NOTE_CHARS).collect();
-        let _ = writeln!(page, "# put {address} into {file}");
+        let _ = writeln!(page, "# put {} into {file}", short(&medium.address));
         items.push(format!("{{ file = {}, alt = {} }}", string(&file), string(clean(&medium.alt).0.trim())));
     }
     if !items.is_empty() {
         let _ = writeln!(page, "# media = [{}]", items.join(", "));
     }
-    if found.media.len() > MEDIA_TOLD {
-        let _ = writeln!(page, "# and {} more media", found.media.len() - MEDIA_TOLD);
+    for (part, medium) in found.apart.iter().take(MEDIA_TOLD) {
+        let alt = string(&short(&medium.alt));
+        let _ = writeln!(page, "# with part {part} went {}, alt = {alt}", short(&medium.address));
+    }
+    let more =
+        [found.media.len(), found.apart.len()].map(|count| count.saturating_sub(MEDIA_TOLD)).iter().sum::<usize>();
+    if more > 0 {
+        let _ = writeln!(page, "# and {more} more media");
     }
     page
 }
 
-/// Entries as files: none holds more than a queue file may.
-pub fn files(head: &Head, entries: Vec<String>) -> Vec<String> {
-    let mut files: Vec<(String, usize)> = Vec::new();
+/// A text as a comment has it.
+fn short(text: &str) -> String {
+    escape(text).chars().take(NOTE_CHARS).collect()
+}
+
+/// A file that is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    pub text: String,
+    pub posts: usize,
+}
+
+/// Entries as files: none holds more than a queue file may, also when all of it is approved.
+pub fn files(head: &Head, entries: Vec<String>) -> Vec<Made> {
+    let mut files: Vec<Made> = Vec::new();
     for entry in entries {
-        let fits = |(file, posts): &(String, usize)| {
-            *posts < limits::POSTS_PER_FILE && (file.len() + entry.len()) as u64 <= limits::FILE_BYTES
+        let fits = |made: &Made| {
+            let text = made.text.len() - head.text.len();
+            made.posts < limits::POSTS_PER_FILE && head.has_room(text, entry.len(), made.posts + 1)
         };
         match files.last_mut().filter(|last| fits(last)) {
-            Some((file, posts)) => {
-                file.push_str(&entry);
-                *posts += 1;
+            Some(made) => {
+                made.text.push_str(&entry);
+                made.posts += 1;
             }
-            None => files.push((format!("{}{entry}", head.text), 1)),
+            None => files.push(Made { text: format!("{}{entry}", head.text), posts: 1 }),
         }
     }
-    files.into_iter().map(|(file, _)| file).collect()
+    files
 }
 
 /// Whether a file holds as many posts as were put into it, none of them approved.
-pub fn is_sound(file: &Arc<str>, text: &str, approval: ApprovalMode) -> bool {
+pub fn is_sound(file: &Arc<str>, made: &Made, approval: ApprovalMode) -> bool {
     let mut media = |_: &str| Ok(FoundMedia::from(Digest::of(b"")));
     let mut around = Surroundings { approval, accounts: None, media: &mut media };
-    let posts = parse::read(file, text.as_bytes(), &mut around).posts.unwrap_or_default();
-    !posts.is_empty() && posts.iter().all(|post| post.approval == crate::queue::Approval::NotApproved)
+    let posts = parse::read(file, made.text.as_bytes(), &mut around).posts.unwrap_or_default();
+    posts.len() == made.posts && posts.iter().all(|post| post.approval == crate::queue::Approval::NotApproved)
 }
 
 /// Lines ended as everywhere, without the control characters that a queue file refuses, and how many of these there were.
@@ -252,12 +293,13 @@ mod tests {
             thread: vec!["second".into(), " ".into()],
             link: Some("https://a.example/x".into()),
             lang: Some("de".into()),
-            tags: vec!["Work".into(), "desk".into(), "two words".into()],
+            tags: vec!["Work".into(), "desk".into(), "wor".into(), "two words".into()],
             visibility: Some(Visibility::Unlisted),
             warning: Some("long".into()),
             at: Some("2026-12-01T08:00:00Z".parse().unwrap()),
             published: Some("2020".into()),
             media: vec![Medium { address: "https://i.example/a.PNG?x".into(), alt: "a\n\"b\"".into() }],
+            apart: vec![(2, Medium { address: "/2\n".into(), alt: "\"c\"".into() })],
             notes: vec!["one\n[[post]]".into()],
             ..Found::default()
         };
@@ -267,6 +309,9 @@ mod tests {
         # one\n[[post]]
         # published 2020
         # tag: two words
+        # put https://i.example/a.PNG?x into media/buffer-b2d0de49b329ccd4-1.png
+        # media = [{ file = "media/buffer-b2d0de49b329ccd4-1.png", alt = "a\n\"b\"" }]
+        # with part 2 went /2\n, alt = "\"c\""
         text = """
         A desk
         with ""\"two""\" screens \\ #work\U0000202E"""
@@ -275,12 +320,10 @@ mod tests {
         ]
         link = "https://a.example/x"
         lang = "de"
-        tags = ["desk"]
+        tags = ["desk", "wor"]
         visibility = "unlisted"
         warning = "long"
         at = 2026-12-01T09:00:00+01:00
-        # put https://i.example/a.PNG?x into media/buffer-b2d0de49b329ccd4-1.png
-        # media = [{ file = "media/buffer-b2d0de49b329ccd4-1.png", alt = "a\n\"b\"" }]
         "##);
         let past = Found {
             at: Some("2026-11-27T12:00:00Z".parse().unwrap()),
@@ -318,16 +361,55 @@ mod tests {
     }
 
     #[test]
-    fn no_file_is_larger_than_one_may_be() {
+    fn a_day_and_what_is_over_are_told_as_they_are() {
+        let at = |text: &str| Some(text.parse().unwrap());
+        let found = Found { text: "x".into(), not_before: at("2026-11-30T23:00:00Z"), ..Found::default() };
+        assert!(written(&found).unwrap().ends_with("text = \"x\"\nnot_before = 2026-12-01T00:00:00+01:00\n"));
+        let found = Found { text: "x".into(), not_before: at("2026-11-26T23:00:00Z"), ..Found::default() };
+        assert!(written(&found).unwrap().ends_with("# was planned for 2026-11-27\ntext = \"x\"\n"));
+    }
+
+    #[test]
+    fn comments_are_of_a_size() {
+        let medium = Medium { address: "y".repeat(NOTE_CHARS + 1), alt: "y".repeat(NOTE_CHARS + 1) };
+        let media = vec![medium; MEDIA_TOLD + 1];
+        let apart = media.iter().map(|medium| (2, medium.clone())).collect();
+        let found =
+            Found { text: "x".into(), notes: vec!["y".repeat(NOTE_CHARS + 1)], media, apart, ..Found::default() };
+        let text = written(&found).unwrap();
+        assert!(text.contains(&format!(
+            "\n# {}\n# put {} into media/",
+            "y".repeat(NOTE_CHARS),
+            "y".repeat(NOTE_CHARS)
+        )));
+        assert!(text.contains("\n# and 2 more media\n"), "{text}");
+        assert_eq!(
+            (text.matches("# put y").count(), text.matches("# with part 2 went y").count()),
+            (MEDIA_TOLD, MEDIA_TOLD)
+        );
+        assert!(text.matches('y').count() <= NOTE_CHARS + MEDIA_TOLD * (4 * NOTE_CHARS + 1));
+    }
+
+    #[test]
+    fn no_file_is_larger_than_one_may_be_also_when_it_is_approved() {
         let short: Vec<String> = (0..4_001).map(|n| format!("\n[[post]]\nid = \"p{n}\"\ntext = \"x\"\n")).collect();
         let made = files(&head(), short);
-        assert_eq!(made.iter().map(|file| file.matches("[[post]]").count()).collect::<Vec<_>>(), [2000, 2000, 1]);
+        assert!(made.len() == 3 && made.iter().map(|made| made.posts).sum::<usize>() == 4_001, "{}", made.len());
+        let ids = (0..made[0].posts).map(|n| (PostId::new(&format!("p{n}")).unwrap(), Digest::of(b""))).collect();
+        let by = "y".repeat(300);
+        let approved = crate::queue::approval::approve(&made[0].text, &ids, &by, Timestamp::UNIX_EPOCH).unwrap();
+        assert!(approved.len() as u64 <= limits::FILE_BYTES, "{}", approved.len());
         let long: Vec<String> =
             (0..40).map(|n| format!("\n[[post]]\nid = \"p{n}\"\ntext = \"{}\"\n", "x".repeat(60_000))).collect();
-        let made = files(&head(), long);
-        assert!(made.len() == 3 && made.iter().all(|file| file.len() as u64 <= limits::FILE_BYTES), "{}", made.len());
-        assert!(made.iter().all(|file| is_sound(&"a.toml".into(), file, ApprovalMode::Digest)));
+        let mut made = files(&head(), long);
+        assert_eq!(made.iter().map(|made| made.posts).collect::<Vec<_>>(), [17, 17, 6]);
+        assert!(made.iter().all(|made| is_sound(&"a.toml".into(), made, ApprovalMode::Digest)));
+        made[0].posts += 1;
+        assert!(!is_sound(&"a.toml".into(), &made[0], ApprovalMode::Digest));
         assert!(files(&head(), Vec::new()).is_empty());
+        let thread = vec!["x".repeat(limits::TEXT_BYTES); 16];
+        let found = Found { text: "x".into(), thread, ..Found::default() };
+        assert_eq!(written(&found).unwrap_err().reason, "it is larger than a queue file may be");
     }
 
     proptest! {
