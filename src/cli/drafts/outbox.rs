@@ -1,51 +1,67 @@
 //! Posts of a Mastodon archive: the file `outbox.json` in it, which holds a collection of ActivityPub activities.
 //!
-//! Public, unlisted and followers' posts are taken; what was written to single people never becomes a post. Who answered
-//! themselves wrote a thread: the first answer to each part goes on with it. Items are read one by one, so one that is odd
-//! is named and does not spoil the rest.
+//! Public, unlisted and followers' posts are taken; what was written to single people never becomes a post. Items are read
+//! one by one, so one that is odd is named and does not spoil the rest.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod threads;
+
+use std::cell::Cell;
 use std::fmt;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
+use std::rc::Rc;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::{Beside, Found, Harvest, Medium, plain_text, whole};
+use self::threads::{Note, threads};
+use super::{Beside, Found, Harvest, Medium, POSTS, plain_text, room, whole};
 use crate::domain::Visibility;
 use crate::engage::outcomes::{TableError, Wrong};
 
 const PUBLIC: &[&str] = &["https://www.w3.org/ns/activitystreams#Public", "as:Public", "Public"];
+/// Largest item. As a value it takes up to thirty times its size.
+const ITEM_BYTES: u64 = 2 * 1024 * 1024;
 
 pub fn read(source: impl Read) -> Result<Harvest, TableError> {
-    let mut from = BufReader::with_capacity(256 * 1024, source);
+    let budget = Rc::new(Cell::new(u64::MAX));
+    let limited = Limited { inner: source, budget: budget.clone() };
+    let mut from = BufReader::with_capacity(256 * 1024, limited);
     // Some programs put a mark of UTF-8 in front, which JSON may not begin with.
     if from.fill_buf().is_ok_and(|begin| begin.starts_with(b"\xef\xbb\xbf")) {
         from.consume(3);
     }
     let mut text = serde_json::Deserializer::from_reader(from);
-    let outbox = Outbox::deserialize(&mut text).and_then(|outbox| text.end().map(|()| outbox));
-    let outbox = outbox.map_err(|error| {
+    let items = (&mut text).deserialize_map(Outbox(&budget)).and_then(|items| text.end().map(|()| items));
+    let items = items.map_err(|error| {
         let line = error.line() as u64;
-        TableError { line, wrong: Wrong::new(format!("it is no outbox.json: {error}")) }
+        let what = if error.is_io() { "failed to read it" } else { "it is no outbox.json" };
+        TableError { line, wrong: Wrong::new(format!("{what}: {error}")) }
     })?;
-    let Some(items) = outbox.0 else {
+    let Some(Items { notes, mut harvest }) = items else {
         return Err(whole("it is no outbox.json: it has no orderedItems"));
     };
-    let mut harvest = items.harvest;
-    threads(items.notes, &mut harvest);
+    room(notes.len())?;
+    threads(notes, &mut harvest);
     Ok(harvest)
 }
 
-/// A post, and which one it answers.
-struct Note {
-    id: String,
-    answers: Option<String>,
-    found: Found,
+/// Everything, with an error in place of what goes beyond the budget.
+struct Limited<R> {
+    inner: R,
+    budget: Rc<Cell<u64>>,
 }
 
-struct Outbox(Option<Items>);
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.budget.get();
+        if left == 0 {
+            return Err(io::Error::other(format!("an item has more than {ITEM_BYTES} bytes")));
+        }
+        let count = self.inner.read(buffer)?;
+        self.budget.set(left.saturating_sub(count as u64));
+        Ok(count)
+    }
+}
 
 #[derive(Default)]
 struct Items {
@@ -53,49 +69,57 @@ struct Items {
     harvest: Harvest,
 }
 
-impl<'de> Deserialize<'de> for Outbox {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Outbox;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a collection of activities")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Outbox, A::Error> {
-                let mut items = None;
-                while let Some(key) = map.next_key::<String>()? {
-                    if key == "orderedItems" {
-                        items = Some(map.next_value()?);
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(Outbox(items))
+/// A collection, with what may still be read of it.
+struct Outbox<'b>(&'b Cell<u64>);
+
+impl<'de> Visitor<'de> for Outbox<'_> {
+    type Value = Option<Items>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a collection of activities")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<Items>, A::Error> {
+        let mut items = None;
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "orderedItems" {
+                items = Some(map.next_value_seed(List(self.0))?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
             }
         }
-        from.deserialize_map(Keys)
+        Ok(items)
     }
 }
 
-impl<'de> Deserialize<'de> for Items {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct List;
-        impl<'de> Visitor<'de> for List {
-            type Value = Items;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of activities")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Items, A::Error> {
-                let mut items = Items::default();
-                let mut number = 0u64;
-                while let Some(item) = list.next_element::<Value>()? {
-                    number += 1;
-                    items.take(&item, number);
-                }
-                Ok(items)
-            }
+struct List<'b>(&'b Cell<u64>);
+
+impl<'de> DeserializeSeed<'de> for List<'_> {
+    type Value = Items;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Items, D::Error> {
+        from.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_> {
+    type Value = Items;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of activities")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Items, A::Error> {
+        let mut items = Items::default();
+        let mut number = 0u64;
+        self.0.set(ITEM_BYTES);
+        while let Some(item) = list.next_element::<Value>()? {
+            number += 1;
+            items.take(&item, number);
+            self.0.set(ITEM_BYTES);
         }
-        from.deserialize_seq(List)
+        self.0.set(u64::MAX);
+        Ok(items)
     }
 }
 
@@ -116,7 +140,8 @@ impl Items {
         let Some(id) = object["id"].as_str().filter(|id| !id.is_empty()) else {
             return self.odd(number, "its post has no id");
         };
-        let Some(visibility) = visibility(object) else {
+        let author = object["attributedTo"].as_str().or_else(|| item["actor"].as_str()).unwrap_or_default();
+        let Some(visibility) = visibility(object, author) else {
             return self.harvest.skip("messages to single people");
         };
         let Some(content) = object["content"].as_str() else {
@@ -127,7 +152,11 @@ impl Items {
             // Some servers put the whole post there.
             other => Some(other.as_str().or_else(|| other["id"].as_str()).unwrap_or_default().to_owned()),
         };
-        self.notes.push(Note { id: id.to_owned(), answers, found: found(object, id, content, visibility, number) });
+        // With one more than there may be, nothing is taken.
+        if self.notes.len() <= POSTS {
+            let found = found(object, id, content, visibility, number);
+            self.notes.push(Note { id: id.to_owned(), answers, found });
+        }
     }
 
     fn odd(&mut self, number: u64, why: &str) {
@@ -136,7 +165,7 @@ impl Items {
 }
 
 /// Who may see it; `None` where only those who are named.
-fn visibility(object: &Value) -> Option<Visibility> {
+fn visibility(object: &Value, author: &str) -> Option<Visibility> {
     let to = texts(&object["to"]);
     let cc = texts(&object["cc"]);
     let public = |all: &[&str]| all.iter().any(|one| PUBLIC.contains(one));
@@ -145,7 +174,9 @@ fn visibility(object: &Value) -> Option<Visibility> {
     } else if public(&cc) {
         Some(Visibility::Unlisted)
     } else {
-        to.iter().any(|one| one.ends_with("/followers")).then_some(Visibility::Followers)
+        // Somebody may be called "followers".
+        let followers = format!("{author}/followers");
+        to.contains(&followers.as_str()).then_some(Visibility::Followers)
     }
 }
 
@@ -181,7 +212,8 @@ fn found(object: &Value, id: &str, content: &str, visibility: Visibility, number
         });
     }
     let words = plain_text(content, &|words, href, class| mention(words, href, class, &people), &mut beside);
-    let mut notes: Vec<String> = beside.note().into_iter().collect();
+    let mut notes = vec![format!("item {number}: {}", text("url").unwrap_or_else(|| id.to_owned()))];
+    notes.extend(beside.note());
     if !people.is_empty() {
         notes.push(format!("it names {}, who would be told of it again", people.join(" ")));
     }
@@ -201,19 +233,19 @@ fn found(object: &Value, id: &str, content: &str, visibility: Visibility, number
         warning,
         published: text("published"),
         media: beside.media,
-        notes: {
-            notes.insert(0, format!("item {number}: {}", text("url").unwrap_or_else(|| id.to_owned())));
-            notes
-        },
+        notes,
         ..Found::default()
     }
 }
 
 /// Somebody's whole name, of which a status shows the first half only.
 fn mention(words: &str, href: &str, class: &str, people: &[&str]) -> Option<String> {
-    let name = words.strip_prefix('@')?;
-    if !class.split_whitespace().any(|word| word == "mention") || name.is_empty() || name.contains('@') {
+    let name = words.strip_prefix('@').filter(|name| !name.is_empty())?;
+    if !class.split_whitespace().any(|word| word == "mention") {
         return None;
+    }
+    if name.contains('@') {
+        return Some(words.to_owned());
     }
     let host = url::Url::parse(href).ok().and_then(|url| url.host_str().map(ToOwned::to_owned))?;
     let same: Vec<&&str> = people
@@ -230,61 +262,17 @@ fn mention(words: &str, href: &str, class: &str, people: &[&str]) -> Option<Stri
     })
 }
 
-/// Puts the parts of threads together; what answers others is left out.
-fn threads(mut notes: Vec<Note>, harvest: &mut Harvest) {
-    notes.sort_by(|one, other| one.found.published.cmp(&other.found.published));
-    let mut next: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (place, note) in notes.iter().enumerate() {
-        if let Some(answered) = &note.answers {
-            next.entry(answered.clone()).or_default().push(place);
-        }
-    }
-    let mut used = BTreeSet::new();
-    for place in 0..notes.len() {
-        if notes[place].answers.is_some() {
-            continue;
-        }
-        used.insert(place);
-        let mut post = notes[place].found.clone();
-        let mut last = place;
-        while let Some(part) = next.get(&notes[last].id).and_then(|parts| parts.first()).copied() {
-            if !used.insert(part) {
-                break;
-            }
-            let Found { text, media, .. } = &notes[part].found;
-            let number = post.thread.len() + 2;
-            if text.trim().is_empty() {
-                post.notes.push(format!("after part {} came media without a text", number - 1));
-            } else {
-                post.thread.push(text.clone());
-            }
-            for medium in media {
-                let alt = serde_json::Value::from(medium.alt.as_str());
-                post.notes.push(format!("with part {number} went {}, alt = {alt}", medium.address));
-            }
-            last = part;
-        }
-        harvest.posts.push(post);
-    }
-    let own: BTreeSet<&str> = notes.iter().map(|note| note.id.as_str()).collect();
-    for (place, note) in notes.iter().enumerate() {
-        if !used.contains(&place) {
-            let ours = note.answers.as_deref().is_some_and(|answered| own.contains(answered));
-            harvest.skip(if ours { "answers within conversations" } else { "answers to others" });
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
-    fn note(id: &str, answers: Option<&str>, content: &str, change: Value) -> Value {
+    pub fn note(id: &str, answers: Option<&str>, content: &str, change: Value) -> Value {
         let mut object = json!({
             "id": format!("https://m.example/s/{id}"), "type": "Note", "content": content,
             "published": format!("2026-01-0{}T00:00:00Z", id.len()),
             "inReplyTo": answers.map(|id| format!("https://m.example/s/{id}")),
+            "attributedTo": "https://m.example/users/ann",
             "to": ["https://www.w3.org/ns/activitystreams#Public"], "cc": ["https://m.example/users/ann/followers"],
         });
         for (key, value) in change.as_object().unwrap() {
@@ -293,7 +281,7 @@ mod tests {
         json!({"type": "Create", "object": object})
     }
 
-    fn harvest(items: &[Value]) -> Harvest {
+    pub fn harvest(items: &[Value]) -> Harvest {
         let text =
             format!("\u{feff}{}", json!({"@context": {"a": [1]}, "type": "OrderedCollection", "orderedItems": items}));
         read(text.as_bytes()).unwrap_or_else(|error| panic!("{error:?}"))
@@ -327,24 +315,33 @@ mod tests {
     }
 
     #[test]
-    fn answers_to_oneself_are_a_thread_and_to_others_nothing() {
-        let found = harvest(&[
-            note("bbb", Some("bb"), "<p>three</p>", json!({})),
-            note("bb", Some("b"), "two", json!({"attachment": {"url": "/2.png"}})),
-            note("b", None, "one", json!({})),
-            note("bbbb", Some("b"), "aside", json!({})),
-            note("c", Some("elsewhere"), "yes", json!({"inReplyTo": "https://x.example/1"})),
-            note("cc", Some("c"), "and", json!({})),
-            note("d", Some("dd"), "round", json!({})),
-            note("dd", Some("d"), "round", json!({})),
-        ]);
-        assert_eq!(found.posts.len(), 1);
-        assert_eq!(found.posts[0].thread, ["two", "three"]);
-        assert!(found.posts[0].notes.contains(&"with part 2 went /2.png, alt = \"\"".to_owned()), "{found:?}");
-        assert_eq!(
-            found.skipped,
-            [("answers to others", 1), ("answers within conversations", 4)].into_iter().collect()
-        );
+    fn people_are_named_whole() {
+        let link = |words: &str, host: &str| {
+            format!(
+                "<a class=\"mention\" href=\"https://{host}/@bob\">{words}</a> <a href=\"https://x.example/y\">@z</a>"
+            )
+        };
+        for (words, host, people, text) in [
+            ("@bob@b.example", "b.example", json!([]), "@bob@b.example"),
+            ("@bob", "alias.example", json!([{"type": "Mention", "name": "@bob@b.example"}]), "@bob@b.example"),
+            ("@bob", "b.example", json!([]), "@bob@b.example"),
+        ] {
+            let found = harvest(&[note("a", None, &link(words, host), json!({"tag": people}))]);
+            assert_eq!(found.posts[0].text, format!("{text} @z (https://x.example/y)"));
+        }
+    }
+
+    #[test]
+    fn no_item_takes_more_than_it_may() {
+        let large = |bytes: usize| json!({"type": "Like", "object": "x".repeat(bytes)}).to_string();
+        let read_all = |item: &str| {
+            let rest = format!("\"more\":\"{}\"", "x".repeat(3 * ITEM_BYTES as usize));
+            read(format!("{{{rest},\"orderedItems\":[{item},{item}],{rest}}}").as_bytes())
+        };
+        assert_eq!(read_all(&large(ITEM_BYTES as usize / 2)).unwrap().skipped["activities of other kinds"], 2);
+        let error = read_all(&large(2 * ITEM_BYTES as usize)).unwrap_err();
+        let why = format!("failed to read it: an item has more than {ITEM_BYTES} bytes");
+        assert!(error.wrong.reason.starts_with(&why), "{error:?}");
     }
 
     #[test]
@@ -354,8 +351,11 @@ mod tests {
         for (to, cc, told) in [
             (json!([public]), json!([ann]), Some(Visibility::Public)),
             (json!(ann), json!(public), Some(Visibility::Unlisted)),
+            (json!("as:Public"), json!([]), Some(Visibility::Public)),
+            (json!([]), json!("Public"), Some(Visibility::Unlisted)),
             (json!([ann]), json!([]), Some(Visibility::Followers)),
             (json!(["https://b.example/users/bob"]), json!([]), None),
+            (json!(["https://b.example/users/followers"]), json!([]), None),
             (json!(null), json!(7), None),
         ] {
             let found = harvest(&[note("a", None, "hush", json!({"to": to, "cc": cc}))]);
