@@ -73,7 +73,7 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
         }
     }
     harvest.wrong.sort_by_key(|(line, _)| *line);
-    let Harvest { wrong, untold, skipped, .. } = harvest;
+    let Harvest { wrong, untold, skipped, columns, .. } = harvest;
     let count = entries.len();
     let files = page::files(&head, entries);
     for made in &files {
@@ -107,6 +107,9 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
         writeln!(out)?;
         for (what, count) in &skipped {
             writeln!(out, "left out: {count} {what}")?;
+        }
+        if !columns.is_empty() {
+            writeln!(out, "left out: what stands in the columns {}", columns.join(", "))?;
         }
         if lacking > 0 {
             writeln!(out, "{lacking} drafts have media that are to be fetched: comments say where they are")?;

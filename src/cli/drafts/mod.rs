@@ -90,6 +90,8 @@ pub struct Harvest {
     pub untold: u64,
     /// What is no post of its own, and how often that was so.
     pub skipped: BTreeMap<&'static str, u64>,
+    /// Columns that mean nothing to us.
+    pub columns: Vec<String>,
 }
 
 impl Harvest {
@@ -345,7 +347,7 @@ mod tests {
             assert!(error.wrong.reason == "it is an archive" && error.wrong.hint.unwrap().contains(hint));
         }
         let found = read(DraftSource::BufferCsv, &b"PK,text\n1,x\n"[..], &rules, &mut Unseen).unwrap();
-        assert_eq!(found.posts.len(), 1);
+        assert_eq!((found.posts.len(), &found.columns[..]), (1, &["PK".to_owned()][..]));
     }
 
     #[derive(Default)]

@@ -1,14 +1,17 @@
 //! Posts as rows: what one fills in for Buffer's and Hootsuite's bulk uploads.
 //!
-//! Columns are known by their names, in any order. Hootsuite's files have none; there the first column is the moment, the
-//! second the text, the third a link, and all others are media. A date such as `2/3/2026` is read as the other dates of
-//! the file are; where they leave it open, the person has to say.
+//! Columns are known by their names, in any order; those that mean nothing to us are named. Hootsuite's files have no names;
+//! there the first column is the moment, the second the text, the third a link, and all others are media, and what is no
+//! address there was a text with commas in it. A date such as `2/3/2026` is read as the other dates of the file are; where
+//! they leave it open, the person has to say, and what contradicts that is refused. A day without a time is the first on
+//! which the post may go out.
 
 use std::io::Read;
 
-use super::{Found, Harvest, Medium, Rules, address};
+use super::{Found, Harvest, Medium, Rules, address, cut, room};
 use crate::cli::args::DateOrder;
-use crate::engage::outcomes::{NoMoment, Rows, TableError, Wrong, plain, read_moment};
+use crate::domain::document::quoted;
+use crate::engage::outcomes::{Moment, NoMoment, Rows, TableError, Wrong, plain};
 
 /// What the columns of a kind of file are called.
 pub struct Kind {
@@ -54,9 +57,6 @@ const MEDIA: &[&str] = &[
 const ALT: &[&str] = &["alt", "alt_text", "image_alt_text", "image_alt"];
 const LABELS: &[&str] = &["tags", "tag", "labels", "label", "categories", "category"];
 
-/// Most columns of a file without names that are looked at.
-const NAMELESS: usize = 32;
-
 #[derive(Default)]
 struct Columns {
     text: Option<usize>,
@@ -66,6 +66,8 @@ struct Columns {
     media: Vec<usize>,
     alt: Option<usize>,
     labels: Option<usize>,
+    /// Links and media are addresses, or the columns are not what they seem.
+    are_sure: bool,
 }
 
 impl Columns {
@@ -83,7 +85,16 @@ impl Columns {
             media: media.map(|(place, _)| place).collect(),
             alt: one(ALT),
             labels: one(LABELS),
+            are_sure: true,
         }
+    }
+
+    /// The names of those that nobody has asked for.
+    fn others(&self, names: &[String]) -> Vec<String> {
+        let one = [self.text, self.when, self.time, self.link, self.alt, self.labels];
+        let is_known = |place: &usize| one.contains(&Some(*place)) || self.media.contains(place);
+        let others = names.iter().enumerate().filter(|(place, name)| !is_known(place) && !name.is_empty());
+        others.map(|(_, name)| cut(name)).collect()
     }
 
     fn nameless(width: usize) -> Self {
@@ -102,44 +113,55 @@ pub fn read(source: impl Read, kind: &Kind, rules: &Rules) -> Result<Harvest, Ta
     let mut rows = Rows::open(source)?;
     let names = rows.names().to_vec();
     let mut harvest = Harvest::default();
-    let mut read = Vec::new();
+    let mut read: Vec<Row> = Vec::new();
     let is_post = kind.nameless && names.first().is_some_and(|first| Order::of(first).is_some());
-    let columns = if is_post { Columns::nameless(NAMELESS) } else { Columns::find(&names) };
+    let columns = Columns::find(&names);
     if is_post {
-        let cells: Vec<&str> = names.iter().map(String::as_str).collect();
-        read.push(row(1, &columns, &|place| Ok(cells.get(place).copied().unwrap_or_default())));
+        match row(1, &Columns::nameless(names.len()), &|place| Ok(names.get(place).map_or("", String::as_str))) {
+            Ok(row) => read.push(row),
+            Err(wrong) => harvest.refuse(1, wrong),
+        }
     } else if columns.text.is_none() {
         let wrong = Wrong::new("no column holds a text").with_hint("name it in the first row: text, or message");
         return Err(TableError { line: 1, wrong });
+    } else {
+        harvest.columns = columns.others(&names);
     }
     while let Some(next) = rows.next_row() {
-        match next {
-            Ok(line) => {
-                let whole = if is_post { Ok(()) } else { rows.is_whole() };
-                let told =
-                    whole.and_then(|()| row(line, &columns, &|place| rows.cell(place)).map_err(|(_, wrong)| wrong));
-                read.push(told.map_err(|wrong| (line, wrong)));
-            }
+        let line = match next {
+            Ok(line) => line,
             // Nothing behind it can be told apart.
             Err(error) => {
                 let reason = format!("{}; the rest of the file is not read", error.wrong.reason);
-                read.push(Err((error.line, Wrong { reason, ..error.wrong })));
+                harvest.refuse(error.line, Wrong { reason, ..error.wrong });
                 break;
             }
+        };
+        let cell = |place| rows.cell(place);
+        let told = if is_post {
+            row(line, &Columns::nameless(rows.count()), &cell)
+        } else {
+            rows.is_whole().and_then(|()| row(line, &columns, &cell))
+        };
+        match told {
+            Ok(row) => read.push(row),
+            Err(wrong) => harvest.refuse(line, wrong),
         }
+        room(read.len())?;
     }
-    let order = rules.dates.or_else(|| Order::all(read.iter().flatten().map(|row| row.when.as_str())));
+    let order = rules.dates.or_else(|| Order::all(read.iter().map(|row| row.when.as_str())));
     for row in read {
-        match row.and_then(|row| planned(row, order, rules)) {
+        let line = row.found.line;
+        match planned(row, order, rules) {
             Ok(found) => harvest.posts.push(found),
-            Err((line, wrong)) => harvest.refuse(line, wrong),
+            Err(wrong) => harvest.refuse(line, wrong),
         }
     }
     Ok(harvest)
 }
 
-fn row<'c>(line: u64, columns: &Columns, cell: &dyn Fn(usize) -> Result<&'c str, Wrong>) -> Result<Row, (u64, Wrong)> {
-    let at = |place: Option<usize>| place.map_or(Ok(""), cell).map_err(|wrong| (line, wrong));
+fn row<'c>(line: u64, columns: &Columns, cell: &dyn Fn(usize) -> Result<&'c str, Wrong>) -> Result<Row, Wrong> {
+    let at = |place: Option<usize>| place.map_or(Ok(""), cell);
     let mut when = at(columns.when)?.trim().to_owned();
     let time = at(columns.time)?.trim();
     if !time.is_empty() && columns.time != columns.when {
@@ -151,6 +173,11 @@ fn row<'c>(line: u64, columns: &Columns, cell: &dyn Fn(usize) -> Result<&'c str,
     for place in &columns.media {
         let words = at(Some(*place))?.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|'));
         media.extend(words.filter(|word| !word.is_empty()).map(ToOwned::to_owned));
+    }
+    let is_odd = |text: &str| !text.is_empty() && address(text).is_none();
+    if !columns.are_sure && (is_odd(link) || media.iter().any(|word| is_odd(word))) {
+        let wrong = Wrong::new("what follows its text is no address");
+        return Err(wrong.with_hint("put text with separators in it between quotation marks"));
     }
     // A row has no name; it is what it says.
     let key = [text.as_str(), &when, link, &media.join(" ")].join("\u{1f}");
@@ -172,18 +199,32 @@ fn row<'c>(line: u64, columns: &Columns, cell: &dyn Fn(usize) -> Result<&'c str,
     Ok(Row { found, when })
 }
 
-fn planned(row: Row, order: Option<DateOrder>, rules: &Rules) -> Result<Found, (u64, Wrong)> {
+fn planned(row: Row, order: Option<DateOrder>, rules: &Rules) -> Result<Found, Wrong> {
     let Row { mut found, when } = row;
-    let refused = |wrong: Wrong| (found.line, wrong);
-    if !when.is_empty() {
-        let written = Order::rewritten(&when, order).unwrap_or_else(|| when.clone());
-        found.at = Some(read_moment(&written, &rules.zone).map_err(|error| {
-            let wrong = Wrong::new(format!("its moment {:?} {error}", crate::domain::escape::escape(&when)));
-            refused(match error {
-                NoMoment::Ambiguous => wrong.with_hint("say it: --dates day-first, or month-first"),
-                NoMoment::Shape => wrong.with_hint("write it as 2026-12-01 09:00"),
-            })
-        })?);
+    if when.is_empty() {
+        return Ok(found);
+    }
+    let refused = |why: &str, hint: &str| Wrong::new(format!("its moment {} {why}", quoted(&when))).with_hint(hint);
+    let own = Order::of(&when).flatten();
+    if own.is_some_and(|own| rules.dates.is_some_and(|said| said != own)) {
+        return Err(refused("contradicts --dates", "write the year first: 2026-12-01 09:00"));
+    }
+    let no_moment = |error: NoMoment| {
+        let hint = match error {
+            NoMoment::Ambiguous => "say it: --dates day-first, or month-first",
+            NoMoment::Shape => "write it as 2026-12-01 09:00",
+        };
+        refused(&error.to_string(), hint)
+    };
+    let written = Order::rewritten(&when, order).unwrap_or_else(|| when.clone());
+    let moment = Moment::read(&written).map_err(no_moment)?;
+    let at = moment.at(&rules.zone).map_err(no_moment)?;
+    match moment {
+        Moment::Day(_) => found.not_before = Some(at),
+        Moment::Exact(_) | Moment::Civil(_) => found.at = Some(at),
+    }
+    if matches!(moment, Moment::Civil(civil) if rules.zone.to_datetime(at) != civil) {
+        found.notes.push(format!("the clocks jump over its time {when}; it is moved"));
     }
     Ok(found)
 }
@@ -208,7 +249,7 @@ impl Order {
     fn of(when: &str) -> Option<Option<DateOrder>> {
         let when = when.trim();
         let Some(([first, second, _], dotted, _)) = Self::parts(when) else {
-            return read_moment(when, &jiff::tz::TimeZone::UTC).ok().map(|_| None);
+            return Moment::read(when).ok().map(|_| None);
         };
         Some(match (first > 12, second > 12) {
             _ if dotted == 1 => None,
@@ -243,6 +284,7 @@ impl Order {
 
 #[cfg(test)]
 mod tests {
+    use super::super::POSTS;
     use super::*;
     use jiff::tz::TimeZone;
 
@@ -252,7 +294,11 @@ mod tests {
     }
 
     fn told(harvest: &Harvest) -> Vec<String> {
-        let at = |found: &Found| found.at.map(|at| at.to_string()).unwrap_or_default();
+        let at = |found: &Found| match (found.at, found.not_before) {
+            (Some(at), None) => at.to_string(),
+            (None, Some(from)) => format!("from {from}"),
+            (at, _) => at.map(|_| "both".into()).unwrap_or_default(),
+        };
         harvest.posts.iter().map(|found| format!("{}|{}|{}", found.line, found.text, at(found))).collect()
     }
 
@@ -273,17 +319,54 @@ mod tests {
 
     #[test]
     fn hootsuites_rows_need_no_names() {
-        let text = "27/11/2026 10:05,First,https://a.example/1\n02/12/2026 10:00,Second\n3/12/2026 10:00,Third,nowhere,https://i.example/b.jpg\n";
+        let text = "27/11/2026 10:05,First,https://a.example/1\n02/12/2026 10:00,Second\n\
+                    3/12/2026 10:00,Third,,https://i.example/b.jpg,https://i.example/c.jpg\n";
         let found = harvest(text, &HOOTSUITE);
         assert_eq!(
             told(&found),
             ["1|First|2026-11-27T09:05:00Z", "2|Second|2026-12-02T09:00:00Z", "3|Third|2026-12-03T09:00:00Z"]
         );
         assert_eq!(found.posts[0].link.as_deref(), Some("https://a.example/1"));
-        assert_eq!(found.posts[2].notes, ["its link is no address, and is left out: nowhere"]);
-        assert_eq!(found.posts[2].media.len(), 1);
-        let named = harvest("Date,Message,Link\n2026-12-01 10:00,Named,\n", &HOOTSUITE);
+        assert_eq!(found.posts[2].media.len(), 2);
+        let named = harvest("Date,Message,Link\n2026-12-01 10:00,Named,nowhere\n", &HOOTSUITE);
         assert_eq!(told(&named), ["2|Named|2026-12-01T09:00:00Z"]);
+        assert_eq!(named.posts[0].notes, ["its link is no address, and is left out: nowhere"]);
+    }
+
+    #[test]
+    fn a_text_that_its_commas_have_cut_is_refused() {
+        let many = format!("{}buy\n", "https://a.example,".repeat(40));
+        let text = format!(
+            "12/24/2126 10:00,Hello, world, buy this\n12/24/2126 10:00,Hello,,world\n12/24/2126 10:00,x,{many}\
+             12/24/2126 10:00,\"Hello, world\"\n"
+        );
+        let found = harvest(&text, &HOOTSUITE);
+        assert_eq!(told(&found), ["4|Hello, world|2126-12-24T09:00:00Z"]);
+        let wrong: Vec<_> = found.wrong.iter().map(|(line, wrong)| (*line, wrong.reason.as_str())).collect();
+        let why = "what follows its text is no address";
+        assert_eq!(wrong, [(1, why), (2, why), (3, why)]);
+    }
+
+    #[test]
+    fn a_day_is_no_midnight_and_what_is_moved_is_told() {
+        let text = "text,date,time,Timezone,,First comment\na,2026-12-01,,x,,\nb,2026-12-01,09:00,x,,\nc,2026-03-29,02:30,x,,\n";
+        let found = harvest(text, &BUFFER);
+        assert_eq!(
+            told(&found),
+            ["2|a|from 2026-11-30T23:00:00Z", "3|b|2026-12-01T08:00:00Z", "4|c|2026-03-29T01:30:00Z"]
+        );
+        assert_eq!(found.posts[2].notes, ["the clocks jump over its time 2026-03-29 02:30; it is moved"]);
+        assert_eq!(found.columns, ["Timezone", "First comment"]);
+    }
+
+    #[test]
+    fn what_is_to_be_seen_belongs_to_the_one_picture() {
+        let text = "text,alt,images\na,A cup,https://i.example/a.png\nb,Cups,https://i.example/a.png https://i.example/b.png\n";
+        let found = harvest(text, &BUFFER);
+        let alts = |post: &Found| post.media.iter().map(|medium| medium.alt.clone()).collect::<Vec<_>>();
+        assert_eq!((alts(&found.posts[0]), alts(&found.posts[1])), (vec!["A cup".to_owned()], vec![String::new(); 2]));
+        assert_eq!(found.posts[1].notes, ["what is to be seen: Cups"]);
+        assert!(found.posts[0].notes.is_empty());
     }
 
     #[test]
@@ -298,9 +381,14 @@ mod tests {
         // Two that contradict each other tell nothing of a third.
         assert_eq!(wrong("text,date\na,2/3/2026\nb,13/3/2026\nc,3/13/2026\n").0, 2);
         assert_eq!(wrong("text,date\na,2/3/2026\nb,13/3/2026\n").0, 2);
+        // What is said counts for all, and a date that cannot be read like that is no reason to read it otherwise.
         let rules = Rules { zone: TimeZone::UTC, dates: Some(DateOrder::MonthFirst) };
-        let found = read("text,date\na,2/3/2026\n".as_bytes(), &BUFFER, &rules).unwrap_or_else(|_| panic!());
-        assert_eq!(told(&found), ["2|a|2026-02-03T00:00:00Z"]);
+        let text = "text,date\na,2/3/2026 10:00\nb,13/3/2026 10:00\nc,14/3/2026 10:00\n";
+        let found = read(text.as_bytes(), &BUFFER, &rules).unwrap_or_else(|_| panic!());
+        assert_eq!(told(&found), ["2|a|2026-02-03T10:00:00Z"]);
+        let wrong: Vec<_> = found.wrong.iter().map(|(line, wrong)| (*line, wrong.reason.as_str())).collect();
+        assert_eq!(wrong[0], (3, "its moment \"13/3/2026 10:00\" contradicts --dates"));
+        assert_eq!(wrong.len(), 2);
     }
 
     #[test]
@@ -314,6 +402,9 @@ mod tests {
         let found = harvest(&huge, &BUFFER);
         assert_eq!(told(&found), ["2|first|"]);
         assert!(found.wrong[0].1.reason.contains("more than"), "{:?}", found.wrong);
+        let text = "text\n".to_owned() + &"x\n".repeat(POSTS + 1);
+        let error = read(text.as_bytes(), &BUFFER, &Rules { zone: TimeZone::UTC, dates: None }).unwrap_err();
+        assert!(error.wrong.reason.contains("more than"), "{error:?}");
         assert!(read("a,b\n1,2\n".as_bytes(), &BUFFER, &Rules { zone: TimeZone::UTC, dates: None }).is_err());
     }
 }

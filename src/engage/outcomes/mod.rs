@@ -16,6 +16,6 @@ mod table;
 
 pub use amount::Decimal;
 pub use draft::{Draft, Field, Names, Rules, Wrong};
-pub use moment::{Moment, NoMoment, read as read_moment};
+pub use moment::{Moment, NoMoment};
 pub use rows::{Rows, TableError, plain};
 pub use table::{Columns, Row, Table};
