@@ -49,6 +49,7 @@ fn what_was_planned_elsewhere_waits_for_a_person() {
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("posts.csv:5: its moment \"soon\" is no date"), "{said}");
     assert!(said.contains("4 drafts are new, 0 are in the queue or on record already, 1 were not taken"), "{said}");
+    assert!(said.contains("1 drafts have media that are to be fetched"), "{said}");
     let file = program.path("queue/buffer.toml");
     let text = fs::read_to_string(&file).expect("a queue file");
     assert_eq!(posts(&text).len(), 4, "{text}");
@@ -70,8 +71,10 @@ fn what_was_planned_elsewhere_waits_for_a_person() {
     // What is new goes into a file that was not there.
     fs::write(csv, "text\nFive\n").expect("written");
     fs::write(&file, "# mine\n").expect("written");
+    program.queue("buffer-2.toml", "");
+    program.queue("buffer-3.toml.approval", "");
     let said = program.succeeds(&import);
-    assert!(said.contains("buffer-2.toml"), "{said}");
+    assert!(said.contains("buffer-4.toml"), "{said}");
     assert_eq!(fs::read_to_string(&file).expect("a text"), "# mine\n");
     assert_eq!(fs::read_to_string(program.path("queue/other.toml")).expect("a text"), before);
 
@@ -135,12 +138,21 @@ fn where_drafts_would_be_published_or_cannot_be_put_nothing_is_written() {
     let import = ["import", csv, "--from", "buffer-csv", "--audience", "x"];
     let (status, said) = program.says(&import);
     assert!(status.code() == Some(1) && said.contains("all drafts would be published"), "{said}");
+    assert!(said.contains("and reload the daemon"), "{said}");
 
     let program = Program::new(CONFIG, &[]);
+    let folder = program.path("queue/.hidden");
+    fs::create_dir(&folder).expect("a folder");
+    let (hidden, folder) = (folder.join("a.toml"), folder.to_str().expect("a path"));
+    let hidden = hidden.to_str().expect("a path");
     let more = |words: &[&'static str]| [&import[..], words].concat();
     for (words, code, why) in [
         (more(&["--to", "nobody"]), 1, "there is no account nobody"),
         (more(&["--into", "/elsewhere.toml"]), 1, "is no place for a queue file"),
+        ([&import[..], &["--into", hidden]].concat(), 1, "is no place for a queue file"),
+        (vec!["import", "nowhere", "--from", "rss", "--audience", "x"], 1, "hint: it is the path of a file"),
+        (vec!["import", "-", "--from", "rss", "--audience", "x"], 1, "hint: only files are read"),
+        (vec!["import", folder, "--from", "mastodon-archive", "--audience", "x"], 1, "give the file outbox.json"),
         (more(&["--accept-gap"]), 2, "--accept-gap"),
         (vec!["import", csv, "--from", "rss"], 2, "--audience"),
         (vec!["import", csv, "--audience", "x"], 2, "--from"),
@@ -150,5 +162,43 @@ fn where_drafts_would_be_published_or_cannot_be_put_nothing_is_written() {
         let (status, said) = program.says(&words);
         assert!(status.code() == Some(code) && said.contains(why), "{words:?}: {said}");
     }
+    // What cannot be read may hold the same posts.
+    program.queue("large.toml", " ".repeat(1024 * 1024 + 1));
+    let (status, said) = program.says(&import);
+    assert!(
+        status.code() == Some(1) && said.contains("large.toml in the queue folder may hold the same posts"),
+        "{said}"
+    );
+    fs::remove_file(program.path("queue/large.toml")).expect("removed");
+    fs::remove_dir(folder).expect("removed");
     assert_eq!(fs::read_dir(program.path("queue")).expect("a folder").count(), 0);
+}
+
+#[test]
+fn what_is_not_taken_is_told_in_order_and_does_no_harm() {
+    let program = Program::new(
+        &format!("{CONFIG}[queue]\npath = \"queue\"\napproval = \"signed\"\nallowed_signers = \"allowed\"\n"),
+        &[],
+    );
+    fs::write(program.path("allowed"), "").expect("written");
+    let csv = program.path("posts.csv");
+    let rows = "text,date,Time\u{1b}zone,images\nSame,,,\n,,,https://i.example/a.png\nSame,,,\nx,\u{1b}[2J soon,,\n";
+    fs::write(&csv, rows).expect("written");
+    let import = ["import", csv.to_str().expect("a path"), "--from", "buffer-csv", "--audience", "x"];
+    let (status, said) = program.says(&import);
+    assert!(status.code() == Some(1) && !said.contains('\u{1b}'), "{said:?}");
+    assert!(said.contains("1 drafts are new, 0 are in the queue or on record already, 1 stand twice in "), "{said}");
+    assert!(
+        said.contains("2 were not taken") && said.contains("left out: what stands in the columns Time\\u{1b}zone"),
+        "{said}"
+    );
+    let place = |line: &str| said.find(line).expect(line);
+    assert!(place("posts.csv:3: it has media only") < place("posts.csv:5: its moment"), "{said}");
+    let item =
+        r#"{"type":"Create","object":{"id":"x","url":"u\n\u001b[2J","type":"Note","content":"","to":"as:Public"}}"#;
+    let outbox = program.path("outbox.json");
+    fs::write(&outbox, format!("{{\"orderedItems\":[{item}]}}")).expect("written");
+    let import = ["import", outbox.to_str().expect("a path"), "--from", "mastodon-archive", "--audience", "x"];
+    let (_, said) = program.says(&import);
+    assert!(said.contains("item 1: u\\n\\u{1b}[2J: it has no text"), "{said:?}");
 }

@@ -19,6 +19,7 @@ use crate::domain::{AccountId, Fault, Place, limits};
 use crate::edge::clock::SystemClock;
 use crate::engage::outcomes::Wrong;
 use crate::parts::Clock as _;
+use crate::queue::signed::beside;
 
 use super::load::{self, Loaded};
 use super::new::{Taken, beneath, known};
@@ -34,7 +35,9 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
         return Err(refused(
             "nothing is imported: with queue.approval = \"none\" all drafts would be published".into(),
         )
-        .with_hint("set it to \"digest\" or \"signed\" first"));
+        .with_hint(
+            "set it to \"digest\" or \"signed\" first, and reload the daemon: until then it publishes as it did before",
+        ));
     }
     known(loaded, &args.to)?;
     let all: Vec<AccountId> = loaded.settings.accounts.keys().cloned().collect();
@@ -49,6 +52,12 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
     let name = escape(&shown(&args.file)).into_owned();
     let mut harvest = harvest(args, from, loaded)?;
     let taken = Taken::look(loaded)?;
+    if let Some((file, why)) = &taken.unseen {
+        let why = format!(
+            "nothing is imported: {file} in the queue folder may hold the same posts and cannot be read: {why}"
+        );
+        return Err(refused(why).with_hint("run the command as who may read it, or take it out of the queue folder"));
+    }
     let (zone, now) = (&loaded.settings.zone, SystemClock.now());
     let posts = std::mem::take(&mut harvest.posts);
     let (mut entries, mut named) = (Vec::new(), BTreeSet::new());
@@ -129,8 +138,21 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
 fn harvest(args: &ImportArgs, from: DraftSource, loaded: &Loaded) -> Result<Harvest, Failure> {
     let name = shown(&args.file);
     let failed = |error: io::Error| Failure::new(Kind::NotDone, format!("failed to read {name}: {error}"));
-    let file = File::open(&args.file).map_err(failed)?;
-    let bytes = file.metadata().map_err(failed)?.len();
+    let file = File::open(&args.file).map_err(|error| match from {
+        _ if error.kind() != io::ErrorKind::NotFound => failed(error),
+        _ if args.file == Path::new("-") => failed(error).with_hint("only files are read: /dev/stdin is one"),
+        DraftSource::MastodonArchive => failed(error).with_hint("outbox.json is in the unpacked archive"),
+        _ => failed(error).with_hint("it is the path of a file on this machine; nothing is fetched"),
+    })?;
+    let about = file.metadata().map_err(failed)?;
+    if about.is_dir() {
+        let hint = match from {
+            DraftSource::MastodonArchive => "give the file outbox.json that is in it",
+            _ => "give a file that is in it",
+        };
+        return Err(Failure::new(Kind::NotDone, format!("{name} is a folder")).with_hint(hint));
+    }
+    let bytes = about.len();
     let mut progress: Box<dyn Progress> = if bytes >= outcome::LONG && io::stderr().is_terminal() {
         Box::new(Bar::new(io::stderr(), bytes))
     } else {
@@ -160,6 +182,11 @@ fn put(first: &Path, text: &str) -> io::Result<PathBuf> {
     let stem = first.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let more = (2..=limits::FILES).map(|number| first.with_file_name(format!("{stem}-{number}.toml")));
     for path in std::iter::once(first.to_path_buf()).chain(more) {
+        // What is signed beside a file that is gone would hold for a new one of that name.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.with_file_name(beside(&name)).symlink_metadata().is_ok() {
+            continue;
+        }
         match write_new(&path, text.as_bytes()) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),

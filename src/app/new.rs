@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::cli::approve::QueueDesk as _;
 use crate::cli::args::NewArgs;
@@ -105,6 +106,8 @@ pub struct Taken {
     unread: BTreeMap<PostId, String>,
     /// What the ledger knows, in the queue or not.
     recorded: BTreeSet<PostId>,
+    /// A file of which nothing is known, and why.
+    pub unseen: Option<(Arc<str>, String)>,
 }
 
 impl Taken {
@@ -116,7 +119,13 @@ impl Taken {
             Failure::new(Kind::NotDone, format!("the queue folder {} cannot be read: {why}", queue.display()))
         })?;
         for (file, bytes) in files {
-            let Ok(bytes) = bytes else { continue };
+            let bytes = match bytes {
+                Ok(bytes) => bytes,
+                Err(why) => {
+                    taken.unseen.get_or_insert((file, why));
+                    continue;
+                }
+            };
             let mut media = |_: &str| -> Result<FoundMedia, String> { Err("nobody asks".into()) };
             let mut around = Surroundings { approval: ApprovalMode::None, accounts: None, media: &mut media };
             match parse::read(&file, &bytes, &mut around).posts {
