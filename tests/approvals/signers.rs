@@ -19,6 +19,9 @@ const TABLE: &[&str] = &[
     "\n\n# me\n\nme KEY",
     "# me KEY",
     "#me KEY",
+    "\u{feff}#me KEY",
+    "x OTHER\n\u{feff}#me KEY",
+    "\u{a0}#me KEY",
     "me,you KEY",
     "you,me KEY",
     "you KEY",
@@ -27,6 +30,10 @@ const TABLE: &[&str] = &[
     "m* KEY",
     "!me,* KEY",
     "*,!me KEY",
+    "!*,me KEY",
+    "me,!me KEY",
+    "me,!m* KEY",
+    "!*,you KEY",
     "!nobody KEY",
     "!nobody@x,!other KEY",
     "\"me\" KEY",
@@ -145,6 +152,23 @@ fn a_line_that_cannot_be_used_lets_nobody_in_and_keeps_no_other_back() {
     assert_eq!(lines, [1, 2, 3, 4, 5, 6], "{:?}", signers.faults);
     let standing = signers.standing(&signer.key(), NAMESPACE, now());
     assert_eq!(standing, Standing::Allowed { by: "me".into(), until: None });
+}
+
+#[test]
+fn what_looks_like_a_comment_lets_nobody_in() {
+    let signer = Signer::new(1);
+    let read = |text: &str| {
+        let signers = Signers::read(&text.replace("KEY", &signer.line()), &TimeZone::UTC);
+        let lines: Vec<u32> = signers.faults.iter().map(|(line, _)| *line).collect();
+        (matches!(signers.standing(&signer.key(), NAMESPACE, now()), Standing::Allowed { .. }), lines)
+    };
+    // The mark that some editors begin a file with, there and where two files were joined.
+    assert_eq!(read("\u{feff}#guest@x KEY\n"), (false, vec![]));
+    assert_eq!(read("# all\n\u{feff}#guest@x KEY\n"), (false, vec![2]));
+    assert_eq!(read("\u{200b} # guest@x KEY\n\u{fffd}#guest@x KEY\n"), (false, vec![1, 2]));
+    // Whom that file names first, it names.
+    assert_eq!(read("\u{feff}me KEY\n"), (true, vec![]));
+    assert_eq!(read("é# KEY\n"), (true, vec![]));
 }
 
 #[test]

@@ -50,6 +50,8 @@ impl Signers {
     /// Reads a file. Times without a zone are those of `zone`.
     pub fn read(text: &str, zone: &TimeZone) -> Self {
         let mut signers = Self::default();
+        // Some editors begin a file with a mark that nobody sees.
+        let text = text.trim_start_matches('\u{feff}');
         for (number, text) in (1..).zip(text.split('\n')) {
             match line(number, text, zone) {
                 Ok(line) => signers.lines.extend(line),
@@ -114,6 +116,10 @@ fn line(number: u32, text: &str, zone: &TimeZone) -> Result<Option<Line>, String
     if text.chars().any(|c| c.is_control() && c != '\t') {
         return Err("it holds a control character".into());
     }
+    // What nobody sees may stand before it, such as that mark where two files were joined.
+    if text.trim_start_matches(|c: char| !c.is_ascii_graphic() && !c.is_alphanumeric()).starts_with('#') {
+        return Err("it looks like a comment, but its # is not the first character".into());
+    }
     let (principals, rest) = principals(text)?;
     let (word, _) = split(rest);
     if word.is_empty() {
@@ -149,11 +155,21 @@ fn principals(text: &str) -> Result<(String, &str), String> {
     if word.contains('"') || !rest.is_empty() && text.starts_with('"') && !rest.starts_with(is_blank) {
         return Err("quotes stand around all of the principals, or nowhere in them".into());
     }
-    // A list of those who are not meant matches nobody, as for OpenSSH.
-    if word.split(',').all(|name| name.trim().is_empty() || name.starts_with('!')) {
+    if !names_somebody(word) {
         return Err("it names nobody".into());
     }
     Ok((word.to_owned(), rest.trim_start_matches(is_blank)))
+}
+
+/// Whether a list of patterns leaves anybody: for OpenSSH, one that is not meant takes away whom another one names. Of patterns
+/// that might leave a few, such as `*,!?`, it is taken that they leave nobody: who reads them cannot tell either.
+fn names_somebody(list: &str) -> bool {
+    let named = |name: &str| !name.trim().is_empty() && !name.starts_with('!');
+    let taken = |name: &str| {
+        let mut others = list.split(',').filter_map(|other| other.strip_prefix('!'));
+        others.any(|other| matches(name.as_bytes(), other.as_bytes()))
+    };
+    list.split(',').any(|name| named(name) && !taken(name))
 }
 
 /// The first word, and what follows it.
