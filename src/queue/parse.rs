@@ -831,12 +831,14 @@ impl<'r, 'a, 't> Reader<'r, 'a, 't> {
     /// The digest that was approved.
     fn approval(&mut self, table: &DeTable<'t>) -> Option<Digest> {
         let value = table.get("approval")?;
-        let table = self.faults.table("approval", value)?;
-        self.check_keys(table, APPROVAL_KEYS, "in an approval");
+        // What counts for nothing is not wrong in itself.
         if self.around.approval == ApprovalMode::Signed {
             let hint = "take it out; cadenced approve --sign approves".to_owned();
             self.faults.warning(value.span(), "this approval does not count: approvals are signed here", hint);
+            return None;
         }
+        let table = self.faults.table("approval", value)?;
+        self.check_keys(table, APPROVAL_KEYS, "in an approval");
         self.line(table, "by");
         self.moment(table, "at");
         let Some(digest) = table.get("digest") else {
@@ -948,6 +950,25 @@ mod tests {
         assert_eq!(items.iter().map(|item| item.facts.clone()).collect::<Vec<_>>(), [None, Some(facts.clone())]);
         let unseen = read(&|file| digest(file).into());
         assert_eq!((unseen.digest, unseen.body.read()), (seen.digest, seen.body.read()));
+    }
+
+    #[test]
+    fn what_counts_for_nothing_where_approvals_are_signed_spoils_no_file() {
+        for approval in ["{ by = 1, at = 'soon', digst = 2 }", "'yes'"] {
+            let text = format!("[[post]]\nid = 'p'\n{POST}approval = {approval}\n");
+            let read = |approval| {
+                let mut media = |_: &str| Ok(Digest([7; 32]).into());
+                read(
+                    &"a.toml".into(),
+                    text.as_bytes(),
+                    &mut Surroundings { approval, accounts: None, media: &mut media },
+                )
+            };
+            let reading = read(ApprovalMode::Signed);
+            assert_eq!(reading.posts.unwrap()[0].approval, Approval::NotApproved);
+            assert_eq!(reading.faults.len(), 1, "{:?}", reading.faults);
+            assert!(read(ApprovalMode::Digest).posts.is_none());
+        }
     }
 
     #[test]
