@@ -159,13 +159,16 @@ impl Queue {
         }
     }
 
-    /// The version in force. Where two files hold one id with the same content, the first one counts; where they
-    /// differ, nobody can say which was meant, and the post is in trouble until one of them goes.
+    /// The version in force. Where two files hold one id with the same content, the first one counts that is approved, for a
+    /// post that moves is not always approved in both at once; where they differ, nobody can say which was meant, and the post is in trouble until one of them goes.
     fn current(&self, id: &PostId) -> Option<Arc<Post>> {
         let first = self.first.get(id)?;
         let others = self.others.get(id).into_iter().flatten();
         match others.into_iter().find(|other| other.digest != first.digest) {
-            None => Some(first.clone()),
+            None => {
+                let mut versions = std::iter::once(first).chain(self.others.get(id).into_iter().flatten());
+                versions.find(|version| version.approval.is_given()).or(Some(first)).cloned()
+            }
             Some(other) => {
                 let rare = Rare { trouble: Some(clash(&first.order, &other.order)), ..Rare::clone(&first.rare) };
                 Some(Arc::new(Post { rare: rare.into(), ..(**first).clone() }))
@@ -188,4 +191,42 @@ impl Queue {
 
 fn clash(first: &Order, second: &Order) -> Trouble {
     Trouble::Duplicate(format!("{} and {} hold this id with different contents", first.file, second.file).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Digest, Goal};
+    use crate::queue::{Approval, Kind, Rarely};
+
+    fn post(file: &str, content: &str, approval: Approval) -> Post {
+        Post {
+            id: PostId::new("p").unwrap(),
+            kind: Kind::Post,
+            to: Arc::default(),
+            goal: Goal::Change,
+            priority: 0,
+            order: Order { file: file.into(), place: 0 },
+            digest: Digest::of(content.as_bytes()),
+            approval,
+            rare: Rarely::default(),
+            answers_ours: false,
+            body: content.into(),
+        }
+    }
+
+    #[test]
+    fn a_post_that_moves_stays_approved_while_only_one_of_its_files_is_signed() {
+        let mut queue = Queue::default();
+        queue.file(&"z.toml".into(), vec![post("z.toml", "one", Approval::Signed)]);
+        let moved = queue.file(&"a.toml".into(), vec![post("a.toml", "one", Approval::NotApproved)]);
+        assert_eq!(moved, [], "nothing has changed for it");
+        let gone = queue.gone(&"z.toml".into());
+        assert_eq!(gone, [Change::Put(post("a.toml", "one", Approval::NotApproved).into())]);
+        // Another content is not approved by that.
+        let mut queue = Queue::default();
+        queue.file(&"z.toml".into(), vec![post("z.toml", "one", Approval::Signed)]);
+        let clash = queue.file(&"a.toml".into(), vec![post("a.toml", "two", Approval::NotApproved)]);
+        assert!(matches!(&clash[..], [Change::Put(post)] if post.rare.trouble.is_some()), "{clash:?}");
+    }
 }
