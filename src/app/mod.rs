@@ -168,21 +168,32 @@ struct SshSigner<'a> {
     loaded: &'a load::Loaded,
 }
 
-impl Signer for SshSigner<'_> {
-    fn sign(&self, message: &str) -> Result<String, String> {
+impl SshSigner<'_> {
+    fn keygen(&self) -> Result<Keygen, String> {
         let keygen = match (self.key, self.loaded.settings.queue.signers()) {
             (Some(key), _) => Ok(Keygen::with_key(key)),
             (None, Some(path)) => Keygen::with_agent(&signatures::allowed(path)?, SystemClock.now()),
             (None, None) => Err(KeygenError::NoKey),
         };
-        let signature = keygen.and_then(|keygen| keygen.sign(message.as_bytes()));
-        signature.map_err(|error| {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            let hint = match error {
-                KeygenError::NoKey | KeygenError::SeveralKeys(_) => "; name one with --key FILE",
-                _ => "",
-            };
-            format!("{error}{cause}{hint}")
-        })
+        keygen.map_err(|error| why_unsigned(&error))
     }
+}
+
+impl Signer for SshSigner<'_> {
+    fn ready(&self) -> Result<(), String> {
+        self.keygen().map(drop)
+    }
+
+    fn sign(&self, message: &str) -> Result<String, String> {
+        self.keygen()?.sign(message.as_bytes()).map_err(|error| why_unsigned(&error))
+    }
+}
+
+fn why_unsigned(error: &KeygenError) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let hint = match error {
+        KeygenError::NoAgent | KeygenError::NoKey | KeygenError::SeveralKeys(_) => "; name one with --key FILE",
+        _ => "",
+    };
+    format!("{error}{cause}{hint}")
 }

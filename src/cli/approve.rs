@@ -111,6 +111,12 @@ pub fn approve(
         writeln!(out, "nothing to approve: all of it is approved already")?;
         return Ok(0);
     }
+    if let How::Signed(signer) = ask.how
+        && let Err(why) = signer.ready()
+    {
+        writeln!(out, "error: {}\nnothing was approved", visible(&why))?;
+        return Ok(1);
+    }
     if !ask.yes {
         let again: usize = sheets.iter().flat_map(|sheet| &sheet.signed).map(|standing| standing.kept.len()).sum();
         match ask.how {
@@ -126,6 +132,8 @@ pub fn approve(
             return Ok(1);
         }
     }
+    // Whoever signs may ask for a touch, and that is to be read below all this.
+    out.flush()?;
     let mut edits = Vec::new();
     for sheet in &sheets {
         let edited = match ask.how {
@@ -293,7 +301,8 @@ impl Command<'_> {
             )),
             (How::Signed(_), Some(Err(why))) => {
                 let path = self.ask.settings.queue.allowed_signers.as_deref().unwrap_or(Path::new(""));
-                Some((format!("{} cannot be read: {why}", path.display()), "put a line there for each key".into()))
+                let hint = "it has to be there for you to read, with a line for each key that may sign";
+                Some((format!("{} cannot be read: {why}", path.display()), hint.into()))
             }
             (How::Written { .. }, None) | (How::Signed(_), Some(Ok(_))) => None,
         }

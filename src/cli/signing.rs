@@ -22,6 +22,12 @@ const SHOWN: usize = 60;
 
 /// Has something signed, by whoever keeps the key.
 pub trait Signer {
+    /// Whether there is a key to ask, before a person is asked.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn ready(&self) -> Result<(), String>;
+
     /// An armoured signature of exactly these bytes, as `ssh-keygen -Y sign -n cadenced` makes it.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Signatures by `ssh-keygen`: the private key stays with it, or with the agent or the security key that it asks.
 //!
-//! It talks to the person itself: it asks for a passphrase, a PIN or a touch on the terminal.
+//! It talks to the person itself: it asks for a passphrase, a PIN or a touch on the terminal. So what is to be signed is
+//! written down for it, and its input stays the terminal: where that is a pipe, it asks by a window or not at all.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -24,16 +25,22 @@ pub enum KeygenError {
     Start(&'static str, #[source] io::Error),
     #[error("{0} has not signed")]
     Refused(&'static str),
+    #[error("there is no agent to be asked for a key")]
+    NoAgent,
     #[error("the agent holds no key that allowed_signers lets sign")]
     NoKey,
     #[error("the agent holds several keys that allowed_signers lets sign: {0}")]
     SeveralKeys(String),
     #[error("failed to write down a public key")]
     Public(#[source] io::Error),
+    #[error("failed to write down what is to be signed")]
+    Message(#[source] io::Error),
 }
 
 const KEYGEN: &str = "ssh-keygen";
 const ADD: &str = "ssh-add";
+/// Its exit code where it cannot reach an agent (ssh-add(1)); with an agent that holds no key it is another one.
+const NO_AGENT: i32 = 2;
 
 impl Keygen {
     /// Signs with the key in `file`: a private one, or a public one whose other half the agent holds.
@@ -48,6 +55,9 @@ impl Keygen {
     pub fn with_agent(signers: &Signers, now: Timestamp) -> Result<Self, KeygenError> {
         let listed = Command::new(ADD).arg("-L").stdin(Stdio::null()).stderr(Stdio::null()).output();
         let listed = listed.map_err(|error| KeygenError::Start(ADD, error))?;
+        if listed.status.code() == Some(NO_AGENT) {
+            return Err(KeygenError::NoAgent);
+        }
         let listed = String::from_utf8_lossy(&listed.stdout);
         let keys = listed.lines().filter_map(|line| {
             let mut words = line.split(' ');
@@ -74,20 +84,17 @@ impl Keygen {
     /// # Errors
     /// It cannot be started, or signs nothing; why, it has told the person itself.
     pub fn sign(&self, message: &[u8]) -> Result<String, KeygenError> {
-        let start = |error| KeygenError::Start(KEYGEN, error);
-        let mut child = Command::new(KEYGEN)
+        let folder = tempfile::tempdir().map_err(KeygenError::Message)?;
+        let file = folder.path().join("approval");
+        std::fs::write(&file, message).map_err(KeygenError::Message)?;
+        let status = Command::new(KEYGEN)
             .args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"])
             .arg(&self.key)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(start)?;
-        if let Some(mut input) = child.stdin.take() {
-            // One that has given up already reads nothing, and its end tells so.
-            let _ = input.write_all(message);
-        }
-        let output = child.wait_with_output().map_err(start)?;
-        let signature = String::from_utf8(output.stdout).ok().filter(|_| output.status.success());
-        signature.ok_or(KeygenError::Refused(KEYGEN))
+            .arg(&file)
+            .stdout(Stdio::null())
+            .status()
+            .map_err(|error| KeygenError::Start(KEYGEN, error))?;
+        let signature = std::fs::read_to_string(folder.path().join("approval.sig")).ok();
+        signature.filter(|_| status.success()).ok_or(KeygenError::Refused(KEYGEN))
     }
 }

@@ -1,6 +1,7 @@
 //! The program itself: signs by the real `ssh-keygen`, runs, and holds what is edited or revoked.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::keygen;
@@ -170,6 +171,25 @@ fn a_configuration_says_who_may_sign_and_how_is_what_it_says() {
     assert!(said.contains("signatures count for nothing here"), "{said}");
 }
 
+/// A passphrase is asked for on the terminal only where the input is one.
+#[test]
+fn what_is_signed_does_not_take_the_terminal_away() {
+    let Some(folder) = keygen::folder() else { return };
+    let (key, line) = keygen::key(folder.path(), "key");
+    let between = folder.path().join("ssh-keygen");
+    // It signs what stands in a file, and finds the input that the program was given, which is nothing.
+    let script = "#!/bin/sh\nfor last; do :; done\nread -r first < \"$last\"\nread -r word && exit 8\n\
+                  [ \"$first\" = cadenced-approval-v1 ] || exit 9\nPATH=${PATH#*:} exec ssh-keygen \"$@\"\n";
+    fs::write(&between, script).expect("written");
+    fs::set_permissions(&between, PermissionsExt::from_mode(0o755)).expect("it may be run");
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").expect("a path"));
+    let program = Program::new(CONFIG, &[("PATH", &path)]);
+    program.queue("week.toml", posts(&[("one", "first")]));
+    allow(&program, &line);
+    let said = program.succeeds(&["approve", "one", "--sign", "--key", key.to_str().expect("a path"), "--yes"]);
+    assert!(said.contains("1 post approved by editor@example.org"), "{said}");
+}
+
 #[test]
 fn the_agent_signs_with_the_key_that_may() {
     let Some(folder) = keygen::folder() else { return };
@@ -183,6 +203,12 @@ fn the_agent_signs_with_the_key_that_may() {
     program.queue("week.toml", posts(&[("one", "first")]));
     allow(&program, &line);
     agent.add(&other);
+    let nobody = Program::new(CONFIG, &[("SSH_AUTH_SOCK", "/nowhere")]);
+    nobody.queue("week.toml", posts(&[("one", "first")]));
+    allow(&nobody, &line);
+    let (_, said) = nobody.says(&["approve", "one", "--sign"]);
+    assert!(said.contains("there is no agent to be asked for a key; name one with --key"), "{said}");
+    assert!(!said.contains("[y/N]"), "nobody is asked what cannot be done: {said}");
     let (_, said) = program.says(&["approve", "one", "--sign", "--yes"]);
     assert!(said.contains("the agent holds no key that allowed_signers lets sign; name one with --key"), "{said}");
     agent.add(&key);
