@@ -315,10 +315,7 @@ impl Command<'_> {
             let (found, verdict) = signing::verdict(self.desk, self.folder, &file, allowed, self.ask.now);
             judge(&mut chosen, &verdict);
             judge(&mut others, &verdict);
-            let mut kept: Vec<_> =
-                chosen.iter().chain(&others).filter(|post| post.approval.is_given()).cloned().collect();
-            kept.sort_by_key(|post| post.order.place);
-            signed = Some(Standing { found, verdict, kept });
+            signed = Some(Standing::new(found, verdict, &chosen, &others));
         }
         Sheet { file, bytes, posts: chosen, signed }
     }

@@ -1,7 +1,8 @@
 //! What `cadenced approve --sign` writes: for each queue file one list of contents, old and new, and one signature over it.
 //!
 //! A signature is over all lines of its list, so whoever approves one post signs the others of the file again. Of those only
-//! the ones stay whose approval holds at this moment; they are shown before the question is asked. The private key is never
+//! the ones stay whose approval holds at this moment; they are shown before the question is asked, and so is what would be left
+//! out, a post whose picture is not on this machine for one. The private key is never
 //! read here: who signs is somebody else ([`Signer`]).
 
 use std::collections::BTreeMap;
@@ -10,9 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::{Digest, PostId, Timestamp};
-use crate::queue::Post;
 use crate::queue::digest::Body;
 use crate::queue::signed::{Allowed, Beside, Verdict, sheet};
+use crate::queue::{Post, Trouble};
 
 use super::approve::QueueDesk;
 use super::faults::visible;
@@ -41,6 +42,27 @@ pub struct Standing {
     pub verdict: Verdict,
     /// Posts of the file whose approval holds, whoever has given it.
     pub kept: Vec<Post>,
+    /// What was signed and would be no more, and why: nobody signs again what they cannot see as it was approved.
+    pub left: Vec<(PostId, Arc<str>)>,
+}
+
+impl Standing {
+    /// What stands beside a file, of whose posts the `chosen` are to be approved. All of them have been judged by it.
+    pub fn new(found: Beside, verdict: Verdict, chosen: &[Post], others: &[Post]) -> Self {
+        let given = |post: &&Post| post.approval.is_given();
+        let mut kept: Vec<_> = chosen.iter().chain(others).filter(given).cloned().collect();
+        kept.sort_by_key(|post| post.order.place);
+        let stays = |id: &PostId| chosen.iter().chain(&kept).any(|post| post.id == *id);
+        let why = |id: &PostId| match others.iter().find(|post| post.id == *id) {
+            None => "it is not in the file any more".into(),
+            Some(post) => match (&post.rare.trouble, &post.rare.unapproved) {
+                (Some(Trouble::Media(why) | Trouble::Invalid(why) | Trouble::Duplicate(why)), _) => (**why).into(),
+                (None, why) => why.as_deref().unwrap_or_default().into(),
+            },
+        };
+        let left = verdict.names().filter(|id| !stays(id)).map(|id| (id.clone(), why(id))).collect();
+        Self { found, verdict, kept, left }
+    }
 }
 
 /// Judges what stands beside a file.
@@ -56,7 +78,7 @@ pub fn verdict(
     (found, verdict)
 }
 
-/// Shows what is signed again.
+/// Shows what is signed again, and what is not.
 pub fn show(out: &mut dyn Write, file: &str, standing: &Standing) -> io::Result<()> {
     for post in &standing.kept {
         let by = standing.verdict.of(&post.id, &post.digest).unwrap_or_default();
@@ -66,6 +88,9 @@ pub fn show(out: &mut dyn Write, file: &str, standing: &Standing) -> io::Result<
         let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
         writeln!(out, "  text       | {}", visible(&first.chars().take(SHOWN).collect::<String>()))?;
         writeln!(out, "  digest     | {}\n", post.digest)?;
+    }
+    for (id, why) in &standing.left {
+        writeln!(out, "left out {id}  ({})  its approval ends with this: {}\n", visible(file), visible(why))?;
     }
     Ok(())
 }

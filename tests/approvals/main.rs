@@ -4,6 +4,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_macros, reason = "what cannot be tested on a machine is said on stderr")]
 
+mod approving;
 mod keygen;
 mod keys;
 mod program;
