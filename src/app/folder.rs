@@ -60,10 +60,14 @@ impl Folder {
     }
 }
 
-/// The path of `file` below `folder`, both taken as they really are.
+/// The path of `file` below `folder`, both taken as they really are. A queue file that is a symlink is known by its own name,
+/// as the daemon knows it: what approves it stands beside that. A name elsewhere that leads into the folder is what it leads to.
 fn relative(folder: &Path, file: &Path) -> Option<Arc<str>> {
     let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let name = real(file).strip_prefix(real(folder)).ok()?.to_str()?.to_owned();
+    let folder = real(folder);
+    let by_its_name = || Some(real(file.parent()?).join(file.file_name()?));
+    let below = |path: PathBuf| Some(path.strip_prefix(&folder).ok()?.to_str()?.to_owned());
+    let name = by_its_name().and_then(below).or_else(|| below(real(file)))?;
     (!name.is_empty()).then(|| name.into())
 }
 
@@ -122,6 +126,12 @@ fn put(path: &Path, after: &[u8], kept: Permissions) -> io::Result<()> {
     std::fs::set_permissions(path, kept)
 }
 
+/// Between the look at what is there and the rename nobody else may replace it.
+fn claim(opened: &beneath::Folder, file: &str) -> Result<beneath::Claimed, String> {
+    let claimed = opened.claim(file).map_err(|error| beneath::reason(&error))?;
+    claimed.ok_or_else(|| "somebody else is approving there at this moment; look at it again".into())
+}
+
 impl QueueDesk for Folder {
     fn locate(&self, folder: &Path, word: &str) -> Option<Arc<str>> {
         let given = load::absolute(Path::new(word));
@@ -135,6 +145,8 @@ impl QueueDesk for Folder {
         // A symlink stays one: what it leads to is replaced.
         let path = std::fs::canonicalize(&path).map_err(failed)?;
         let kept = std::fs::metadata(&path).map_err(failed)?.permissions();
+        let opened = FolderPath(folder.into()).open().map_err(failed)?;
+        let _claimed = claim(&opened, file)?;
         if read(folder, file)? != before {
             return Err("it has been changed meanwhile; look at it again".into());
         }
@@ -146,6 +158,7 @@ impl QueueDesk for Folder {
         if let Beside::Unreadable(why) = before {
             return Err(format!("what stands beside it cannot be read: {why}; take it away"));
         }
+        let _claimed = claim(&opened, file)?;
         if signatures::approval(&opened, file).0 != *before {
             return Err("what stands beside it has been changed meanwhile; look at it again".into());
         }
@@ -181,5 +194,50 @@ mod tests {
         std::fs::remove_file(&sheet).unwrap();
         assert_eq!(desk.replace_beside(&queue, "week.toml", &Beside::Nothing, b"signed"), Ok(Written::AsItWas));
         assert_eq!(std::fs::read(&sheet).unwrap(), b"signed");
+    }
+
+    #[test]
+    fn what_somebody_else_has_approved_meanwhile_is_not_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = dir.path().join("queue");
+        std::fs::create_dir(&queue).unwrap();
+        std::fs::write(queue.join("week.toml"), "").unwrap();
+        let desk = Folder::all();
+        let put = |before: &Beside, after: &[u8]| desk.replace_beside(&queue, "week.toml", before, after);
+        assert_eq!(put(&Beside::Nothing, b"of one"), Ok(Written::AsItWas));
+        for before in [Beside::Nothing, Beside::Bytes(b"older".to_vec())] {
+            let refused = put(&before, b"of another").unwrap_err();
+            assert!(refused.contains("has been changed meanwhile"), "{refused}");
+        }
+        // And while another one is between the look and the rename.
+        let other = beneath::Folder::open(&queue).unwrap();
+        let busy = other.claim("week.toml").unwrap().expect("nobody else is there");
+        let seen = Beside::Bytes(b"of one".to_vec());
+        for refused in [put(&seen, b"of another").map(drop), desk.replace(&queue, "week.toml", b"", b"# new\n")] {
+            let refused = refused.unwrap_err();
+            assert!(refused.starts_with("somebody else is approving"), "{refused}");
+        }
+        assert_eq!(std::fs::read(queue.join("week.toml.approval")).unwrap(), b"of one");
+        drop(busy);
+        assert_eq!(put(&seen, b"of both"), Ok(Written::AsItWas));
+        assert_eq!(desk.replace(&queue, "week.toml", b"", b"# new\n"), Ok(()));
+    }
+
+    #[test]
+    fn a_queue_file_that_is_a_symlink_is_known_by_its_own_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = dir.path().join("queue");
+        std::fs::create_dir_all(queue.join(".data")).unwrap();
+        std::fs::write(queue.join(".data/week.v2"), "").unwrap();
+        symlink(".data/week.v2", queue.join("week.toml")).unwrap();
+        symlink(queue.join("week.toml"), dir.path().join("shortcut.toml")).unwrap();
+        let desk = Folder::all();
+        assert_eq!(desk.locate(&queue, "week.toml").as_deref(), Some("week.toml"));
+        assert_eq!(desk.locate(&queue, queue.join("week.toml").to_str().unwrap()).as_deref(), Some("week.toml"));
+        let elsewhere = dir.path().join("shortcut.toml");
+        assert_eq!(desk.locate(&queue, elsewhere.to_str().unwrap()).as_deref(), Some(".data/week.v2"));
+        let only = Folder::only(&[queue.join("week.toml")]);
+        let names: Vec<_> = only.files(&queue).unwrap().map(|(name, _)| name).collect();
+        assert_eq!(names, ["week.toml".into()]);
     }
 }

@@ -13,7 +13,7 @@ use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 /// What tells one version of a file from another without reading it.
@@ -63,6 +63,13 @@ pub enum Group {
     Kept,
     /// That of whoever wrote it, who may not give files to the other.
     Own,
+}
+
+/// The files of a folder are one's own to replace for as long as this is kept.
+#[derive(Debug)]
+pub struct Claimed {
+    /// Locked, where the file system knows locks.
+    _lock: OwnedFd,
 }
 
 /// A folder that has been opened.
@@ -153,6 +160,21 @@ impl Folder {
         Ok((File::from(file), stamp))
     }
 
+    /// Keeps others who ask, too, from replacing what lies in the folder of `path`. `None`: somebody else is doing so. The
+    /// folder is locked and not the file, for whoever replaces a file puts another one in its place.
+    ///
+    /// # Errors
+    /// The folder cannot be opened.
+    pub fn claim(&self, path: &str) -> io::Result<Option<Claimed>> {
+        let (parent, _) = path.rsplit_once('/').unwrap_or((".", path));
+        let lock = self.resolve(parent, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            // Where there are no locks, one goes on without.
+            Ok(()) | Err(_) => Ok(Some(Claimed { _lock: lock })),
+        }
+    }
+
     /// Puts a file in the place of what has the name `path`, for those who may use the regular file `like`: with its mode
     /// and its group. It is written aside and renamed over the name itself: a symlink is replaced, wherever it leads.
     ///
@@ -163,10 +185,7 @@ impl Folder {
         let parent = self.resolve(parent, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let like = self.resolve(like, OFlags::PATH)?;
         let like = rustix::fs::fstat(&like)?;
-        // Names with a dot in front are no queue files.
-        let aside = format!(".aside.{}", std::process::id());
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(rustix::fs::openat(&parent, &*aside, flags, Mode::RUSR | Mode::WUSR)?);
+        let (mut file, aside) = aside(&parent)?;
         let mut fill = || {
             file.write_all(bytes)?;
             let same = rustix::fs::fstat(&file)?.st_gid == like.st_gid;
@@ -222,6 +241,21 @@ impl Folder {
     }
 }
 
+/// A new file to be renamed, and its name.
+fn aside(parent: &OwnedFd) -> io::Result<(File, String)> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    for number in 0..NAMES_ASIDE {
+        // Names with a dot in front are no queue files.
+        let name = format!(".aside.{}.{number}", std::process::id());
+        match rustix::fs::openat(parent, &*name, flags, Mode::RUSR | Mode::WUSR) {
+            // One that was killed has left it, and in a container all have the same number.
+            Err(Errno::EXIST) => {}
+            opened => return Ok((File::from(opened?), name)),
+        }
+    }
+    Err(Errno::EXIST.into())
+}
+
 /// One name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -231,6 +265,8 @@ pub struct Entry {
     pub stamp: Option<Stamp>,
 }
 
+/// So many names are tried for a file that is written aside.
+const NAMES_ASIDE: u32 = 1000;
 const OUTSIDE: &str = "it leads out of the queue folder";
 const SYMLINK: &str = "it is a symlink, and this system cannot follow one safely";
 const UNKNOWN: &str = "something unknown";
@@ -409,6 +445,16 @@ mod tests {
         assert_eq!(std::fs::read(queue.join("sub/file")).unwrap(), b"content");
         let left = std::fs::read_dir(&queue).unwrap().flatten();
         assert_eq!(left.filter(|entry| entry.file_name().to_string_lossy().starts_with(".aside")).count(), 0);
+    }
+
+    #[test]
+    fn what_somebody_has_left_aside_is_in_nobodys_way() {
+        let (dir, folder) = tree();
+        let left = dir.path().join("queue").join(format!(".aside.{}.0", std::process::id()));
+        std::fs::write(&left, "half").unwrap();
+        folder.put("new", b"put", "sub/file").unwrap();
+        assert_eq!(std::fs::read(dir.path().join("queue/new")).unwrap(), b"put");
+        assert_eq!(std::fs::read(left).unwrap(), b"half");
     }
 
     #[test]
