@@ -40,6 +40,11 @@ impl Stamp {
         }
     }
 
+    /// When it was last written, or put in its place with the time of its writing kept. Nanoseconds since 1970.
+    pub fn put_there(&self) -> i128 {
+        self.modified.max(self.changed)
+    }
+
     /// Which file it is, whatever its content.
     pub fn identity(&self) -> (u64, u64) {
         (self.dev, self.ino)

@@ -35,8 +35,8 @@ impl SignersPath {
 /// Reads those who may sign. Times without a zone are those of this machine.
 pub fn allowed(path: &Path) -> Allowed {
     let bytes = beneath::read_file(path, limits::FILE_BYTES).map_err(|error| beneath::reason(&error))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-    Ok(Signers::read(text, &TimeZone::system()))
+    // What is garbled in a comment is nobody's business; anywhere else it spoils its line only.
+    Ok(Signers::read(&String::from_utf8_lossy(&bytes), &TimeZone::system()))
 }
 
 /// Reads what stands beside a queue file, and its stamp where there is something.
@@ -53,19 +53,18 @@ pub fn approval(folder: &Folder, file: &str) -> (Beside, Option<Stamp>) {
 }
 
 /// Who has approved this, by what stands in the files now. A "no" counts when both files could be read and have been at rest.
-pub(super) fn vouch(
-    queue: &FolderPath,
-    signers: &SignersPath,
-    claim: &Claim,
-    now: Timestamp,
-) -> Result<Arc<str>, Unvouched> {
+///
+/// # Errors
+/// Nobody has, or it cannot be told.
+pub fn vouch(queue: &FolderPath, signers: &SignersPath, claim: &Claim, now: Timestamp) -> Result<Arc<str>, Unvouched> {
     let unclear = |why: &str| Unvouched::Unclear(why.into());
     let path = signers.get().ok_or_else(|| unclear("the configuration names nobody who may sign"))?;
     let folder = queue.open().map_err(|_| unclear("the queue folder cannot be opened"))?;
     let (found, sheet) = approval(&folder, &claim.queue_file);
     let (allowed, list) = (allowed(&path), beneath::stamp_of(&path).ok());
     let verdict = Verdict::new(&claim.queue_file, &found, &allowed, now);
-    let rests = |stamp: Option<Stamp>| stamp.is_some_and(|stamp| !is_fresh(&stamp, now, UNREST));
+    // A copy that keeps its times is new where it was put, all the same.
+    let rests = |stamp: Option<Stamp>| stamp.is_some_and(|stamp| !is_recent(stamp.put_there(), now, UNREST));
     let sure =
         rests(sheet) && rests(list) && verdict.fault.is_none() && allowed.is_ok_and(|signers| !signers.is_empty());
     verdict.of(&claim.post, &claim.digest).map_err(|void| {
@@ -77,7 +76,11 @@ pub(super) fn vouch(
 /// Whether a file has been written just now. One whose time is further ahead than that was written by somebody with
 /// another clock, and tells nothing.
 pub(super) fn is_fresh(stamp: &Stamp, now: Timestamp, just_now: Duration) -> bool {
-    (now.as_nanosecond() - stamp.modified).unsigned_abs() < just_now.as_nanos()
+    is_recent(stamp.modified, now, just_now)
+}
+
+fn is_recent(nanos: i128, now: Timestamp, just_now: Duration) -> bool {
+    (now.as_nanosecond() - nanos).unsigned_abs() < just_now.as_nanos()
 }
 
 /// Those who may sign, as they were read last.

@@ -269,10 +269,11 @@ fn signers_who_could_not_be_read_are_read_again_although_their_file_is_the_same(
     let one = post("a", "one");
     let mut bench = Bench::new(&one, &one, &allowed(""));
     bench.sees("a Signed");
-    // What it says cannot be used, and it may be mended with the same stamp.
-    bench.write("allowed", b"me \xff\n");
+    // It cannot be read, and that may be mended with the same stamp.
+    fs::remove_file(bench.path("allowed")).unwrap();
+    fs::create_dir(bench.path("allowed")).unwrap();
     bench.later(10_000);
-    bench.sees("a NotApproved (allowed_signers cannot be read: it is not UTF-8)");
+    bench.sees("a NotApproved (allowed_signers cannot be read: it is not a regular file)");
     assert!(bench.desk.has_other_signers(), "it is read again");
 }
 
