@@ -419,7 +419,8 @@ impl Command<'_> {
             line(out, "track", "its links are never tagged")?;
         }
         if post.approval == Approval::Stale {
-            line(out, "note", "it was approved before, with other content")?;
+            let why = post.rare.unapproved.as_deref();
+            line(out, "note", why.unwrap_or("it was approved before, with other content"))?;
         }
         line(out, "digest", &post.digest.to_string())?;
         writeln!(out)

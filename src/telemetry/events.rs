@@ -118,7 +118,7 @@ events! {
     /// Approved posts for fewer days are left than `runway_warn` asks for.
     QueueLow = "queue.low", Warn { account: AccountId, runway_days: f64, warn_days: f64 }
 
-    /// A post was approved, and then changed.
+    /// A post was approved, and then changed, or who has signed it may not any more.
     PostApprovedStale = "post.approved_stale", Warn { post: String, file: String }
     PostWithdrawn = "post.withdrawn", Info { post: String }
     /// A delivered post has other content now; it is not published again.

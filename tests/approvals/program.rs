@@ -122,7 +122,7 @@ fn what_is_signed_goes_out_and_what_is_edited_or_revoked_does_not() {
     program.run();
     let held = state(&program, "four");
     assert!(
-        held.starts_with("held not-approved: the key SHA256:") && held.contains("not in allowed_signers"),
+        held.starts_with("held approval-stale: the key SHA256:") && held.contains("not in allowed_signers"),
         "{held}"
     );
     assert_eq!(state(&program, "three"), "delivered", "what is out is out");

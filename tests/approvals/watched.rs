@@ -161,7 +161,7 @@ fn edits_of_the_queue_file_the_sheet_and_the_signers_are_seen() {
     bench.write("queue/week.toml.approval", sheet_of(&Signer::new(1), &both));
     bench.sees("a Signed, b Signed");
     bench.write("allowed", format!("me {}\n", Signer::new(2).line()));
-    bench.sees("a NotApproved (the key SHA256:");
+    bench.sees("a Stale (the key SHA256:");
     bench.write("allowed", allowed(""));
     bench.sees("a Signed, b Signed");
     fs::remove_file(bench.path("allowed")).unwrap();
@@ -206,7 +206,7 @@ fn a_broken_file_keeps_its_last_good_posts_and_loses_their_approval_with_the_key
     bench.write("queue/week.toml", "[[post]\n");
     bench.sees("broken");
     bench.write("allowed", "# nobody\n");
-    bench.sees("a NotApproved (the key SHA256:");
+    bench.sees("a Stale (the key SHA256:");
     bench.write("allowed", allowed(""));
     bench.sees("a Signed");
     fs::remove_file(bench.path("queue/week.toml.approval")).unwrap();
@@ -218,7 +218,7 @@ fn a_broken_file_keeps_its_last_good_posts_and_loses_their_approval_with_the_key
     symlink("/etc/passwd", bench.path("queue/week.toml")).unwrap();
     bench.sees("broken");
     bench.write("allowed", "# nobody\n");
-    bench.sees("a NotApproved (the key SHA256:");
+    bench.sees("a Stale (the key SHA256:");
 }
 
 #[test]
@@ -259,7 +259,8 @@ fn what_is_gone_or_empty_for_a_moment_changes_nothing() {
             assert_eq!(bench.waits(), (vec![], true), "{name} {half:?}");
             bench.later(1000);
             let (words, _) = bench.waits();
-            assert!(words.len() == 1 && words[0].starts_with("a NotApproved"), "{name} {half:?}: {words:?}");
+            let wanted = if (name, half) == ("allowed", Some("")) { "a Stale" } else { "a NotApproved" };
+            assert!(words.len() == 1 && words[0].starts_with(wanted), "{name} {half:?}: {words:?}");
         }
     }
 }
@@ -318,7 +319,7 @@ fn the_daemon_is_told_by_itself() {
     };
     expect("a Signed");
     bench.write("allowed", "# nobody\n");
-    expect("a NotApproved (the key SHA256:");
+    expect("a Stale (the key SHA256:");
     bench.write("allowed", allowed(""));
     expect("a Signed");
     fs::remove_file(bench.path("queue/week.toml.approval")).unwrap();

@@ -160,13 +160,14 @@ fn by(signers: &Signers, key: &Key, now: Timestamp) -> Result<Arc<str>, Void> {
         Standing::NotYet { line, from } => {
             Err(Void::not_approved(format!("the key {print} is allowed from {from} on (allowed_signers:{line})")))
         }
-        Standing::OtherNamespace { line } => Err(Void::not_approved(format!(
+        // Somebody has signed it, and a person has to say whether that was right: nothing of it passes by itself.
+        Standing::OtherNamespace { line } => Err(Void::stale(format!(
             "the key {print} is allowed for other namespaces than {NAMESPACE:?} (allowed_signers:{line})"
         ))),
         Standing::Unknown => {
             let refused = signers.faults.first();
             let refused = refused.map(|(line, why)| format!("; its line {line} is refused: {why}")).unwrap_or_default();
-            Err(Void::not_approved(format!("the key {print} is not in allowed_signers{refused}")))
+            Err(Void::stale(format!("the key {print} is not in allowed_signers{refused}")))
         }
     }
 }
