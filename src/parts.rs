@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::policy::ApprovalMode;
 use crate::domain::{Digest, Fault, MediaItem, PostId, Timestamp};
 use crate::platform::contract::{Call, Failure, Media, Reply};
 use crate::queue::Post;
@@ -89,6 +90,8 @@ pub enum Inbox {
     Gone { file: Arc<str> },
     /// The folder cannot be read; nothing is known of its files.
     Lost { why: String },
-    /// The whole folder has been read through (at the start, and after [`Inbox::Lost`]).
+    /// From here on this counts as an approval. All that was told is told again.
+    Anew { approval: ApprovalMode },
+    /// The whole folder has been read through (at the start, and after [`Inbox::Lost`] and [`Inbox::Anew`]).
     Complete,
 }

@@ -1097,19 +1097,95 @@ fn a_signature_that_does_not_count_any_more_holds_the_post_and_leaves_the_slot()
 }
 
 #[test]
-fn where_only_signatures_count_what_was_read_before_is_asked_for_too() {
-    let mut bench = Bench::ready(&post("p", "hello", DOT));
-    bench.until("2026-06-01T09:00:00Z");
+fn where_only_signatures_count_all_is_asked_for_whatever_it_was_read_with() {
+    let mut bench = Bench::ready("");
     bench.tell(Event::Approvals(ApprovalMode::Signed));
-    bench.gathered(1);
+    bench.tell(Event::Inbox(Inbox::Anew { approval: ApprovalMode::Signed }));
+    bench.file("q.toml", &post("p", "hello", ""));
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.until("2026-06-01T09:00:00Z");
     bench.vouched(Err("there is no q.toml.approval"));
     assert_eq!(bench.intents().len(), 0);
     assert_eq!(bench.held("p@a"), "approval-stale: there is no q.toml.approval");
     // And no more where they do not.
     bench.tell(Event::Approvals(ApprovalMode::Digest));
+    bench.tell(Event::Inbox(Inbox::Anew { approval: ApprovalMode::Digest }));
     bench.file("q.toml", &post("p", "hello there", ""));
+    bench.tell(Event::Inbox(Inbox::Complete));
     bench.until("2026-06-02T09:00:00Z");
     assert_eq!((bench.claims.len(), bench.intents().len()), (0, 1));
+}
+
+#[test]
+fn what_was_approved_by_something_else_waits_until_the_queue_has_been_read_anew() {
+    use ApprovalMode::{Digest, None, Signed};
+    for (before, after, waits) in [
+        (None, Digest, true),
+        (None, Signed, true),
+        (Digest, Signed, true),
+        (Signed, Digest, true),
+        (Digest, None, false),
+        (Signed, None, false),
+        (Digest, Digest, false),
+    ] {
+        // Two posts, the first of them on its way to the moment of its intent.
+        let two = post("p", "hello", DOT) + &post("q", "other words", "");
+        let mut bench = Bench::new(View::default(), Mode::Publish, "2026-06-01T08:30:00Z");
+        bench.tell(Event::Approvals(before));
+        bench.configure(vec![setup("a", &["0 9 * * *"])]);
+        bench.tell(Event::Inbox(Inbox::Anew { approval: before }));
+        bench.file("q.toml", &two);
+        bench.tell(Event::Inbox(Inbox::Complete));
+        bench.until("2026-06-01T09:00:00Z");
+        bench.tell(Event::Approvals(after));
+        bench.gathered(1);
+        bench.until("2026-06-01T09:01:00Z");
+        let begun = |bench: &Bench| (bench.intents().len() + bench.claims.len(), bench.state("p@a"));
+        if !waits {
+            assert_eq!(begun(&bench).0, 1, "{before:?} {after:?}");
+            continue;
+        }
+        let case = format!("{before:?} {after:?}");
+        assert_eq!(begun(&bench), (0, "scheduled"), "{case}");
+        assert!(!bench.engine.is_idle(), "{case}: it goes on by itself");
+        // What the reader of before has still said is no reading anew.
+        bench.tell(Event::Inbox(Inbox::Complete));
+        bench.until("2026-06-01T09:02:00Z");
+        assert_eq!(begun(&bench), (0, "scheduled"), "{case}");
+        bench.tell(Event::Inbox(Inbox::Anew { approval: after }));
+        bench.until("2026-06-01T09:03:00Z");
+        assert_eq!(begun(&bench), (0, "scheduled"), "{case}: not all of it has been told");
+        bench.unapproved("q.toml", &two);
+        bench.tell(Event::Inbox(Inbox::Complete));
+        bench.until("2026-06-01T09:04:00Z");
+        assert_eq!(begun(&bench), (0, "held"), "{case}");
+        if after == Signed {
+            bench.signed("q.toml", &two);
+        } else {
+            bench.file("q.toml", &two);
+        }
+        bench.until("2026-06-02T09:00:00Z");
+        bench.gathered(1);
+        assert_eq!(begun(&bench).0, 1, "{case}");
+    }
+}
+
+#[test]
+fn one_reading_anew_after_another_counts_as_what_it_was_read_for() {
+    use ApprovalMode::{Digest, None};
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    for approval in [None, Digest] {
+        bench.tell(Event::Approvals(approval));
+    }
+    // The reader of the first reload has its say before that of the second.
+    bench.tell(Event::Inbox(Inbox::Anew { approval: None }));
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.until("2026-06-01T09:01:00Z");
+    assert_eq!((bench.intents().len(), bench.state("p@a")), (0, "scheduled"));
+    bench.tell(Event::Inbox(Inbox::Anew { approval: Digest }));
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.until("2026-06-02T09:00:00Z");
+    assert_eq!(bench.intents().len(), 1);
 }
 
 #[test]

@@ -71,6 +71,7 @@ fn word(message: Inbox) -> String {
         }
         Inbox::Gone { file } => format!("-{file}"),
         Inbox::Lost { .. } => "lost".into(),
+        Inbox::Anew { .. } => "anew".into(),
         Inbox::Complete => "complete".into(),
     }
 }
@@ -417,7 +418,7 @@ fn another_reader_reads_and_tells_everything_again() {
     bench.write("a.toml", "first");
     bench.look();
     bench.desk.set_reader(reader());
-    assert_eq!(bench.look(), ["+a.toml first"]);
+    assert_eq!(bench.look(), ["+a.toml first", "complete"]);
     bench.desk.forget_stamps();
     assert_eq!(bench.look(), [""; 0]);
 }

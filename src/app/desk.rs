@@ -383,7 +383,8 @@ pub fn reader(loaded: &Loaded) -> Reader {
             let mut around = parse::Surroundings { approval, accounts: Some(&accounts), media };
             parse::read(file, bytes, &mut around)
         },
-    );
+    )
+    .counting(approval);
     match loaded.settings.queue.signers() {
         Some(path) => reader.signed_by(path.to_path_buf()),
         None => reader,
@@ -398,6 +399,7 @@ pub fn engine(loaded: &Loaded, view: View, now: Timestamp) -> Engine {
     {
         engine.watch(watch);
     }
+    engine.handle(Event::Approvals(loaded.settings.queue.approval), now);
     engine.handle(Event::Configured(load::unarmed(loaded)), now);
     let keep = loaded.settings.store.join("queue");
     for message in inbox::read_all(&loaded.settings.queue.path, Some(&keep), reader(loaded)) {

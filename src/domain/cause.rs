@@ -45,7 +45,7 @@ const REASONS: &[(&str, Cause)] = &[
     ("its time passed while it was being retried", Cause::Platform),
     ("the daemon was ", Cause::Outage),
     ("the wall clock was ", Cause::Outage),
-    ("the queue folder ", Cause::Outage),
+    ("the queue ", Cause::Outage),
     ("the disk was full", Cause::Outage),
     ("the account is paused", Cause::Account),
     ("the account's token", Cause::Account),
@@ -95,6 +95,10 @@ mod tests {
             assert_eq!(Cause::of(reason), Cause::Outage, "{reason}");
         }
         assert_eq!(Cause::of("missed: the account is paused"), Cause::Account);
+        // The first of these is said by records of earlier versions.
+        for why in ["folder could not be read", "could not be read", "was being read anew"] {
+            assert_eq!(Cause::of(&format!("the queue {why}")), Cause::Outage, "{why}");
+        }
     }
 
     #[test]

@@ -57,8 +57,10 @@ pub enum ResolveError {
 pub struct Engine {
     pub(super) seed: u64,
     pub(super) mode: Mode,
-    /// What counts as an approval now; what the queue was read with may be older.
+    /// What counts as an approval now.
     pub(super) approvals: ApprovalMode,
+    /// What counted when the queue was read.
+    pub(super) read_with: ApprovalMode,
     pub(super) view: View,
     pub(super) queue: Queue,
     pub(super) posts: Posts,
@@ -107,6 +109,8 @@ pub(super) enum Folder {
     /// It is being read for the first time.
     Reading,
     Known,
+    /// It was read when something else counted as an approval.
+    Outdated,
     Lost,
 }
 
@@ -157,6 +161,7 @@ impl Engine {
             seed,
             mode,
             approvals: ApprovalMode::Digest,
+            read_with: ApprovalMode::Digest,
             view,
             queue: Queue::default(),
             posts: Posts::default(),
@@ -254,7 +259,7 @@ impl Engine {
                 let records = facts.into_iter().map(|fact| Record::new(now, fact)).collect();
                 self.commit(records, Room::Reserve, Then::ClockRight);
             }
-            Event::Approvals(mode) => self.approvals = mode,
+            Event::Approvals(mode) => self.approve_by(mode),
             Event::Configured(accounts) => self.configured(accounts, now),
             Event::Stop => {
                 self.stopping = true;

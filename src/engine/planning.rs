@@ -56,11 +56,11 @@ impl Engine {
                 }
                 self.folder = Folder::Lost;
             }
+            Inbox::Anew { approval } => self.read_anew(approval),
             Inbox::Complete => {
-                let before = std::mem::replace(&mut self.folder, Folder::Known);
-                match before {
+                match self.read_through() {
                     Folder::Lost => self.log(LogEvent::QueueBack { posts: self.posts.len() }),
-                    Folder::Reading | Folder::Known => {}
+                    Folder::Reading | Folder::Known | Folder::Outdated => {}
                 }
                 self.withdraw_absent(now);
                 self.advance_all(now);
@@ -410,6 +410,7 @@ impl Engine {
             (!self.ready, "the daemon was starting"),
             (self.stopping, "the daemon was stopping"),
             (self.clock_behind, "the wall clock was behind"),
+            (self.folder == Folder::Outdated, "the queue was being read anew"),
             (self.folder != Folder::Known, "the queue folder could not be read"),
             (desk.clock_set, "the wall clock was set"),
             (self.full, "the disk was full"),

@@ -5,6 +5,8 @@
 //! is settled. What does not hold any more holds the post; nothing was begun, and no try is used up. What was published in
 //! part before, is given up as for any other post that is not approved any more. Where it cannot be told at this moment, it is
 //! asked again a few times before that counts: a bad moment of the disk must not cost a slot, or the rest of a thread.
+//!
+//! When something else counts as an approval from now on, nothing is begun until the queue has been read anew.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use crate::platform::contract::Media;
 use crate::queue::Approval;
 
 use super::desk::{Beginning, Desk, Work};
+use super::engine::Folder;
 use super::{Command, Engine, Ticket};
 
 /// So many times it may be unclear who has approved something, before that counts like nobody: files that are being replaced
@@ -23,6 +26,34 @@ use super::{Command, Engine, Ticket};
 const PATIENCE: u8 = 5;
 
 impl Engine {
+    /// This counts as an approval from now on. What was approved by something else is not begun: the queue has to be read
+    /// anew, which another reader tells ([`crate::parts::Inbox::Anew`]).
+    pub(super) fn approve_by(&mut self, mode: ApprovalMode) {
+        self.approvals = mode;
+        self.look_whether_outdated();
+    }
+
+    /// What follows is read as if this counted. Where it does, only a part of that may have been told when the next thing is to
+    /// begin: that it is right ends nothing before all is told.
+    pub(super) fn read_anew(&mut self, mode: ApprovalMode) {
+        self.read_with = mode;
+        self.look_whether_outdated();
+    }
+
+    /// All was read and told. What it was read with may count no more.
+    pub(super) fn read_through(&mut self) -> Folder {
+        let before = std::mem::replace(&mut self.folder, Folder::Known);
+        self.look_whether_outdated();
+        before
+    }
+
+    fn look_whether_outdated(&mut self) {
+        let stands = self.approvals == ApprovalMode::None || self.approvals == self.read_with;
+        if self.folder == Folder::Known && !stands {
+            self.folder = Folder::Outdated;
+        }
+    }
+
     /// What has to be asked before this is begun, if somebody has to.
     pub(super) fn claim(&self, delivery: &DeliveryId, beginning: &Beginning) -> Option<Claim> {
         if beginning.by.is_some() || beginning.post.is_none() {

@@ -8,10 +8,13 @@ mod approving;
 mod keygen;
 mod keys;
 mod program;
+mod reload;
 mod sheets;
 mod signers;
 mod vouched;
 mod watched;
 
+#[path = "../support/house.rs"]
+mod house;
 #[path = "../support/program.rs"]
 mod support;

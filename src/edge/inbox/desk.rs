@@ -64,8 +64,10 @@ pub struct Desk {
     files: BTreeMap<Arc<str>, Known>,
     /// Why the folder could not be read, when it could not.
     lost: Option<String>,
-    /// Whether [`Inbox::Complete`] has been said since the start, or since the folder was lost.
+    /// Whether [`Inbox::Complete`] has been said since the start, another reader, or since the folder was lost.
     complete: bool,
+    /// Whether it has been said what counts as an approval for this reader.
+    announced: bool,
     /// The first of the files that are one too many.
     surplus: Option<Arc<str>>,
 }
@@ -130,6 +132,7 @@ impl Desk {
             files: BTreeMap::new(),
             lost: None,
             complete: false,
+            announced: false,
             surplus: None,
         }
     }
@@ -137,6 +140,7 @@ impl Desk {
     /// Another reader (a changed configuration): every file is read again at the next look.
     pub fn set_reader(&mut self, reader: Reader) {
         self.reader = reader;
+        (self.complete, self.announced) = (false, false);
         for known in self.files.values_mut() {
             known.said = None;
             // Of broken files too: their last good posts are read by the same reader.
@@ -160,6 +164,12 @@ impl Desk {
 
     /// Looks at the folder once and says what has changed. `each` may break off, and is not called any more then.
     pub fn look(&mut self, depth: Depth, patience: Patience, each: &mut dyn FnMut(Inbox) -> ControlFlow<()>) -> Look {
+        if let (false, Some(approval)) = (self.announced, self.reader.approval) {
+            self.announced = true;
+            if each(Inbox::Anew { approval }).is_break() {
+                return Look { again: None, lost: false };
+            }
+        }
         let (folder, found) = match self.queue.open().and_then(|folder| scan(&folder).map(|found| (folder, found))) {
             Ok(found) => found,
             Err(error) => return self.lose(&error, each),

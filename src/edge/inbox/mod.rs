@@ -27,12 +27,15 @@ pub use scan::{Entry, Scan, scan};
 pub use watcher::{Watch, Watcher};
 
 use crate::domain::FoundMedia;
+use crate::domain::policy::ApprovalMode;
 use crate::edge::signatures::Watched;
 use crate::queue::parse::Reading;
 
 /// Makes posts of a queue file.
 pub struct Reader {
     read: Read,
+    /// What counts as an approval here, where somebody wants to know when it does.
+    approval: Option<ApprovalMode>,
     /// Who may sign, where approvals are signed.
     signers: Option<Watched>,
 }
@@ -45,7 +48,16 @@ impl Reader {
     pub fn new(
         read: impl FnMut(&Arc<str>, &[u8], &mut dyn FnMut(&str) -> Result<FoundMedia, String>) -> Reading + Send + 'static,
     ) -> Self {
-        Self { read: Box::new(read), signers: None }
+        Self { read: Box::new(read), approval: None, signers: None }
+    }
+
+    /// Says that this counts as an approval, before the first file that is read so ([`Inbox::Anew`]).
+    ///
+    /// [`Inbox::Anew`]: crate::parts::Inbox::Anew
+    #[must_use]
+    pub fn counting(mut self, approval: ApprovalMode) -> Self {
+        self.approval = Some(approval);
+        self
     }
 
     /// Approvals count only when they are signed by those whom this file allows to.
