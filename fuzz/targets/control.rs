@@ -4,6 +4,7 @@ use cadenced::control::protocol::{Answer, Question, Which, attention};
 use cadenced::control::requests::{
     Access, Caller, Door, Request, Route, access, ask, read_answer, route, write_answer,
 };
+use cadenced::domain::policy::ApprovalMode;
 
 pub fn run(bytes: &[u8]) -> &'static str {
     let mut reached = "neither";
@@ -37,7 +38,7 @@ pub fn run(bytes: &[u8]) -> &'static str {
             write_answer(&answer, &mut written).expect("an answer can be written");
             assert_eq!(read_answer(&question, false, written.as_slice()).expect("it reads back"), answer);
             if let Answer::Status(status) = &answer {
-                attention(&status.deliveries, &status.accounts);
+                attention(&status.deliveries, &status.accounts, ApprovalMode::Signed);
             }
             reached = "answer";
         }

@@ -127,7 +127,8 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
             writeln!(out, "{file}")?;
         }
         if !told.is_empty() {
-            writeln!(out, "None is approved: look at them, then: cadenced check; cadenced approve FILE|ID")?;
+            let how = queue.approval.how().unwrap_or_default();
+            writeln!(out, "None is approved: look at them, then: cadenced check; cadenced approve FILE|ID {how}")?;
         }
         Ok(())
     };

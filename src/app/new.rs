@@ -62,11 +62,8 @@ pub fn begin(loaded: &Loaded, args: &NewArgs, out: &mut dyn Write) -> Result<Exi
         let done = made.and_then(|mut made| made.write_all(text.as_bytes()).and_then(|()| made.sync_all()));
         done.map_err(|error| failed(error.to_string()))?;
     }
-    let how = if loaded.settings.queue.approval == ApprovalMode::Signed { "--sign" } else { "--by NAME" };
-    let then = match loaded.settings.queue.approval {
-        ApprovalMode::None => String::new(),
-        _ => format!("; then: cadenced approve {id} {how}"),
-    };
+    let how = loaded.settings.queue.approval.how();
+    let then = how.map(|how| format!("; then: cadenced approve {id} {how}")).unwrap_or_default();
     written(writeln!(out, "{} holds {id}, with a text to be filled in{then}", path.display()))?;
     Ok(Exit::Done)
 }

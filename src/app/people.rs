@@ -211,15 +211,16 @@ fn draft(loaded: &Loaded, held: &Waiting, args: &InboxArgs, out: &mut dyn Write)
             failure
         }
     })?;
-    let text = page::draft(held, &post);
+    let approval = loaded.settings.queue.approval;
+    let text = page::draft(held, &post, approval);
     made.write_all(text.as_bytes())
         .and_then(|()| made.sync_all())
         .map_err(|error| refused(format!("failed to write {}: {error}", file.display())))?;
-    written(writeln!(
-        out,
-        "{} holds an answer to be filled in; then: cadenced approve {post} --by NAME",
-        file.display()
-    ))?;
+    let then = match approval.how() {
+        Some(how) => format!("; then: cadenced approve {post} {how}"),
+        None => "; it goes out when it has a text".to_owned(),
+    };
+    written(writeln!(out, "{} holds an answer to be filled in{then}", file.display()))?;
     Ok(Exit::Done)
 }
 

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::domain::policy::ApprovalMode;
 use crate::domain::{AccountId, DeliveryId, Digest, Message, PersonId, PostId, Profile, Timestamp, time};
 use crate::engage::{Conversation, Conversations};
 use crate::telemetry::escape::escape;
@@ -139,8 +140,9 @@ pub fn table(waiting: &[Waiting], zone: &TimeZone, page: Page, out: &mut dyn Wri
     writeln!(out, "\n{some}; `cadenced inbox --draft ID` begins an answer, `--done ID` says that none is needed")
 }
 
-/// A queue file with an answer to be filled in. It cannot be sent as it is: its text is empty, and nobody has approved it.
-pub fn draft(held: &Waiting, post: &PostId) -> String {
+/// A queue file with an answer to be filled in. It cannot be sent as it is: its text is empty, and nobody has approved it
+/// where that is asked for.
+pub fn draft(held: &Waiting, post: &PostId, approval: ApprovalMode) -> String {
     let who = held.handle.as_ref().map_or_else(|| held.person.to_string(), |handle| format!("@{handle}"));
     let about = held.delivery.as_ref().map_or_else(|| "a mention".to_owned(), ToString::to_string);
     let mut text = format!("# To {} on {}:\n", plain(&who), about);
@@ -154,8 +156,12 @@ pub fn draft(held: &Waiting, post: &PostId) -> String {
     }
     // What JSON writes in quotes is a basic string of TOML, but for one character.
     let string = |text: &str| serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f");
+    let then = match approval.how() {
+        Some(how) => format!("Write the answer here, then: cadenced approve {post} {how}"),
+        None => "Write the answer here: with a text, it goes out".to_owned(),
+    };
     text.push_str(&format!(
-        "\n[[reply]]\nid = {}\nto = {}\nconversation = {}\n# Write the answer here, then: cadenced approve {post} --by NAME\ntext = \"\"\"\n\"\"\"\n",
+        "\n[[reply]]\nid = {}\nto = {}\nconversation = {}\n# {then}\ntext = \"\"\"\n\"\"\"\n",
         string(post.as_str()),
         string(held.account.as_str()),
         string(&held.conversation),
@@ -229,7 +235,13 @@ mod tests {
     #[test]
     fn a_draft_is_a_queue_file_whatever_was_said() {
         let held = held();
-        let text = draft(&held[0], &PostId::new("re-desk").unwrap());
+        let text = draft(&held[0], &PostId::new("re-desk").unwrap(), ApprovalMode::Digest);
+        for (approval, wanted) in [
+            (ApprovalMode::Signed, "then: cadenced approve re-desk --sign\n"),
+            (ApprovalMode::None, "with a text, it goes out\n"),
+        ] {
+            assert!(draft(&held[0], &PostId::new("re-desk").unwrap(), approval).contains(wanted), "{wanted}");
+        }
         let read: toml::Table = text.parse().unwrap();
         let reply = &read["reply"][0];
         assert_eq!(read.len(), 1);

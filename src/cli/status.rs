@@ -267,6 +267,7 @@ mod tests {
     use super::*;
     use crate::control::protocol::{AccountReport, DaemonReport, HistoryLine, attention as waiting};
     use crate::domain::Digest;
+    use crate::domain::policy::ApprovalMode;
 
     fn delivery(id: &str, state: Stage, at: Option<&str>, reason: Option<&str>) -> DeliveryReport {
         let delivery: crate::domain::DeliveryId = id.parse().unwrap();
@@ -321,7 +322,7 @@ mod tests {
         StatusReport {
             now: "2026-12-01T08:00:00Z".parse().unwrap(),
             daemon: DaemonReport { running: true, pid: Some(4711), version: "0.1.0".into() },
-            attention: waiting(&deliveries, &accounts),
+            attention: waiting(&deliveries, &accounts, ApprovalMode::Digest),
             accounts,
             deliveries,
         }

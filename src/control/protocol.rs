@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::overview::Overview;
+use crate::domain::policy::ApprovalMode;
 use crate::domain::time::days_text;
 use crate::domain::{AccountId, DeliveryId, Digest, Gain, IdError, Origin, PersonId, PostId, State, Timestamp};
 
@@ -459,17 +460,17 @@ impl AttentionKind {
     }
 }
 
-/// What of these deliveries and accounts waits for a person, worst first. The daemon and a command without one ask
+/// What of these deliveries and accounts waits for a person, worst first, where this counts as an approval. The daemon and a command without one ask
 /// the same function, and add what only they can know (files, clock, store).
-pub fn attention(deliveries: &[DeliveryReport], accounts: &[AccountReport]) -> Vec<Attention> {
-    let mut all: Vec<_> =
-        deliveries.iter().filter_map(of_delivery).chain(accounts.iter().flat_map(of_account)).collect();
+pub fn attention(deliveries: &[DeliveryReport], accounts: &[AccountReport], approvals: ApprovalMode) -> Vec<Attention> {
+    let held = deliveries.iter().filter_map(|report| of_delivery(report, approvals));
+    let mut all: Vec<_> = held.chain(accounts.iter().flat_map(of_account)).collect();
     // Stable: within a kind the order of names stays.
     all.sort_by_key(|item| item.kind);
     all
 }
 
-fn of_delivery(report: &DeliveryReport) -> Option<Attention> {
+fn of_delivery(report: &DeliveryReport, approvals: ApprovalMode) -> Option<Attention> {
     let reason = report.reason.as_deref();
     let id = &report.delivery;
     let (kind, why, hint) = match report.state {
@@ -488,7 +489,7 @@ fn of_delivery(report: &DeliveryReport) -> Option<Attention> {
             "its time passed",
             format!("send it late: cadenced resolve {id} --retry; or not at all: --drop"),
         ),
-        Stage::Held => (AttentionKind::Held, "", held_hint(reason?)?.to_owned()),
+        Stage::Held => (AttentionKind::Held, "", held_hint(reason?, &report.post, approvals)?),
         _ => return None,
     };
     Some(Attention {
@@ -502,14 +503,22 @@ fn of_delivery(report: &DeliveryReport) -> Option<Attention> {
 
 /// What a person can do about a held delivery; `None` for reasons that pass by themselves, or that another line of
 /// the list stands for.
-fn held_hint(reason: &str) -> Option<&'static str> {
+fn held_hint(reason: &str, post: &PostId, approvals: ApprovalMode) -> Option<String> {
     let name = reason.find(|c: char| !c.is_ascii_lowercase() && c != '-').map_or(reason, |end| &reason[..end]);
-    match name {
-        "approval-stale" => Some("look at the change, then: cadenced approve"),
-        "invalid" | "duplicate" => Some("mend the post: cadenced check says where"),
-        "media-missing" => Some("put the approved file back, or approve the new one: cadenced check says where"),
-        _ => None,
-    }
+    Some(match (name, approvals) {
+        ("approval-stale", ApprovalMode::Signed) => {
+            format!("look at what is said (cadenced check knows who may sign), then: cadenced approve {post} --sign")
+        }
+        ("approval-stale", _) => match approvals.how() {
+            Some(how) => format!("look at the change, then: cadenced approve {post} {how}"),
+            None => "look at the change".to_owned(),
+        },
+        ("invalid" | "duplicate", _) => "mend the post: cadenced check says where".to_owned(),
+        ("media-missing", _) => {
+            "put the approved file back, or approve the new one: cadenced check says where".to_owned()
+        }
+        _ => return None,
+    })
 }
 
 fn of_account(report: &AccountReport) -> Vec<Attention> {
@@ -689,12 +698,22 @@ mod tests {
             delivery("d@fedi", Stage::Delivered, None),
             delivery("e@fedi", Stage::Missed, None),
         ];
-        let found = attention(&deliveries, &[account(AccountState::Ready, Some(2.0))]);
+        let found = attention(&deliveries, &[account(AccountState::Ready, Some(2.0))], ApprovalMode::Digest);
         let kinds: Vec<_> = found.iter().map(|item| item.kind.name()).collect();
         assert_eq!(kinds, ["uncertain", "missed", "held", "queue-low"]);
         assert_eq!(found[0].reason, "the reply was lost");
         assert!(found[0].hint.as_deref().unwrap().contains("cadenced resolve c@fedi"));
-        assert_eq!(attention(&[], &[account(AccountState::Ready, None)]), []);
-        assert_eq!(attention(&[], &[account(AccountState::Auth, None)])[0].kind, AttentionKind::AccountAuth);
+        let hint = |approvals| {
+            let stale = [delivery("f@fedi", Stage::Held, Some("approval-stale: it has changed"))];
+            attention(&stale, &[], approvals)[0].hint.clone().unwrap()
+        };
+        assert!(hint(ApprovalMode::Digest).ends_with("cadenced approve f --by NAME"));
+        assert!(hint(ApprovalMode::Signed).ends_with("cadenced approve f --sign"));
+        assert!(!hint(ApprovalMode::None).contains("approve"));
+        assert_eq!(attention(&[], &[account(AccountState::Ready, None)], ApprovalMode::Digest), []);
+        assert_eq!(
+            attention(&[], &[account(AccountState::Auth, None)], ApprovalMode::Digest)[0].kind,
+            AttentionKind::AccountAuth
+        );
     }
 }

@@ -127,3 +127,14 @@ pub enum ApprovalMode {
     /// Being in the queue.
     None,
 }
+
+impl ApprovalMode {
+    /// How `cadenced approve` is told to give one; `None` where none is asked for.
+    pub fn how(self) -> Option<&'static str> {
+        match self {
+            Self::Digest => Some("--by NAME"),
+            Self::Signed => Some("--sign"),
+            Self::None => None,
+        }
+    }
+}

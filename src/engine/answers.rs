@@ -72,7 +72,7 @@ impl Engine {
         }
         accounts.sort_by(|a, b| a.account.cmp(&b.account));
         deliveries.sort_by(|a, b| a.delivery.cmp(&b.delivery));
-        let mut attention = attention(&deliveries, &accounts);
+        let mut attention = attention(&deliveries, &accounts, self.approvals);
         attention.extend(self.ending(now));
         attention.extend(self.own_troubles());
         attention.extend(self.owed_answers(now));

@@ -44,7 +44,7 @@ impl Engine {
         }
         let accounts: Vec<_> = self.account_reports(now);
         let mut wanting = self.own_troubles();
-        wanting.extend(attention(&troubled, &accounts));
+        wanting.extend(attention(&troubled, &accounts, self.approvals));
         wanting.extend(self.ending(now));
         wanting.extend(self.owed_answers(now));
         let mut attention_by_kind = BTreeMap::new();

@@ -125,6 +125,10 @@ fn what_is_signed_goes_out_and_what_is_edited_or_revoked_does_not() {
         held.starts_with("held approval-stale: the key SHA256:") && held.contains("not in allowed_signers"),
         "{held}"
     );
+    // A person is asked for.
+    assert!(program.count("post.approved_stale") > 0);
+    let (status, said) = program.says(&["status", "--strict"]);
+    assert!(!status.success() && said.contains("then: cadenced approve four --sign"), "{said}");
     assert_eq!(state(&program, "three"), "delivered", "what is out is out");
     let (status, said) = program.says(&["check"]);
     assert!(!status.success() && said.contains("allowed_signers:2:1"), "{said}");
