@@ -88,10 +88,12 @@ pub enum Inbox {
     File { file: Arc<str>, posts: Option<Vec<Post>>, faults: Vec<Fault> },
     /// A file is not there any more.
     Gone { file: Arc<str> },
-    /// The folder cannot be read; nothing is known of its files.
+    /// The folder cannot be read, or nobody can tell whose signatures count: nothing is known of its files.
     Lost { why: String },
     /// From here on this counts as an approval. All that was told is told again.
     Anew { approval: ApprovalMode },
+    /// What is wrong with the list of those whose signatures count.
+    Signers { faults: Vec<Fault> },
     /// The whole folder has been read through (at the start, and after [`Inbox::Lost`] and [`Inbox::Anew`]).
     Complete,
 }

@@ -81,6 +81,9 @@ impl Adapter for Plain {
             Some(_) if self.place == "naming.example" && attempt.scratch.is_null() => {
                 self.call("where", Effect::Harmless)
             }
+            Some(_) if attempt.done.len() <= attempt.job.content.thread.len() => {
+                self.call(&format!("publish-{}", attempt.done.len()), Effect::Publishes)
+            }
             Some(_) => Next::Done(Remote { id: "1".into(), url: None, reference: JsonText::default() }),
             None if self.place == "telling.example" => self.call(&format!("{taken}publish-0"), Effect::Publishes),
             None => self.call("publish-0", Effect::Publishes),
@@ -1229,8 +1232,83 @@ fn a_moment_at_which_nobody_can_tell_costs_neither_the_slot_nor_the_rest_of_a_th
     bench.unclear();
     assert_eq!(bench.state("p@a"), "retrying");
     bench.until("2026-06-01T09:10:02Z");
-    bench.vouched(Ok("me"));
+    bench.vouched(Ok("you"));
     assert_eq!((bench.state("p@a"), bench.recorded().contains(&"abandoned")), ("sending", false));
+    let by: Vec<_> = bench.intents().iter().map(|intent| intent.by.as_deref()).collect();
+    assert_eq!(by, [Some("me"), Some("you")], "each try has who has approved it then");
+}
+
+/// A thread of two parts, of which the first one is out, when its approval is asked for again.
+fn halfway() -> Bench {
+    let mut bench = Bench::ready("");
+    bench.signed("q.toml", &post("p", "hello", "thread = [\"and more\"]"));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.vouched(Ok("me"));
+    bench.replied("posted");
+    bench.settle();
+    bench.replied("later");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "retrying");
+    bench.until("2026-06-01T10:00:00Z");
+    assert_eq!((bench.claims.len(), bench.calls.len()), (1, 0));
+    bench
+}
+
+#[test]
+fn half_a_thread_waits_for_who_cannot_tell_and_is_a_persons_where_nobody_has_approved_it() {
+    let mut bench = halfway();
+    bench.unclear();
+    bench.until("2026-06-01T10:00:02Z");
+    assert_eq!((bench.state("p@a"), bench.claims.len()), ("retrying", 1));
+    // Nobody knows who may sign: nothing is begun, and nothing is given up.
+    bench.tell(Event::Inbox(Inbox::Lost { why: "nobody can tell who may sign".into() }));
+    bench.unclear();
+    bench.until("2026-06-01T12:00:00Z");
+    assert_eq!((bench.state("p@a"), bench.claims.len()), ("retrying", 0));
+    let daemon = DaemonReport { running: true, pid: None, version: "1".into() };
+    let waits = bench.engine.status(None, daemon, bench.now).attention;
+    assert!(waits.iter().any(|item| item.reason == "nobody can tell who may sign"), "{waits:?}");
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.settle();
+    bench.vouched(Ok("me"));
+    assert_eq!(bench.calls.front().expect("a call").1, "https://one.example/publish-1");
+
+    let mut bench = halfway();
+    bench.vouched(Err("the key is not in allowed_signers"));
+    assert_eq!((bench.state("p@a"), bench.calls.len()), ("refused", 0));
+    let State::Refused { why, .. } = &bench.engine.view().entry(&delivery("p@a")).unwrap().state else { panic!() };
+    assert_eq!(&**why, "the key is not in allowed_signers (1 parts are published)");
+}
+
+#[test]
+fn half_a_thread_in_doubt_is_not_looked_for_before_it_is_known_what_the_queue_holds() {
+    let mut bench = Bench::ready(&post("p", "hello", "thread = [\"and more\"]"));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("posted");
+    bench.settle();
+    let lost = Inbox::Lost { why: "it is not mounted".into() };
+    let mut view = View::default();
+    bench.durable.iter().for_each(|record| view.apply(record));
+    let mut again = Bench::new(view, Mode::Publish, "2026-06-01T09:00:10Z");
+    again.configure(bench.setups.clone());
+    again.tell(Event::Inbox(lost));
+    again.until("2026-06-01T09:30:00Z");
+    assert_eq!((again.calls.len(), again.state("p@a")), (0, "sending"));
+    again.file("q.toml", &post("p", "hello", "thread = [\"and more\"]"));
+    again.tell(Event::Inbox(Inbox::Complete));
+    again.until("2026-06-01T10:00:00Z");
+    assert!(again.calls.front().is_some_and(|(_, url)| url.ends_with("look")), "{:?}", again.calls);
+}
+
+#[test]
+fn a_clock_set_back_does_not_make_the_next_question_late() {
+    let mut bench = Bench::ready("");
+    bench.signed("q.toml", &post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.unclear();
+    bench.now = at("2026-06-01T08:50:00Z");
+    bench.tell(Event::ClockJumped { seconds: -600 });
+    assert_eq!(bench.claims.len(), 1, "nobody waits for a moment that is further away than it ever is");
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn word(message: Inbox) -> String {
         Inbox::Gone { file } => format!("-{file}"),
         Inbox::Lost { .. } => "lost".into(),
         Inbox::Anew { .. } => "anew".into(),
+        Inbox::Signers { .. } => "signers".into(),
         Inbox::Complete => "complete".into(),
     }
 }

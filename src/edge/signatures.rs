@@ -11,7 +11,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::beneath::{self, Folder, FolderPath, Stamp};
-use crate::domain::{Digest, Timestamp, limits};
+use crate::domain::path::shown;
+use crate::domain::{Digest, Fault, Place, Timestamp, limits};
 use crate::parts::{Claim, Unvouched};
 use crate::queue::signed::{Allowed, Beside, Signers, Verdict, beside};
 
@@ -96,13 +97,15 @@ pub(super) struct Watched {
 }
 
 /// What a look at those who may sign has found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Turn {
     Same,
     /// It says something else now.
     Other,
     /// It is being changed, and what was read last counts a moment longer: look again soon.
     Later,
+    /// It cannot be read, for longer than a change takes: nobody can tell whose signatures count. Why, for a person.
+    Lost(String),
 }
 
 impl Watched {
@@ -115,9 +118,20 @@ impl Watched {
         beneath::stamp_of(&self.path).ok() != self.stamp
     }
 
+    /// What is wrong with the file that was read last.
+    pub fn faults(&self) -> Vec<Fault> {
+        let lines = self.allowed.iter().flat_map(|signers| &signers.faults);
+        let fault = |(line, why): &(u32, String)| {
+            let place = Place { line: *line, column: 1, ..Place::file(&shown(&self.path)) };
+            Fault::warning(place, why.as_str()).with_hint("mend the line: whoever it is to name cannot sign")
+        };
+        lines.map(fault).collect()
+    }
+
     /// Reads the file again where it may have changed. What is `fresh`, or says nothing, is read when it has come to rest, at
     /// the latest after `wait`. Only a version that was read, and that can be told from a later one, is not read again.
-    pub fn refresh(&mut self, now: Timestamp, wait: Duration, fresh: impl Fn(&Stamp) -> bool) -> Turn {
+    /// Without a `wait`, it is taken as it is, whatever that is.
+    pub fn refresh(&mut self, now: Timestamp, wait: Option<Duration>, fresh: impl Fn(&Stamp) -> bool) -> Turn {
         let stamp = beneath::stamp_of(&self.path).ok();
         if stamp.is_some() && stamp == self.stamp {
             self.since = None;
@@ -128,10 +142,18 @@ impl Watched {
         let whole = rests.is_some() && read.as_ref().is_ok_and(|signers| !signers.is_empty());
         let since = if whole { None } else { Some(self.since.unwrap_or(now)) };
         self.since = since;
-        // However the clock has been set meanwhile.
-        let waits = since.is_some_and(|since| now.duration_since(since).unsigned_abs() < wait);
-        if waits && self.said.is_some() {
-            return Turn::Later;
+        if let Some(wait) = wait {
+            // However the clock has been set meanwhile.
+            let waits = since.is_some_and(|since| now.duration_since(since).unsigned_abs() < wait);
+            if waits && self.said.is_some() {
+                return Turn::Later;
+            }
+            if let Err(why) = read {
+                return Turn::Lost(format!(
+                    "nobody can tell who may sign: {} cannot be read: {why}",
+                    shown(&self.path)
+                ));
+            }
         }
         self.stamp = rests.filter(|_| read.is_ok());
         self.allowed = read;

@@ -288,8 +288,8 @@ impl Engine {
         };
         let mut items = Vec::new();
         if self.folder == Folder::Lost {
-            let hint = "put the folder back; nothing new is begun until then";
-            items.push(item(AttentionKind::Queue, "the queue folder cannot be read", hint));
+            let hint = "put it back, or let the daemon's user read it; nothing new is begun until then";
+            items.push(item(AttentionKind::Queue, &quote(&self.lost), hint));
         }
         for place in self.broken_files() {
             let hint = "mend the file: cadenced check says how; its last good version stays in force";

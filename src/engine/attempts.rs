@@ -130,8 +130,9 @@ impl Engine {
         let (at, delivery) = due?;
         let shut = self.is_shut(account);
         if at == Timestamp::MIN {
-            // Looking for it sends nothing; it needs only an account that is let in.
-            if !shut && self.folder != Folder::Reading {
+            // Looking for it sends nothing; it needs only an account that is let in. Before it is known what the queue holds,
+            // all would be given up that turns out not to be there, and with it the rest of a thread.
+            if !shut && self.was_read {
                 self.find_out(&delivery, now);
             }
             return None;

@@ -70,6 +70,10 @@ pub struct Engine {
     /// When missing files are looked for again.
     pub(super) looks: BTreeSet<(Timestamp, AccountId)>,
     pub(super) folder: Folder,
+    /// Why nothing is known of it, where it is lost.
+    pub(super) lost: String,
+    /// Whether it has been read through once: before, nobody knows what is still wanted.
+    pub(super) was_read: bool,
     pub(super) clock_behind: bool,
     pub(super) full: bool,
     pub(super) stopping: bool,
@@ -170,6 +174,8 @@ impl Engine {
             agenda: BTreeSet::new(),
             looks: BTreeSet::new(),
             folder: Folder::Reading,
+            lost: String::new(),
+            was_read: false,
             clock_behind: false,
             full: false,
             stopping: false,

@@ -54,9 +54,10 @@ impl Engine {
                 if self.folder != Folder::Lost {
                     self.log(LogEvent::QueueLost { why: quote(&why) });
                 }
-                self.folder = Folder::Lost;
+                (self.folder, self.lost) = (Folder::Lost, why);
             }
             Inbox::Anew { approval } => self.read_anew(approval),
+            Inbox::Signers { faults } => self.log_faults(&faults, true),
             Inbox::Complete => {
                 match self.read_through() {
                     Folder::Lost => self.log(LogEvent::QueueBack { posts: self.posts.len() }),
@@ -411,7 +412,7 @@ impl Engine {
             (self.stopping, "the daemon was stopping"),
             (self.clock_behind, "the wall clock was behind"),
             (self.folder == Folder::Outdated, "the queue was being read anew"),
-            (self.folder != Folder::Known, "the queue folder could not be read"),
+            (self.folder != Folder::Known, "the queue could not be read"),
             (desk.clock_set, "the wall clock was set"),
             (self.full, "the disk was full"),
             (desk.setup.paused, "the account is paused"),

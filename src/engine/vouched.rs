@@ -43,6 +43,7 @@ impl Engine {
     /// All was read and told. What it was read with may count no more.
     pub(super) fn read_through(&mut self) -> Folder {
         let before = std::mem::replace(&mut self.folder, Folder::Known);
+        self.was_read = true;
         self.look_whether_outdated();
         before
     }

@@ -112,7 +112,7 @@ events! {
     QueueFileRejected = "queue.file_rejected", Error { place: String, reason: String, hint: Option<String> }
     QueueFileWarning = "queue.file_warning", Warn { place: String, reason: String, hint: Option<String> }
     QueueFileGone = "queue.file_gone", Info { file: String }
-    /// The queue folder cannot be read; nothing new is begun until it is back.
+    /// The queue folder cannot be read, or nobody can tell who may sign; nothing new is begun until that is over.
     QueueLost = "queue.lost", Error { why: String }
     QueueBack = "queue.back", Info { posts: usize }
     /// Approved posts for fewer days are left than `runway_warn` asks for.

@@ -90,5 +90,15 @@ fn what_counts_at_the_start_is_what_the_configuration_says() {
     let mut daemon = house.ready();
     daemon.about("delivery.delivered", "one@site");
     assert_eq!(house.state("two@site"), "held");
+    // Whoever may sign cannot be told: nothing is begun, and nothing is held against anybody.
+    std::fs::remove_file(house.path("allowed")).expect("removed");
+    let lost = daemon.event("queue.lost");
+    assert!(lost["why"].as_str().is_some_and(|why| why.contains("nobody can tell who may sign")), "{lost}");
+    let status = house.status();
+    assert!(status["attention"].to_string().contains("nobody can tell who may sign"), "{status}");
+    house.queue("a.toml.approval", &signed(&format!("{one}{two}")));
+    std::fs::write(house.path("allowed"), format!("me {}\n", Signer::new(1).line())).expect("written");
+    daemon.event("queue.back");
+    daemon.about("delivery.delivered", "two@site");
     assert_eq!(daemon.stop().code(), 0);
 }

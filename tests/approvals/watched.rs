@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -131,6 +131,16 @@ impl Bench {
         (words, look.again.is_some())
     }
 
+    /// All that a daemon's look says.
+    fn all_words(&mut self) -> Vec<String> {
+        let mut words = Vec::new();
+        self.desk.look(Depth::Media, Patience::Wait, &mut |message| {
+            words.push(word(message));
+            ControlFlow::Continue(())
+        });
+        words
+    }
+
     /// One message, that begins like this.
     #[track_caller]
     fn sees(&mut self, wanted: &str) {
@@ -189,6 +199,9 @@ fn the_time_of_a_key_comes_and_ends() {
     at("2026-11-20T10:59:59Z", "");
     at("2026-11-20T11:00:00Z", "a Signed");
     at("2026-11-20T12:00:00Z", "");
+    at("2026-11-20T12:00:01Z", "a Stale (the key SHA256:");
+    // The clock was ahead, and is set back.
+    at("2026-11-20T11:30:00Z", "a Signed");
     at("2026-11-20T12:00:01Z", "a Stale (the key SHA256:");
     let look = bench.desk.look(Depth::Files, Patience::Wait, &mut |_| ControlFlow::Continue(()));
     assert_eq!(look.again, None);
@@ -259,7 +272,12 @@ fn what_is_gone_or_empty_for_a_moment_changes_nothing() {
             assert_eq!(bench.waits(), (vec![], true), "{name} {half:?}");
             bench.later(1000);
             let (words, _) = bench.waits();
-            let wanted = if (name, half) == ("allowed", Some("")) { "a Stale" } else { "a NotApproved" };
+            let wanted = match (name, half) {
+                // Nobody can tell who may sign.
+                ("allowed", None) => "Lost",
+                ("allowed", Some(_)) => "a Stale",
+                _ => "a NotApproved",
+            };
             assert!(words.len() == 1 && words[0].starts_with(wanted), "{name} {half:?}: {words:?}");
         }
     }
@@ -276,6 +294,123 @@ fn signers_who_could_not_be_read_are_read_again_although_their_file_is_the_same(
     bench.later(10_000);
     bench.sees("a NotApproved (allowed_signers cannot be read: it is not a regular file)");
     assert!(bench.desk.has_other_signers(), "it is read again");
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_no_word_against_anybody() {
+    let one = post("a", "one");
+    let mut bench = Bench::new(&one, &one, &allowed(""));
+    let back = |bench: &Bench| bench.write("allowed", allowed(""));
+    // Before the daemon has ever read it, as on a disk that is mounted late.
+    fs::remove_file(bench.path("allowed")).unwrap();
+    assert_eq!(bench.all_words(), ["Lost"]);
+    bench.later(5000);
+    assert_eq!(bench.all_words(), [""; 0]);
+    back(&bench);
+    assert_eq!(bench.all_words(), ["a Signed", "Complete"]);
+    for _ in 0..2 {
+        fs::remove_file(bench.path("allowed")).unwrap();
+        assert_eq!(bench.all_words(), [""; 0], "each gap has its moment");
+        bench.later(3000);
+        assert_eq!(bench.all_words(), ["Lost"]);
+        // An edit meanwhile is seen when it is back.
+        bench.write("queue/week.toml", format!("{one}{}", post("b", "two")));
+        bench.later(60_000);
+        assert_eq!(bench.all_words(), [""; 0]);
+        back(&bench);
+        bench.later(1000);
+        let words = bench.all_words();
+        assert!(
+            matches!(&words[..], [file, last] if file.starts_with("a Signed, b NotA") && last == "Complete"),
+            "{words:?}"
+        );
+        bench.write("queue/week.toml", &one);
+        assert_eq!(bench.all_words(), ["a Signed"]);
+    }
+    // Whoever looks once, and not again, is told what it is like now.
+    fs::remove_file(bench.path("allowed")).unwrap();
+    bench.sees("a NotApproved (allowed_signers cannot be read: there is no such file)");
+}
+
+#[test]
+fn a_list_that_is_mounted_late_a_second_time_has_its_moment_again() {
+    let one = post("a", "one");
+    let mut bench = Bench::new(&one, &one, "");
+    fs::create_dir(bench.path("disk")).unwrap();
+    bench.write("disk/allowed", allowed(""));
+    fs::remove_file(bench.path("allowed")).unwrap();
+    // The very same file, seen through a name that comes and goes.
+    let mount = |bench: &Bench| symlink("disk/allowed", bench.path("allowed")).unwrap();
+    mount(&bench);
+    assert_eq!(bench.all_words(), ["a Signed", "Complete"]);
+    for _ in 0..2 {
+        fs::remove_file(bench.path("allowed")).unwrap();
+        bench.later(700);
+        assert_eq!(bench.waits(), (vec![], true));
+        mount(&bench);
+        bench.later(700);
+        assert_eq!(bench.all_words(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_sheet_that_may_not_be_read_is_no_word_against_anybody() {
+    let one = post("a", "one");
+    let mut bench = Bench::new(&one, &one, &allowed(""));
+    assert_eq!(bench.all_words(), ["a Signed", "Complete"]);
+    let sheet = bench.path("queue/week.toml.approval");
+    fs::set_permissions(&sheet, PermissionsExt::from_mode(0o000)).unwrap();
+    if fs::read(&sheet).is_ok() {
+        eprintln!("NOT TESTED: this user may read everything, and no sheet was closed to it");
+        return;
+    }
+    assert_eq!(bench.waits(), (vec![], true));
+    bench.later(2000);
+    assert_eq!(bench.all_words(), ["broken"], "its last good version stays");
+    bench.later(60_000);
+    assert_eq!(bench.all_words(), [""; 0], "that is said once");
+    // Nor do edits of the rest bring it down.
+    bench.write("allowed", format!("# more\nme {}\n", Signer::new(2).line()));
+    bench.write("queue/week.toml", format!("{one}{}", post("b", "two")));
+    bench.later(60_000);
+    assert_eq!(bench.all_words(), [""; 0]);
+    bench.write("allowed", allowed(""));
+    bench.write("queue/week.toml", &one);
+    fs::set_permissions(&sheet, PermissionsExt::from_mode(0o600)).unwrap();
+    assert_eq!(bench.all_words(), ["a Signed"]);
+    // Without a daemon it is as it is.
+    fs::set_permissions(&sheet, PermissionsExt::from_mode(0o000)).unwrap();
+    bench.sees("a NotApproved (week.toml.approval: it cannot be read: there is no permission");
+}
+
+#[test]
+fn lines_of_the_list_that_let_nobody_in_are_told() {
+    let one = post("a", "one");
+    let mut bench = Bench::new(&one, &one, &allowed(""));
+    assert_eq!(bench.all_words(), ["a Signed", "Complete"]);
+    bench.write("allowed", format!("you namespaces=git {}\n{}", Signer::new(2).line(), allowed("")));
+    let mut told = Vec::new();
+    bench.desk.look(Depth::Files, Patience::Wait, &mut |message| {
+        if let Inbox::Signers { faults } = message {
+            told.extend(faults.iter().map(ToString::to_string));
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(matches!(&told[..], [fault] if fault.contains("allowed:1:1: the value of an option")), "{told:?}");
+    assert_eq!(bench.all_words(), [""; 0], "once");
+}
+
+#[test]
+fn another_reader_says_what_counts_for_it_before_all_else_and_when_all_is_read() {
+    let one = post("a", "one");
+    let mut bench = Bench::new(&one, &one, &allowed(""));
+    assert_eq!(bench.all_words(), ["a Signed", "Complete"]);
+    let reader = |approval| Reader::new(move |file, bytes, _| read_as(approval, file, bytes)).counting(approval);
+    bench.desk.set_reader(reader(ApprovalMode::Digest));
+    assert_eq!(bench.all_words(), ["Anew", "a NotApproved", "Complete"]);
+    assert_eq!(bench.all_words(), [""; 0]);
+    bench.desk.set_reader(reader(ApprovalMode::None));
+    assert_eq!(bench.all_words(), ["Anew", "a Approved", "Complete"]);
 }
 
 #[test]

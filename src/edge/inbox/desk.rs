@@ -68,6 +68,8 @@ pub struct Desk {
     complete: bool,
     /// Whether it has been said what counts as an approval for this reader.
     announced: bool,
+    /// When it was looked last.
+    looked: Option<Timestamp>,
     /// The first of the files that are one too many.
     surplus: Option<Arc<str>>,
 }
@@ -88,6 +90,8 @@ struct Known {
     rejudge: bool,
     /// When that is, if it is known.
     turns_at: Option<Timestamp>,
+    /// Whether an earlier moment may be another one for it, when the clock is set back.
+    is_timed: bool,
     /// Whether a message has brought posts.
     in_force: bool,
     /// The content that is kept as its last good version.
@@ -133,6 +137,7 @@ impl Desk {
             lost: None,
             complete: false,
             announced: false,
+            looked: None,
             surplus: None,
         }
     }
@@ -170,18 +175,28 @@ impl Desk {
                 return Look { again: None, lost: false };
             }
         }
+        let now = self.clock.now();
+        let wait = (patience == Patience::Wait).then_some(LONGEST_WAIT);
+        let fresh = |stamp: &Stamp| is_fresh(stamp, now);
+        // Before the folder is read: without them, nothing can be said of what it holds.
+        let turn = self.reader.signers.as_mut().map(|signers| signers.refresh(now, wait, fresh));
+        if let Some(Turn::Lost(why)) = turn {
+            return self.lose(why, each);
+        }
         let (folder, found) = match self.queue.open().and_then(|folder| scan(&folder).map(|found| (folder, found))) {
             Ok(found) => found,
-            Err(error) => return self.lose(&error, each),
+            Err(error) => return self.lose_folder(&error, each),
         };
         self.lost = None;
-        let now = self.clock.now();
-        let wait = if patience == Patience::Wait { LONGEST_WAIT } else { Duration::ZERO };
-        let fresh = |stamp: &Stamp| is_fresh(stamp, now);
-        let turn = self.reader.signers.as_mut().map(|signers| signers.refresh(now, wait, fresh));
         let others = turn == Some(Turn::Other);
+        let set_back = self.looked.replace(now).is_some_and(|before| now < before);
         for known in self.files.values_mut() {
             known.rejudge |= others || known.turns_at.is_some_and(|at| at <= now);
+            known.rejudge |= set_back && known.is_timed;
+        }
+        let faults = self.reader.signers.as_ref().filter(|_| others).map(Watched::faults).unwrap_or_default();
+        if !faults.is_empty() && each(Inbox::Signers { faults }).is_break() {
+            return Look { again: None, lost: false };
         }
         let again = (turn == Some(Turn::Later)).then_some(FRESH);
         let mut look = Look { again, lost: false };
@@ -196,17 +211,21 @@ impl Desk {
         look
     }
 
-    fn lose(&mut self, error: &std::io::Error, each: &mut dyn FnMut(Inbox) -> ControlFlow<()>) -> Look {
+    fn lose_folder(&mut self, error: &std::io::Error, each: &mut dyn FnMut(Inbox) -> ControlFlow<()>) -> Look {
         let why = match error.kind() {
             std::io::ErrorKind::NotFound => "the queue folder is not there".into(),
             _ => format!("the queue folder cannot be read: {}", beneath::reason(error)),
         };
+        for known in self.files.values_mut() {
+            (known.stamp, known.said, known.waiting) = (None, None, None);
+        }
+        self.lose(why, each)
+    }
+
+    fn lose(&mut self, why: String, each: &mut dyn FnMut(Inbox) -> ControlFlow<()>) -> Look {
         if self.lost.as_ref() != Some(&why) {
             self.lost = Some(why.clone());
             self.complete = false;
-            for known in self.files.values_mut() {
-                (known.stamp, known.said, known.waiting) = (None, None, None);
-            }
             let _ = each(Inbox::Lost { why });
         }
         Look { again: None, lost: true }
@@ -338,17 +357,28 @@ impl Desk {
             Some(Seen::Unread | Seen::Absent) => known.had_sheet,
             Some(Seen::At(_)) | None => false,
         };
-        if half_a_sheet && patience == Patience::Wait && waited < LONGEST_WAIT {
+        let fault = verdict.as_ref().and_then(|verdict| verdict.fault.clone());
+        let closed = asked.sheet == Some(Seen::Unread) && known.had_sheet && patience == Patience::Wait;
+        let closed = closed.then(|| Digest::of(format!("{fault:?}").as_bytes()));
+        let is_told = closed.is_some() && known.said == closed;
+        if half_a_sheet && !is_told && patience == Patience::Wait && waited < LONGEST_WAIT {
             known.waiting = Some(waiting);
             look.again = Some(look.again.unwrap_or(FRESH).min(FRESH));
             return None;
+        }
+        if closed.is_some() {
+            // That is no word against anybody. It is looked at again, and each attempt asks for itself meanwhile.
+            (known.stamp, known.waiting, known.said) = (None, None, closed);
+            let faults = fault.into_iter().collect();
+            return (!is_told).then(|| Inbox::File { file: file.clone(), posts: None, faults });
         }
         known.had_sheet = matches!(asked.sheet, Some(Seen::At(_) | Seen::Fresh));
         // What was read while it was being written is read once more when it has come to rest.
         known.stamp = (!is_fresh(&stamp, now) || patience == Patience::None).then_some(stamp);
         known.waiting = None;
         known.rejudge = false;
-        known.turns_at = verdict.and_then(|verdict| verdict.turns_at);
+        known.turns_at = verdict.as_ref().and_then(|verdict| verdict.turns_at);
+        known.is_timed = verdict.is_some_and(|verdict| verdict.is_timed);
         if known.stamp.is_none() || asked.media.iter().any(|(_, seen)| *seen == Seen::Fresh) {
             look.again = Some(look.again.unwrap_or(FRESH).min(FRESH));
         }
@@ -398,8 +428,12 @@ impl Desk {
         let (reading, verdict) = self.read(file, &bytes, &mut asked);
         let posts = reading.posts?;
         let known = self.files.entry(file.clone()).or_default();
+        if known.in_force && asked.sheet == Some(Seen::Unread) {
+            return None;
+        }
         known.in_force = true;
-        known.turns_at = verdict.and_then(|verdict| verdict.turns_at);
+        known.turns_at = verdict.as_ref().and_then(|verdict| verdict.turns_at);
+        known.is_timed = verdict.is_some_and(|verdict| verdict.is_timed);
         known.kept = Some(Digest::of(&bytes));
         known.media = known.media.iter().cloned().chain(asked.media).collect();
         Some(posts)

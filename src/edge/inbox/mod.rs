@@ -12,6 +12,8 @@
 //! - Nothing outside the queue folder is opened, and nothing that is not a regular file.
 //! - A file that cannot be read or used never takes its last good posts away, and never keeps another file back.
 //! - A file is gone only when a folder that could be read does not hold it.
+//! - Where signatures count and nobody can tell whose, because that list cannot be read, nothing is known of the queue: that
+//!   is no word against any post. The same goes for one file while what is signed beside it cannot be read.
 
 mod desk;
 mod keep;

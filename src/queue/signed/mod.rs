@@ -53,6 +53,8 @@ pub struct Verdict {
     by: Result<Arc<str>, Void>,
     /// The next moment at which it may be judged otherwise.
     pub turns_at: Option<Timestamp>,
+    /// Whether it may be judged otherwise at another moment, an earlier one included.
+    pub is_timed: bool,
     /// What is wrong with the file itself.
     pub fault: Option<Fault>,
     name: String,
@@ -84,6 +86,7 @@ impl Verdict {
             lines: None,
             by: Err(Void::not_approved(format!("there is no {name}"))),
             turns_at: None,
+            is_timed: false,
             fault: None,
             name: name.clone(),
         };
@@ -112,6 +115,7 @@ impl Verdict {
         verdict.by = match allowed {
             Ok(signers) => {
                 verdict.turns_at = signers.turns_at(key, now);
+                verdict.is_timed = signers.is_timed(key);
                 by(signers, key, now)
             }
             Err(why) => Err(Void::not_approved(format!("allowed_signers cannot be read: {why}"))),

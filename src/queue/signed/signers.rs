@@ -84,6 +84,11 @@ impl Signers {
         standing
     }
 
+    /// Whether the moment has a part in what is said of a key.
+    pub fn is_timed(&self, key: &Key) -> bool {
+        self.lines.iter().any(|line| line.key == *key && (line.after.is_some() || line.before.is_some()))
+    }
+
     /// The next moment after `now` at which a key may be in another standing.
     pub fn turns_at(&self, key: &Key, now: Timestamp) -> Option<Timestamp> {
         let past = |at: Timestamp| Timestamp::from_second(at.as_second() + 1).unwrap_or(at);
