@@ -3,6 +3,7 @@
 use std::fs;
 
 use cadenced::domain::Digest;
+use cadenced::edge::signatures::allowed;
 use cadenced::queue::signed::{Beside, Key, NAMESPACE, Signers, Standing, Verdict};
 use jiff::tz::TimeZone;
 
@@ -169,6 +170,19 @@ fn what_looks_like_a_comment_lets_nobody_in() {
     // Whom that file names first, it names.
     assert_eq!(read("\u{feff}me KEY\n"), (true, vec![]));
     assert_eq!(read("é# KEY\n"), (true, vec![]));
+}
+
+#[test]
+fn what_is_no_text_spoils_its_line_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("allowed");
+    let signer = Signer::new(1);
+    for (line, faults) in [(&b"# J\xfcrgen's"[..], 0), (b"\xff# me ssh-ed25519 AAAA", 1), (b"me ssh-ed25519 \xff", 1)] {
+        fs::write(&file, [line, b"\nme ", signer.line().as_bytes(), b" J\xfcrgen\n"].concat()).unwrap();
+        let signers = allowed(&file).unwrap();
+        assert_eq!(signers.faults.len(), faults, "{:?}", signers.faults);
+        assert!(matches!(signers.standing(&signer.key(), NAMESPACE, now()), Standing::Allowed { .. }));
+    }
 }
 
 #[test]
