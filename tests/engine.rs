@@ -893,6 +893,99 @@ fn what_a_person_wants_sent_is_sent_although_its_time_has_passed() {
     assert_eq!(bench.calls.len(), 1);
 }
 
+/// Account `a`, paused.
+fn paused() -> Vec<AccountSetup> {
+    vec![AccountSetup { paused: true, ..setup("a", &["0 9 * * *"]) }]
+}
+
+/// What was said of deliveries since the last time.
+fn said(bench: &mut Bench) -> Vec<&'static str> {
+    std::mem::take(&mut bench.events).into_iter().filter(|event| event.starts_with("delivery.")).collect()
+}
+
+#[test]
+fn a_post_whose_turn_comes_on_a_paused_account_is_held_and_says_so_once() {
+    let mut bench = Bench::ready(&[post("p", "hello", ""), post("q", "more", "")].concat());
+    bench.configure(paused());
+    said(&mut bench);
+    bench.until("2026-06-01T08:59:00Z");
+    assert_eq!((said(&mut bench), bench.state("p@a")), (vec![], "scheduled"));
+    bench.until("2026-06-01T12:00:00Z");
+    assert_eq!((said(&mut bench), bench.held("p@a").as_str()), (vec!["delivery.held"], "account-paused: "));
+    assert_eq!(bench.state("q@a"), "scheduled", "its turn comes when that of the other one is over");
+    assert!(bench.engine.is_idle());
+    assert_eq!(bench.engine.unfinished(), [(account("a"), 2, "the account is paused")]);
+    bench.configure(paused());
+    bench.until("2026-06-02T12:00:00Z");
+    let mut bench = Bench { setups: paused(), ..bench }.restarted();
+    bench.until("2026-06-03T12:00:00Z");
+    assert_eq!(said(&mut bench), [""; 0], "neither a reload, a restart nor the next slot says it again");
+    // The account is gone: so is what held it.
+    bench.configure(vec![]);
+    let daemon = || DaemonReport { running: true, pid: None, version: String::new() };
+    let reasons: Vec<_> =
+        bench.engine.status(None, daemon(), bench.now).deliveries.into_iter().map(|line| line.reason).collect();
+    let gone = Some("invalid: its account is not in the configuration".to_owned());
+    assert_eq!(reasons, [gone.clone(), gone]);
+    let overview = bench.engine.overview(daemon(), bench.now);
+    assert_eq!(overview.attention.first.len(), 2, "{:?}", overview.attention);
+    bench.configure(vec![setup("a", &["0 9 * * *"])]);
+    bench.settle();
+    assert_eq!((said(&mut bench), bench.state("p@a")), (vec!["delivery.scheduled"], "scheduled"));
+    bench.until("2026-06-04T09:00:00Z");
+    assert_eq!((said(&mut bench), bench.state("p@a")), (vec!["delivery.sending"], "sending"));
+}
+
+#[test]
+fn it_is_nobody_s_turn_on_a_paused_account_while_the_queue_cannot_be_read() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.configure(paused());
+    bench.tell(Event::Inbox(Inbox::Lost { why: "no such folder".into() }));
+    said(&mut bench);
+    bench.until("2026-06-01T09:02:00Z");
+    assert_eq!((said(&mut bench), bench.state("p@a")), (vec![], "scheduled"));
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.settle();
+    assert_eq!((said(&mut bench), bench.state("p@a")), (vec!["delivery.held"], "held"));
+}
+
+#[test]
+fn an_attempt_that_is_owed_on_a_paused_account_is_held_when_its_moment_comes() {
+    let mut bench = retrying();
+    bench.configure(paused());
+    said(&mut bench);
+    let moment = bench.engine.poll_timeout().expect("its moment is waited for");
+    bench.until(&moment.to_string());
+    assert_eq!((said(&mut bench), bench.state("p@a")), (vec!["delivery.held"], "retrying"));
+    assert!(bench.engine.is_idle());
+    bench.configure(paused());
+    let mut bench = Bench { setups: paused(), ..bench }.restarted();
+    bench.until("2026-06-01T12:00:00Z");
+    assert_eq!((said(&mut bench), bench.calls.len()), (vec![], 0));
+    bench.configure(vec![setup("a", &["0 9 * * *"])]);
+    bench.settle();
+    assert_eq!((said(&mut bench), bench.calls.len()), (vec!["delivery.retrying", "delivery.sending"], 1));
+}
+
+#[test]
+fn a_token_that_is_not_accepted_holds_the_attempt_until_the_account_is_let_in() {
+    let mut bench = Bench::ready(&[post("p", "hello", ""), post("q", "more", "")].concat());
+    bench.until("2026-06-01T09:00:00Z");
+    bench.events.clear();
+    bench.replied("denied");
+    bench.settle();
+    assert_eq!(bench.events, ["delivery.held", "account.auth_lost"]);
+    assert_eq!(bench.recorded(), ["intent", "auth", "account-stopped"], "one record for each of them");
+    // It is paused as well; with the token that it then gets only the pause is left.
+    bench.events.clear();
+    bench.configure(paused());
+    bench.settle();
+    assert_eq!(said(&mut bench), ["delivery.held"], "a reload lets the account in");
+    bench.configure(vec![setup("a", &["0 9 * * *"])]);
+    bench.settle();
+    assert_eq!((said(&mut bench), bench.calls.len()), (vec!["delivery.retrying", "delivery.sending"], 1));
+}
+
 #[test]
 fn what_has_expired_is_not_sent_whoever_asks() {
     let mut bench = uncertain("expires = 2026-06-01T12:00:30Z");

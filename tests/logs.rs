@@ -216,7 +216,12 @@ fn expected(log: &[Value]) -> BTreeMap<String, Answers> {
     let counts = lines(&["      1 fedi", "      2 site"]);
     put("How much by account", [counts.clone(), counts]);
 
-    let held = lines(&["picture@site media-missing", "fedi account.auth_lost", "site account.paused"]);
+    let held = lines(&[
+        "picture@site media-missing",
+        "four@fedi account-auth",
+        "fedi account.auth_lost",
+        "site account.paused",
+    ]);
     put("Which posts were held, and why", [held.clone(), held]);
 
     let fedi: Vec<&Value> = log.iter().filter(|line| line["account"] == "fedi").collect();

@@ -53,6 +53,11 @@ impl Held {
             Self::Duplicate => "duplicate",
         }
     }
+
+    /// Whether it is the account as a whole that is held, and the post has no part in it.
+    pub fn is_of_the_account(self) -> bool {
+        matches!(self, Self::AccountAuth | Self::AccountPaused)
+    }
 }
 
 impl std::fmt::Display for Held {

@@ -1,7 +1,7 @@
 //! Says in the log what has become durable. Called for each record right before it is applied to the view, so that
 //! what went before is still known.
 
-use crate::domain::{DeliveryId, Money, Timestamp, time};
+use crate::domain::{DeliveryId, Held, Money, State, Timestamp, time};
 use crate::ledger::Record;
 use crate::ledger::record::{Decision, Fact, Intent, Outcome};
 use crate::telemetry::events::{About, Event as LogEvent, quote};
@@ -29,9 +29,7 @@ impl Engine {
                 let mark = self.view().clock_mark.unwrap_or(record.at);
                 Some(LogEvent::ClockConfirmed { by: quote(by), now: record.at, mark })
             }
-            Fact::Planned { delivery, held: None, .. } => {
-                Some(LogEvent::DeliveryScheduled { about: self.about(delivery), slot: None })
-            }
+            Fact::Planned { delivery, held: None, .. } => Some(self.free(delivery)),
             Fact::Planned { delivery, held: Some(reason), detail, .. } => Some(LogEvent::DeliveryHeld {
                 about: self.about(delivery),
                 reason: reason.name().into(),
@@ -119,7 +117,11 @@ impl Engine {
             Outcome::RateLimited { until, why } => {
                 self.log(LogEvent::DeliveryRetrying { about, at: *until, reason: quote(why) });
             }
-            Outcome::Auth { why } => self.log(LogEvent::DeliveryRetrying { about, at, reason: quote(why) }),
+            // It is tried again, but not before the account's token is accepted.
+            Outcome::Auth { why } => {
+                let (reason, detail) = (Held::AccountAuth.name().into(), Some(quote(why)));
+                self.log(LogEvent::DeliveryHeld { about, reason, detail });
+            }
             Outcome::Refused { why } => self.log(LogEvent::DeliveryRefused { about, reason: quote(why) }),
             Outcome::Ambiguous { why, settle } => {
                 self.log(LogEvent::DeliveryAmbiguous { about, settle: *settle, reason: quote(why) });
@@ -130,6 +132,17 @@ impl Engine {
                     self.log(reconciled(false));
                 }
             }
+        }
+    }
+
+    /// Nothing holds a delivery: it is in line, or tried again in its time.
+    fn free(&self, delivery: &DeliveryId) -> LogEvent {
+        let about = self.about(delivery);
+        match self.entry(delivery).map(|entry| (&entry.state, entry.trouble())) {
+            Some((State::Retrying { at, .. }, trouble)) => {
+                LogEvent::DeliveryRetrying { about, at: *at, reason: quote(&trouble.unwrap_or_default()) }
+            }
+            _ => LogEvent::DeliveryScheduled { about, slot: None },
         }
     }
 

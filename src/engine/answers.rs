@@ -215,6 +215,11 @@ impl Engine {
         let sent = entry.sent.as_deref();
         let (mut state, mut reason, mut at) = (Stage::from(&entry.state), None, None);
         match &entry.state {
+            State::Scheduled if desk.is_none() => {
+                state = Stage::Held;
+                reason = Some(no_account());
+            }
+            State::Held { reason: why, .. } if desk.is_none() && why.is_of_the_account() => reason = Some(no_account()),
             State::Held { reason: why, detail } => {
                 let waits = || self.who_waits(&delivery.account).filter(|_| *why == Held::Unanswered);
                 reason = Some(match detail.as_ref().map(ToString::to_string).or_else(waits) {
@@ -226,10 +231,6 @@ impl Engine {
             State::Scheduled | State::Retrying { .. } if let Some(whole) = whole => {
                 state = Stage::Held;
                 reason = Some(whole.to_string());
-            }
-            State::Scheduled if desk.is_none() => {
-                state = Stage::Held;
-                reason = Some(format!("{}: its account is not in the configuration", Held::Invalid));
             }
             State::Scheduled => at = slot,
             State::Retrying { at: next, .. } => (at, reason) = (Some(*next), entry.trouble()),
@@ -305,6 +306,11 @@ impl Engine {
         }
         items
     }
+}
+
+/// Why what waits on an account that is gone does not go out.
+fn no_account() -> String {
+    format!("{}: its account is not in the configuration", Held::Invalid)
 }
 
 fn spent_report(desk: &Desk, held: Option<&Account>, now: Timestamp) -> Option<SpentReport> {

@@ -114,6 +114,13 @@ impl Engine {
         if let Some(until) = desk.pause_until.filter(|until| *until > now) {
             return Some(until);
         }
+        let (facts, next) = self.owed_verdicts(account, now);
+        if !facts.is_empty() && !desk.planning {
+            self.desks.get_mut(account)?.planning = true;
+            let records = facts.into_iter().map(|fact| Record::new(now, fact)).collect();
+            self.commit(records, Room::Free, Then::Planned(account.clone()));
+            return None;
+        }
         let held = self.view.account(account)?;
         let mut due: Option<(Timestamp, DeliveryId)> = None;
         for post in held.open() {
@@ -139,7 +146,7 @@ impl Engine {
         }
         let waits_for_clock = self.clock_behind || desk.clock_set;
         if shut || desk.setup.paused || waits_for_clock || self.full || self.folder != Folder::Known {
-            return None;
+            return next;
         }
         if at > now {
             return Some(at);
@@ -156,6 +163,30 @@ impl Engine {
         }
         self.try_again(&delivery, now);
         None
+    }
+
+    /// What is to be said of attempts that are owed: that the account as a whole holds them, once their moment has come, and
+    /// that it does not any more. Also when there is more to say.
+    fn owed_verdicts(&self, account: &AccountId, now: Timestamp) -> (Vec<Fact>, Option<Timestamp>) {
+        let (mut facts, mut next) = (Vec::new(), None);
+        let (Some(desk), Some(held)) = (self.desks.get(account), self.view.account(account)) else {
+            return (facts, next);
+        };
+        if self.standstill(account).is_some() {
+            return (facts, next);
+        }
+        let whole = self.held_as_a_whole(account, desk);
+        for post in held.open() {
+            let Some(entry) = held.entry(post).filter(|entry| entry.halted != whole) else { continue };
+            let (State::Retrying { at, .. }, Some(digest)) = (&entry.state, entry.digest) else { continue };
+            if entry.halted.is_none() && *at > now {
+                next = next.min(Some(*at)).or(Some(*at));
+                continue;
+            }
+            let delivery = DeliveryId::new(post.clone(), account.clone());
+            facts.push(Fact::Planned { delivery, digest, held: whole, detail: None });
+        }
+        (facts, next)
     }
 
     /// Whether the time of a delivery that is owed has passed.

@@ -345,8 +345,12 @@ impl Engine {
     /// What waits for a person on each account once the engine is idle: how many deliveries, and for what.
     pub fn unfinished(&self) -> Vec<(AccountId, usize, &'static str)> {
         let left = self.view.accounts().filter_map(|(id, account)| {
-            let scheduled = account.counts().get(State::Scheduled.name()).copied().unwrap_or(0);
-            let deliveries = account.open().count() + scheduled;
+            let waits = |state: &State| match state {
+                State::Held { reason, .. } => reason.is_of_the_account(),
+                _ => *state == State::Scheduled,
+            };
+            let waiting = account.deliveries().filter(|(_, entry)| waits(&entry.state));
+            let deliveries = account.open().count() + waiting.count();
             let reason = match self.desks.get(id) {
                 None => "the account is not in the configuration",
                 Some(_) if account.head.stopped.is_some() => "the account's token is not accepted",

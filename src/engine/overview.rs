@@ -128,6 +128,7 @@ fn needs_a_person(entry: &Entry, gone: bool) -> bool {
     match &entry.state {
         State::Uncertain { .. } | State::Refused { .. } | State::Missed => true,
         State::Scheduled => gone,
+        State::Held { reason, .. } if reason.is_of_the_account() => gone,
         State::Held { reason, .. } => {
             matches!(reason, Held::ApprovalStale | Held::Invalid | Held::Duplicate | Held::MediaMissing)
         }

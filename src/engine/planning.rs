@@ -7,7 +7,7 @@ use crate::ledger::Record;
 use crate::ledger::record::Fact;
 use crate::ledger::store::Room;
 use crate::parts::Inbox;
-use crate::plan::{self, Brakes, Verdict};
+use crate::plan::{self, Brakes, Verdict, Whole};
 use crate::queue::{Approval, Change, Post};
 use crate::telemetry::events::{Event as LogEvent, quote};
 
@@ -331,6 +331,8 @@ impl Engine {
     fn ask_plan(&mut self, account: &AccountId, now: Timestamp) -> Option<Timestamp> {
         let no_send = self.brake(account, now);
         let unanswered = self.is_unanswered(account, now);
+        let held = self.held_as_a_whole(account, self.desks.get(account)?);
+        let whole = held.map(|held| Whole { held, alone: self.standstill(account).is_none() });
         let Self { desks, view, .. } = self;
         let desk = desks.get_mut(account)?;
         desk.unanswered = unanswered;
@@ -344,7 +346,7 @@ impl Engine {
             }
             desk.pause_until = None;
         }
-        let brakes = Brakes { no_send, unanswered };
+        let brakes = Brakes { no_send, unanswered, whole };
         let mut step = desk.lane.step(view.account(account), brakes, now);
         while step.send.is_none() && desk.empties.hold_back(&step.verdicts) {
             desk.lane.pass_over(desk.empties.through());
@@ -407,6 +409,19 @@ impl Engine {
         let desk = self.desks.get(account)?;
         let stopped = is_stopped(&self.view, account) || self.stops.contains(account);
         let reasons = [
+            (stopped, "the account's token is not accepted"),
+            (desk.setup.paused, "the account is paused"),
+            (desk.locked.is_some(), "the account's tokens could not be opened"),
+            (self.keeps.contains(account), "the account's new tokens were being recorded"),
+            (desk.rate_limited.is_some_and(|until| now < until), "the platform asked to wait"),
+        ];
+        self.standstill(account).or_else(|| reasons.into_iter().find(|(stands, _)| *stands).map(|(_, reason)| reason))
+    }
+
+    /// Why nothing is begun on any account now, or this one's time cannot be told.
+    pub(super) fn standstill(&self, account: &AccountId) -> Option<&'static str> {
+        let desk = self.desks.get(account)?;
+        let reasons = [
             (self.mode == Mode::Look, "the daemon was not running"),
             (!self.ready, "the daemon was starting"),
             (self.stopping, "the daemon was stopping"),
@@ -415,11 +430,6 @@ impl Engine {
             (self.folder != Folder::Known, "the queue could not be read"),
             (desk.clock_set, "the wall clock was set"),
             (self.full, "the disk was full"),
-            (desk.setup.paused, "the account is paused"),
-            (stopped, "the account's token is not accepted"),
-            (desk.locked.is_some(), "the account's tokens could not be opened"),
-            (self.keeps.contains(account), "the account's new tokens were being recorded"),
-            (desk.rate_limited.is_some_and(|until| now < until), "the platform asked to wait"),
         ];
         reasons.into_iter().find(|(stands, _)| *stands).map(|(_, reason)| reason)
     }

@@ -88,6 +88,8 @@ pub struct Course {
     pub dropped: bool,
     /// A person has asked for another try: that its own time may have passed holds it back no more.
     pub asked: bool,
+    /// Another attempt is owed, and the account as a whole holds it.
+    pub halted: Option<Held>,
     /// Its place in the beat.
     pub sent: Option<Box<Sent>>,
     /// What an attempt has left for the next one.
@@ -106,6 +108,8 @@ struct Written<State, Sent, Open> {
     dropped: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     asked: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    halted: Option<Held>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sent: Option<Sent>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,17 +118,18 @@ struct Written<State, Sent, Open> {
 
 impl Serialize for Entry {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let Course { state, attempts, dropped, asked, sent, open } = &**self;
-        let (digest, attempts, dropped, asked) = (self.digest, *attempts, *dropped, *asked);
-        Written { state, digest, attempts, dropped, asked, sent: sent.as_ref(), open: open.as_ref() }.serialize(to)
+        let Course { state, attempts, dropped, asked, halted, sent, open } = &**self;
+        let (digest, attempts, dropped, asked, halted) = (self.digest, *attempts, *dropped, *asked, *halted);
+        let (sent, open) = (sent.as_ref(), open.as_ref());
+        Written { state, digest, attempts, dropped, asked, halted, sent, open }.serialize(to)
     }
 }
 
 impl<'de> Deserialize<'de> for Entry {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let Written { state, digest, attempts, dropped, asked, sent, open } = Written::deserialize(from)?;
+        let Written { state, digest, attempts, dropped, asked, halted, sent, open } = Written::deserialize(from)?;
         let mut entry = Self { digest, ..Self::default() };
-        entry.set(Course { state, attempts, dropped, asked, sent, open });
+        entry.set(Course { state, attempts, dropped, asked, halted, sent, open });
         Ok(entry)
     }
 }
@@ -341,7 +346,7 @@ impl Deref for Entry {
 /// The course of a delivery that was only planned.
 fn planned(held: Option<Held>) -> &'static Course {
     const fn course(state: State) -> Course {
-        Course { state, attempts: 0, dropped: false, asked: false, sent: None, open: None }
+        Course { state, attempts: 0, dropped: false, asked: false, halted: None, sent: None, open: None }
     }
     macro_rules! planned {
         ($($reason:ident)*) => {
@@ -367,7 +372,8 @@ impl Entry {
             return;
         }
         match &record.fact {
-            Fact::Planned { digest, .. } => self.digest = Some(*digest),
+            // What was sent stays what is known of an attempt that is owed.
+            Fact::Planned { digest, .. } if !self.state.is_open() => self.digest = Some(*digest),
             Fact::Intent(intent) => self.digest = Some(intent.digest),
             _ => {}
         }
@@ -398,6 +404,10 @@ impl Course {
             | State::Refused { .. } => false,
         };
         match fact {
+            // That its account holds what is owed, and that it does not any more.
+            Fact::Planned { held, .. } if matches!(self.state, State::Retrying { .. }) => {
+                held.map_or(self.halted.is_some(), Held::is_of_the_account)
+            }
             Fact::Planned { .. } | Fact::Missed { .. } | Fact::Expired { .. } | Fact::Withdrawn { .. } => plans,
             Fact::Outcome { attempt, .. } => self.state.is_open() && *attempt == self.attempts,
             Fact::Resolved { .. } => !matches!(self.state, State::Sending { .. } | State::Delivered { .. }),
@@ -411,6 +421,7 @@ impl Course {
     fn apply(&mut self, record: &Record) {
         let at = record.at;
         match &record.fact {
+            Fact::Planned { held, .. } if matches!(self.state, State::Retrying { .. }) => self.halted = *held,
             Fact::Planned { held, detail, .. } => {
                 self.state = match held {
                     Some(reason) => State::Held { reason: *reason, detail: detail.as_deref().map(Into::into) },
@@ -475,6 +486,7 @@ impl Course {
         let (done, published) = earlier.map_or((Vec::new(), 0), |open| (open.done, open.published));
         self.state = State::Sending { attempt: intent.attempt };
         self.attempts = intent.attempt;
+        self.halted = None;
         self.sent = Some(Box::new(Sent {
             from: at,
             to: None,
@@ -498,6 +510,7 @@ impl Course {
         if let Some(sent) = &mut self.sent {
             sent.to = Some(at);
         }
+        self.halted = None;
         match outcome {
             Outcome::Delivered { remote, .. } => {
                 self.state = State::Delivered { attempt, remote: Box::new(remote.clone()) };
@@ -517,6 +530,7 @@ impl Course {
             }
             Outcome::Auth { why } => {
                 self.state = State::Retrying { attempt, at };
+                self.halted = Some(Held::AccountAuth);
                 self.not_out(why);
             }
             Outcome::Refused { why } => {
@@ -568,6 +582,7 @@ impl Course {
         if let Some(sent) = &mut self.sent {
             sent.to = Some(at);
         }
+        self.halted = None;
         match decision {
             Decision::Delivered { url } => {
                 let remote = Remote { id: url.clone(), url: Some(url.clone()), reference: JsonText::default() };
@@ -903,6 +918,37 @@ mod tests {
         assert!(kept(&[(1, planned(Some(Held::NotApproved))), (2, withdrawn(None))]));
         // That there was an attempt is not forgotten.
         assert!(kept(&given_up));
+    }
+
+    #[test]
+    fn what_is_owed_is_held_with_its_account_and_stays_owed() {
+        let owed = [(1, intent(1, "k")), (2, outcome(1, retry(60, true)))];
+        let with = |more: &[Line]| fold(&[&owed, more].concat());
+        let halted = |view: &View| view.entry(&id()).unwrap().halted;
+        let before = with(&[]);
+        let other = Fact::Planned {
+            delivery: id(),
+            digest: Digest::of(b"other"),
+            held: Some(Held::AccountPaused),
+            detail: None,
+        };
+        let held = with(&[(3, other)]);
+        let (entry, then) = (held.entry(&id()).unwrap(), before.entry(&id()).unwrap());
+        assert_eq!(entry.halted, Some(Held::AccountPaused));
+        assert_eq!((entry.digest, &entry.state, &entry.open), (then.digest, &then.state, &then.open));
+        let kept: Entry = serde_json::from_value(serde_json::to_value(entry).unwrap()).unwrap();
+        assert_eq!(&kept, entry);
+        let paused = (3, planned(Some(Held::AccountPaused)));
+        assert_eq!(halted(&with(&[paused.clone(), (4, planned(None))])), None);
+        assert_eq!(halted(&with(&[paused.clone(), (4, intent(2, "k"))])), None);
+        assert_eq!(halted(&with(&[paused.clone(), (4, resolved(Decision::Retry))])), None);
+        assert_eq!(halted(&with(&[paused, (4, outcome(1, abandoned()))])), None);
+        let refused = fold(&[(1, intent(1, "k")), (2, outcome(1, Outcome::Auth { why: "401".into() }))]);
+        assert_eq!(halted(&refused), Some(Held::AccountAuth));
+        // The plan has nothing else to say of it.
+        for held in [None, Some(Held::NotApproved)] {
+            assert!(!before.takes(&Record::new(at(3), planned(held))));
+        }
     }
 
     #[test]

@@ -242,6 +242,9 @@ pub struct Index {
     released: Timestamp,
     /// Too many people wait for an answer.
     unanswered: bool,
+    /// The account as a whole is held, and these are the posts whose turn has come since.
+    whole: Option<Held>,
+    called: BTreeSet<PostId>,
     promotion_open: bool,
     /// The promotion share is used up, and nothing else is in line that would free some of it.
     promotion_stuck: bool,
@@ -267,6 +270,8 @@ impl Default for Index {
             clock: Timestamp::MIN,
             released: Timestamp::MIN,
             unanswered: false,
+            whole: None,
+            called: BTreeSet::new(),
             promotion_open: true,
             promotion_stuck: false,
             passed_over: BTreeSet::new(),
@@ -311,8 +316,14 @@ impl Index {
         answers: Option<PostId>,
         account: Option<&Account>,
     ) {
-        self.take_out(&post.id);
         let entry = account.and_then(|account| account.entry(&post.id));
+        // Whose turn has come is not called again.
+        let held_with_it = |entry: &&Entry| {
+            matches!(entry.state, State::Held { reason, .. } if reason.is_of_the_account())
+                && entry.digest == Some(post.digest)
+        };
+        let called = self.called.contains(&post.id) || entry.filter(held_with_it).is_some();
+        self.take_out(&post.id);
         // What was too dear when its turn came stays so until there is enough for it.
         if let Some(State::Held { reason: Held::Budget, detail }) = entry.map(|entry| &entry.state)
             && self.costs.knows(&post.id)
@@ -330,6 +341,9 @@ impl Index {
             let awaits = answers.as_ref().is_some_and(|target| !is_delivered(account, target));
             let extra = (objection.is_some() || answers.is_some()).then(|| Box::new(Extra { objection, answers }));
             self.insert(post, Item { extra, standing, seat: Seat::Nowhere, later: false, awaits });
+            if called && standing == Standing::Waiting {
+                self.called.insert(post.id.clone());
+            }
             if standing == Standing::Waiting
                 && let Some(want) = self.item(post).map(|item| self.want(post, item))
             {
@@ -429,6 +443,7 @@ impl Index {
         }
         self.unsure.remove(id);
         self.passed_over.remove(id);
+        self.called.remove(id);
         self.dirty.remove(&Ranked(post.clone()));
         Some((post, item))
     }
@@ -772,6 +787,27 @@ impl Index {
         }
     }
 
+    /// The account as a whole is held, for this reason, or is not.
+    pub fn set_whole(&mut self, whole: Option<Held>) {
+        if whole.is_some() && whole == self.whole {
+            return;
+        }
+        self.whole = whole;
+        let called = if whole.is_some() { self.called.clone() } else { std::mem::take(&mut self.called) };
+        for id in called {
+            if let Some((Named(post), _)) = self.items.get(&id) {
+                self.dirty.put(Ranked(post.clone()));
+            }
+        }
+    }
+
+    /// It is this post's turn, and the account as a whole is held.
+    pub fn call(&mut self, post: &Arc<Post>) {
+        if self.called.insert(post.id.clone()) {
+            self.dirty.put(Ranked(post.clone()));
+        }
+    }
+
     /// Whether one more promotion post keeps the share.
     pub fn set_promotion_open(&mut self, open: bool) {
         self.promotion_open = open;
@@ -926,6 +962,11 @@ impl Index {
         self.replies.first_key().map(|ranked| ranked.0.clone())
     }
 
+    /// All replies that could go.
+    pub fn replies(&self) -> impl Iterator<Item = &Arc<Post>> {
+        self.replies.keys().map(|Ranked(post)| post)
+    }
+
     /// How many posts that no share limits are in line for a slot.
     pub fn in_line(&self) -> usize {
         self.ready[0].len() + self.ready[1].len()
@@ -1001,6 +1042,9 @@ impl Index {
             if under_way {
                 return Want::Either(behind(first), Status::Scheduled);
             }
+        }
+        if let Some(held) = self.whole.filter(|_| self.called.contains(&post.id)) {
+            return Want::Be(Status::Held(held, None));
         }
         if is_promotion(post) {
             let share = Status::Held(Held::PromotionShare, None);

@@ -91,6 +91,17 @@ pub struct Brakes {
     pub no_send: Option<&'static str>,
     /// More people wait for an answer than the policy allows.
     pub unanswered: bool,
+    /// The account as a whole is held. That is a reason of `no_send` too.
+    pub whole: Option<Whole>,
+}
+
+/// The account as a whole is held: whose turn comes meanwhile is held with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole {
+    /// It is paused, or its token is not accepted.
+    pub held: Held,
+    /// Nothing that all accounts have in common stands against sending. Else it is nobody's turn.
+    pub alone: bool,
 }
 
 /// What one step of the plan says.
@@ -263,6 +274,7 @@ impl Lane {
         self.floor = self.floor.map(|floor| floor.min(now));
         let ended = self.index.advance(now, self.late_grace());
         self.index.set_unanswered(brakes.unanswered);
+        self.index.set_whole(brakes.whole.map(|whole| whole.held));
         ended
     }
 

@@ -19,7 +19,7 @@ mod turn;
 pub use ahead::{EMPTY_SLOTS, Runway};
 pub use draw::draw;
 pub use index::is_over;
-pub use lane::{Brakes, Choice, Lane, Projected, Step, Verdict};
+pub use lane::{Brakes, Choice, Lane, Projected, Step, Verdict, Whole};
 pub use turn::CLOSE;
 
 #[cfg(test)]

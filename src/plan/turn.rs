@@ -62,8 +62,11 @@ pub struct Turn {
 }
 
 /// The gates as they stand now.
+#[derive(Clone, Copy)]
 struct Gates {
     no_send: Option<&'static str>,
+    /// That is the account itself, and nothing else.
+    whole: bool,
     quiet: Option<Closed>,
     /// Of what counts for the beat: quiet hours, gap, day.
     closed: Option<Closed>,
@@ -93,6 +96,9 @@ impl Lane {
         self.index.set_left(self.purse.map(Purse::left));
         self.dear = 0;
         let come = self.pass_slots(past, &gates, now, &mut turn.passed);
+        if gates.whole {
+            self.call(past, &Gates { no_send: None, ..gates }, now, &come);
+        }
 
         turn.send = self.fixed_post(past, &gates, now);
         let kept = self.keep_slot(past, &gates, now, &come);
@@ -125,7 +131,27 @@ impl Lane {
         let quiet = gates::quiet(&self.policy, zone, now);
         let day = gates::day(&self.policy, zone, past, now);
         let gap = gates::gap(&self.policy, past, now);
-        Gates { no_send: brakes.no_send, quiet, closed: quiet.or(gap).or(day.closed()), day }
+        let whole = brakes.whole.is_some_and(|whole| whole.alone);
+        Gates { no_send: brakes.no_send, whole, quiet, closed: quiet.or(gap).or(day.closed()), day }
+    }
+
+    /// Calls those who would go now if their account as a whole were not held. They stay where they are in line, so that
+    /// the slots that follow find the same ones.
+    fn call(&mut self, past: &Past<'_>, gates: &Gates, now: Timestamp, come: &Come) {
+        let mut turns = Vec::new();
+        if gates.closed.is_none() {
+            self.pass_over_late(now);
+            turns.extend(self.index.due(now).filter(|post| self.index.class_may_go(post)).cloned());
+        }
+        // Looking at a later slot would let those in that must not use this one.
+        if let Some(slot) = come.open.first() {
+            self.index.release(*slot);
+            turns.extend(self.for_slot(past, gates, now).ok());
+        }
+        if gates.quiet.is_none() {
+            turns.extend(self.index.replies().cloned());
+        }
+        turns.iter().for_each(|post| self.index.call(post));
     }
 
     /// Says which slots are over, and finds those that can still be kept.
@@ -267,16 +293,21 @@ impl Lane {
         if gates.no_send.is_some() || gates.closed.is_some() {
             return None;
         }
-        let late: Vec<_> =
-            self.index.due(now).filter(|post| !self.index.class_may_go(post) && is_promotion(post)).cloned().collect();
-        for post in late {
-            self.index.pass_over(&post);
-        }
+        self.pass_over_late(now);
         let post = self.candidate(past, |lane| {
             let mut due = lane.index.due(now).filter(|post| lane.index.class_may_go(post));
             due.next().cloned()
         })?;
         Some(Choice { slot: fixed_time(&post), post, fixed: true })
+    }
+
+    /// Fixed promotion whose time has come, and the share is used up.
+    fn pass_over_late(&mut self, now: Timestamp) {
+        let late: Vec<_> =
+            self.index.due(now).filter(|post| !self.index.class_may_go(post) && is_promotion(post)).cloned().collect();
+        for post in late {
+            self.index.pass_over(&post);
+        }
     }
 
     /// The slot to keep now and the post that keeps it, or why there is none.
@@ -369,7 +400,7 @@ impl Lane {
     fn wake(&mut self, gates: &Gates, come: &Come, now: Timestamp) -> Option<Timestamp> {
         let mut all = vec![self.index.wake(now, self.late_grace()), come.until, self.next_slot(now)];
         all.push(self.index.some_are_dear().then(|| Month::of(now).end()));
-        if gates.no_send.is_none() {
+        if gates.no_send.is_none() || gates.whole {
             // When a brake is let go, somebody will say so; gates open by themselves.
             let slot = !come.open.is_empty() && self.index.best().is_some();
             if slot || self.index.due(now).next().is_some() {

@@ -221,8 +221,14 @@ impl Watch {
     pub fn acknowledged(&mut self, records: &[Record]) {
         for record in records {
             if self.view.takes(record) {
-                let event = announces(&record.fact);
-                self.announced.extend(event.and_then(|event| Some((event, record.fact.delivery()?.clone()))));
+                let delivery = record.fact.delivery();
+                let owed = delivery.and_then(|delivery| self.view.entry(delivery));
+                let owed = owed.is_some_and(|entry| matches!(entry.state, State::Retrying { .. }));
+                let event = match announces(&record.fact) {
+                    Some("delivery.scheduled") if owed => Some("delivery.retrying"),
+                    event => event,
+                };
+                self.announced.extend(event.zip(delivery.cloned()));
             }
             self.view.apply(record);
         }
@@ -378,7 +384,8 @@ fn announces(fact: &Fact) -> Option<&'static str> {
         Fact::Checkpoint { .. } => "delivery.checkpoint",
         Fact::Outcome { outcome, .. } => match outcome {
             Outcome::Delivered { .. } => "delivery.delivered",
-            Outcome::Retry { .. } | Outcome::RateLimited { .. } | Outcome::Auth { .. } => "delivery.retrying",
+            Outcome::Retry { .. } | Outcome::RateLimited { .. } => "delivery.retrying",
+            Outcome::Auth { .. } => "delivery.held",
             Outcome::Refused { .. } => "delivery.refused",
             Outcome::Ambiguous { .. } => "delivery.ambiguous",
             Outcome::Uncertain { .. } => "delivery.uncertain",

@@ -14,6 +14,7 @@
 #[allow(dead_code, reason = "the simulation of the whole daemon uses more of it")]
 mod simulated;
 mod tally;
+mod turns;
 mod world;
 
 use std::collections::BTreeMap;

@@ -70,7 +70,17 @@ const KINDS: &[(&str, &[&str])] = &[
     ("a person", &["resolved as delivered", "resolved to retry", "resolved to drop", "not to be resolved"]),
     (
         "what came of it",
-        &["delivered", "reconciled", "uncertain", "refused", "missed", "expired", "withdrawn", "held for the budget"],
+        &[
+            "delivered",
+            "reconciled",
+            "uncertain",
+            "refused",
+            "missed",
+            "expired",
+            "withdrawn",
+            "held for the budget",
+            "held with its account",
+        ],
     ),
 ];
 

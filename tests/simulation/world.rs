@@ -25,12 +25,15 @@ use crate::simulated::scenario::{self, PostPlan, Scenario, Weather};
 use crate::simulated::seal::seal;
 use crate::simulated::twins::{self, LATEST, call_text, reply_text};
 use crate::tally::Report;
+use crate::turns;
 
 /// Steps after which a run is called endless. In a long life whose public folder is gone for years, every waiting post's
 /// file is asked for each half hour.
 const STEPS: u64 = 5_000_000;
 /// In how many steps everything is looked at once, without any memory of what was seen before.
 const EVERYTHING: u64 = 2_000;
+/// How far the clock may be behind before nothing is sent.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(2);
 /// How long everything may take to settle when nothing goes wrong any more: a dozen posts and a slot a week.
 const SETTLES: Duration = Duration::from_secs(150 * 86_400);
 
@@ -464,6 +467,10 @@ impl World {
                 self.oracle.queue_changed(engine);
             }
             self.oracle.after_each_step(engine)?;
+            let behind = engine.view().clock_mark.is_some_and(|mark| wall < time::before(mark, CLOCK_TOLERANCE));
+            if engine.is_recorded() && engine.is_started() && !(self.lost || self.stopping || behind) {
+                turns::told(engine, wall)?;
+            }
             if self.report.steps.is_multiple_of(EVERYTHING) {
                 self.oracle.look_at_everything(engine, &self.folded)?;
             }
@@ -477,7 +484,7 @@ impl World {
         self.say(|| "starts".to_owned());
         let mut engine = Engine::new(self.scenario.seed, self.folded.clone(), Mode::Publish);
         let wall = self.wall();
-        let behind = engine.view().clock_mark.is_some_and(|mark| wall < time::before(mark, Duration::from_secs(2)));
+        let behind = engine.view().clock_mark.is_some_and(|mark| wall < time::before(mark, CLOCK_TOLERANCE));
         if std::mem::take(&mut self.confirms) && behind {
             self.report.count("clock confirmed");
             self.say(|| "the clock is confirmed".to_owned());
@@ -694,6 +701,9 @@ impl World {
             Command::Commit { ticket, records, room } => {
                 self.say(|| format!("commit {ticket:?} {records:?}"));
                 self.oracle.intends(&self.told, &records)?;
+                if let Some(engine) = &self.engine {
+                    turns::slots(engine, &records, self.wall())?;
+                }
                 if self.now < self.faults_end && self.chance.permille(self.weather.edits / 8) {
                     // Somebody edits the queue while the disk is at work.
                     let span = self.millis(15);
@@ -730,8 +740,12 @@ impl World {
             Command::Vouch { ticket, claim } => self.vouch(ticket, &claim),
             Command::Log(event) => {
                 self.say(|| format!("{} {}", event.name(), serde_json::to_string(&event).unwrap()));
-                if matches!(&event, LogEvent::DeliveryHeld { reason, .. } if reason == "budget") {
-                    self.report.count("held for the budget");
+                if let LogEvent::DeliveryHeld { reason, .. } = &event {
+                    match reason.as_str() {
+                        "budget" => self.report.count("held for the budget"),
+                        "account-auth" | "account-paused" => self.report.count("held with its account"),
+                        _ => {}
+                    }
                 }
                 if event.name() == "delivery.reconciled" {
                     self.report.count("reconciled");
@@ -776,6 +790,9 @@ impl World {
         }
         let said = records.iter().filter(|record| matches!(record.fact, Fact::ClockSet { .. })).count();
         self.jump_unsaid = self.jump_unsaid.saturating_sub(said);
+        for record in &records {
+            turns::once(&self.folded, record)?;
+        }
         self.keep(records);
         self.tell(Event::Committed { ticket, result: Ok(()) })
     }
@@ -1294,7 +1311,7 @@ impl World {
         self.renew_tokens()?;
         let wall = self.wall();
         let Some(engine) = &mut self.engine else { return Ok(()) };
-        let behind = engine.view().clock_mark.is_some_and(|mark| wall < time::before(mark, Duration::from_secs(2)));
+        let behind = engine.view().clock_mark.is_some_and(|mark| wall < time::before(mark, CLOCK_TOLERANCE));
         if behind && !self.stopping && self.chance.permille(400) {
             self.confirms = true;
             return self.stop();

@@ -13,10 +13,10 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::{Brakes, Choice, Lane, Step, Verdict};
+use super::{Brakes, Choice, Lane, Step, Verdict, Whole};
 use crate::domain::policy::{Cron, Missed, Policy, Promotion, Schedule, Unanswered};
 use crate::domain::{
-    AccountId, DeliveryId, Digest, Dollars, Goal, JsonText, Month, PostId, Remote, Spend, State, Timestamp,
+    AccountId, DeliveryId, Digest, Dollars, Goal, Held, JsonText, Month, PostId, Remote, Spend, State, Timestamp,
 };
 use crate::ledger::record::{Decision, Intent};
 use crate::ledger::view::Account;
@@ -83,6 +83,12 @@ fn promotion(name: &str) -> Post {
 
 fn in_series(name: &str) -> Post {
     Post { rare: Rare { series: Some("story".into()), ..Rare::default() }.into(), ..post(name) }
+}
+
+/// The account as a whole is held, and nothing else stands against sending.
+fn whole(held: Held) -> Brakes {
+    let no_send = if held == Held::AccountPaused { "the account is paused" } else { "its token is not accepted" };
+    Brakes { no_send: Some(no_send), whole: Some(Whole { held, alone: true }), ..Brakes::default() }
 }
 
 struct World {

@@ -1,7 +1,6 @@
 //! Posts: who may go, who is held and why, and how a wait ends.
 
 use super::*;
-use crate::domain::Held;
 use crate::plan::index::POSTS_A_STEP;
 use crate::queue::Trouble;
 
@@ -373,4 +372,29 @@ fn a_clock_that_was_ahead_lets_nobody_go_early() {
         ]
     );
     assert_eq!(world.live("2026-06-01T08:30:00Z", "2026-06-01T11:30:00Z"), ["r at 10:30"]);
+}
+
+#[test]
+fn a_held_account_holds_posts_with_a_time_of_their_own_and_answers_in_their_time() {
+    let quiet = crate::domain::policy::Quiet { from: "07:00".parse().unwrap(), to: "08:45".parse().unwrap() };
+    let mut world = World::hourly(Policy { quiet: vec![quiet], ..free() }).with([
+        fixed("f", "2026-06-01T09:10:00Z"),
+        fixed("g", "2026-06-01T09:10:00Z"),
+        fixed("h", "2026-06-01T12:00:00Z"),
+        reply("r"),
+        reply("s"),
+        Post { approval: Approval::Stale, ..reply("t") },
+    ]);
+    world.said(MORNING);
+    world.brakes = whole(Held::AccountAuth);
+    assert_eq!(world.said("2026-06-01T08:31:00Z"), [""; 0], "quiet hours");
+    assert_eq!(world.step(at("2026-06-01T08:31:00Z")).wake, Some(at("2026-06-01T08:45:00Z")));
+    assert_eq!(world.said("2026-06-01T08:45:00Z"), ["r held: account-auth", "s held: account-auth"]);
+    let of_posts = |said: Vec<String>| said.into_iter().filter(|line| !line.contains("empty")).collect::<Vec<_>>();
+    assert_eq!(of_posts(world.said("2026-06-01T09:09:00Z")), [""; 0]);
+    assert_eq!(of_posts(world.said("2026-06-01T09:10:00Z")), ["f held: account-auth", "g held: account-auth"]);
+    assert_eq!(of_posts(world.said("2026-06-01T10:10:00Z")), ["f missed 09:10", "g missed 09:10"]);
+    world.brakes = Brakes::default();
+    let (sent, _) = world.run(at("2026-06-01T10:20:00Z"));
+    assert_eq!(sent.iter().map(|choice| choice.post.id.as_str()).collect::<Vec<_>>(), ["r", "s"]);
 }

@@ -207,6 +207,90 @@ fn a_brake_is_the_reason_of_the_slots_that_pass_meanwhile() {
 }
 
 #[test]
+fn whose_turn_comes_while_the_account_is_held_is_held_with_it_and_told_once() {
+    let mut world = World::hourly(free()).with([post("a"), post("b")]);
+    world.said("2026-06-01T08:30:00Z");
+    world.brakes = whole(Held::AccountPaused);
+    assert_eq!(world.said("2026-06-01T08:59:00Z"), [""; 0], "it is nobody's turn yet");
+    assert_eq!(world.said("2026-06-01T09:00:00Z"), ["a held: account-paused"]);
+    assert_eq!(world.said("2026-06-01T09:05:00Z"), ["09:00 empty: the account is paused"]);
+    // Neither the next slot nor a restart calls anybody else, or says it again.
+    assert_eq!(world.said("2026-06-01T10:00:00Z"), [""; 0]);
+    assert_eq!(world.said("2026-06-01T10:05:00Z"), ["10:00 empty: the account is paused"]);
+    world.restart();
+    assert_eq!(world.said("2026-06-01T10:30:00Z"), [""; 0]);
+    world.brakes = whole(Held::AccountAuth);
+    assert_eq!(world.said("2026-06-01T10:31:00Z"), ["a held: account-auth"]);
+    world.restart();
+    world.brakes = whole(Held::AccountPaused);
+    assert_eq!(world.said("2026-06-01T10:32:00Z"), ["a held: account-paused"]);
+    world.brakes = Brakes::default();
+    assert_eq!(world.said("2026-06-01T10:33:00Z"), ["a scheduled for 11:00"]);
+    assert_eq!(world.live("2026-06-01T10:33:00Z", "2026-06-01T12:30:00Z"), ["a at 11:00", "b at 12:00"]);
+}
+
+#[test]
+fn it_is_nobody_s_turn_while_more_than_the_account_is_in_the_way() {
+    let mut world = World::hourly(free()).with([post("a"), reply("r"), fixed("f", "2026-06-01T09:00:00Z")]);
+    world.said("2026-06-01T08:30:00Z");
+    let paused = whole(Held::AccountPaused);
+    let folder_lost = Whole { alone: false, ..paused.whole.unwrap() };
+    world.brakes = Brakes { whole: Some(folder_lost), ..paused };
+    assert_eq!(world.said("2026-06-01T09:01:00Z"), [""; 0]);
+    world.brakes = paused;
+    let all = ["f", "a", "r"].map(|name| format!("{name} held: account-paused"));
+    let mut said = world.said("2026-06-01T09:02:00Z");
+    said.sort_by_key(|line| all.iter().position(|other| other == line));
+    assert_eq!(said, all);
+    // What is called stays so while something else is in the way too.
+    world.brakes = Brakes { whole: Some(folder_lost), ..paused };
+    assert_eq!(world.said("2026-06-01T09:03:00Z"), [""; 0]);
+}
+
+#[test]
+fn whoever_is_held_with_the_account_stays_so_through_an_edit() {
+    let mut world = World::hourly(free()).with([post("a"), post("b")]);
+    world.said("2026-06-01T08:30:00Z");
+    world.brakes = whole(Held::AccountPaused);
+    world.said("2026-06-01T09:00:00Z");
+    let edited = Post { digest: Digest::of(b"another text"), ..post("a") };
+    world.put(Post { approval: Approval::Stale, ..edited.clone() });
+    // It makes room for the next one.
+    assert_eq!(world.said("2026-06-01T09:01:00Z"), ["a held: approval-stale", "b held: account-paused"]);
+    world.put(edited);
+    assert_eq!(world.said("2026-06-01T09:02:00Z"), ["a held: account-paused"]);
+}
+
+#[test]
+fn gates_open_for_those_who_are_held_with_their_account_too() {
+    let policy = Policy { min_gap: Duration::from_secs(4 * 60), ..free() };
+    let mut world = World::new(schedule("UTC", &["0 9 * * *", "2 9 * * *"]), policy).with([post("a"), post("b")]);
+    assert_eq!(world.live("2026-06-01T08:00:00Z", "2026-06-01T09:01:00Z"), ["a at 09:00"]);
+    world.brakes = whole(Held::AccountPaused);
+    let step = world.step(at("2026-06-01T09:02:00Z"));
+    assert_eq!((step.verdicts, step.wake), (vec![], Some(at("2026-06-01T09:04:00Z"))));
+    assert_eq!(world.said("2026-06-01T09:04:00Z"), ["b held: account-paused"]);
+}
+
+#[test]
+fn an_account_that_is_paused_for_long_says_little() {
+    let mut world = World::hourly(free());
+    for number in 0..10_000 {
+        world.put(post(&format!("p{number:05}")));
+    }
+    world.run(at("2026-06-01T08:30:00Z"));
+    world.brakes = whole(Held::AccountPaused);
+    let mut said = Vec::new();
+    for hours in 1..=48 {
+        let now = at("2026-06-01T08:01:00Z").checked_add(jiff::SignedDuration::from_hours(hours)).unwrap();
+        let step = world.step(now);
+        world.record_verdicts(now, &step.verdicts);
+        said.extend(lines(&step.verdicts).into_iter().filter(|line| !line.contains("empty")));
+    }
+    assert_eq!(said, ["p00000 held: account-paused"]);
+}
+
+#[test]
 fn the_gap_keeps_a_slot_waiting_within_its_grace() {
     let policy = |gap| Policy { min_gap: Duration::from_secs(gap), ..free() };
     let both = || schedule("UTC", &["0 9 * * *", "2 9 * * *"]);

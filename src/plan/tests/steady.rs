@@ -7,7 +7,6 @@ use jiff::Zoned;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::Held;
 use crate::domain::policy::Quiet;
 use crate::domain::time::after;
 use crate::plan::lane::SLOT_GRACE;
@@ -36,8 +35,9 @@ enum Action {
     Remove {
         which: usize,
     },
+    /// None; one of all accounts; this one held, for the one reason or the other; both.
     Brake {
-        on: bool,
+        which: u8,
     },
     Unanswered {
         on: bool,
@@ -183,7 +183,17 @@ impl Judge {
                     self.world.record(self.now, Fact::Withdrawn { delivery: DeliveryId::new(id, account), by: None });
                 }
             }
-            Action::Brake { on } => self.world.brakes.no_send = on.then_some("the account is paused"),
+            Action::Brake { which } => {
+                let unanswered = self.world.brakes.unanswered;
+                let (held, alone) = match which {
+                    2 | 4 => (Some(Held::AccountPaused), *which == 2),
+                    3 => (Some(Held::AccountAuth), true),
+                    _ => (None, false),
+                };
+                let no_send = (*which > 0).then_some("a brake is on");
+                let whole = held.map(|held| Whole { held, alone });
+                self.world.brakes = Brakes { no_send, unanswered, whole };
+            }
             Action::Unanswered { on } => self.world.brakes.unanswered = *on,
             Action::Fate(fate) => self.fate = *fate,
             Action::Decide { which, decision } => {
@@ -249,9 +259,35 @@ impl Judge {
                     }
                 }
                 Verdict::Expired { post } => assert!(self.world.posts[post].rare.expires.unwrap() <= self.now),
+                Verdict::Scheduled { post, .. } => {
+                    let state = self.world.state(post.as_str());
+                    let with_it = matches!(state, Some(State::Held { reason, .. }) if reason.is_of_the_account());
+                    let over = self.world.brakes.whole.is_none();
+                    assert!(over || !with_it, "{post} is held with its account until that is over");
+                }
                 _ => {}
             }
         }
+    }
+
+    /// What keeps a post that counts from being sent now, by the words of the contract.
+    fn closed(&self) -> Option<&'static str> {
+        let (now, policy) = (self.now, &self.world.lane.policy);
+        let shown = self.local(now);
+        let to = |row: &Row| row.to.expect("the attempt before is settled");
+        let counted: Vec<&Row> = self.rows.iter().filter(|row| row.counts).collect();
+        let last = counted.iter().max_by_key(|row| row.from);
+        let today = shown.date();
+        let touches = |row: &&&Row| {
+            let recent = after(row.from, Duration::from_hours(48)) >= now;
+            recent && self.local(row.from).date() <= today && today <= self.local(to(row)).date()
+        };
+        let reasons = [
+            (policy.quiet.iter().any(|quiet| quiet.covers(shown.time())), "quiet hours"),
+            (last.is_some_and(|last| after(last.from.max(to(last)), policy.min_gap) > now), "the gap"),
+            (counted.iter().filter(touches).count() >= policy.max_per_day as usize, "the day is full"),
+        ];
+        reasons.into_iter().find(|(stands, _)| *stands).map(|(_, reason)| reason)
     }
 
     /// Whether this may be sent now, by the words of the contract.
@@ -283,20 +319,10 @@ impl Judge {
             return;
         }
         assert!(!(self.world.brakes.unanswered && post.goal != Goal::Connection));
+        assert_eq!(self.closed(), None);
 
         let mut counted: Vec<&Row> = self.rows.iter().filter(|row| row.counts).collect();
         counted.sort_by_key(|row| row.from);
-        if let Some(last) = counted.last() {
-            let to = last.to.expect("the attempt before is settled");
-            assert!(after(last.from.max(to), policy.min_gap) <= now, "the gap is kept");
-        }
-        let today = shown.date();
-        let touches = |row: &&&Row| {
-            let to = row.to.expect("settled");
-            let recent = after(row.from, Duration::from_hours(48)) >= now;
-            recent && self.local(row.from).date() <= today && today <= self.local(to).date()
-        };
-        assert!(counted.iter().filter(touches).count() < policy.max_per_day as usize, "the day is not full");
         if post.goal == Goal::Promotion {
             let window = policy.promotion.window as usize;
             let before = counted.iter().rev().take(window - 1).filter(|row| row.promotion).count();
@@ -409,6 +435,14 @@ impl Judge {
                 Approval::Stale => Some(Held::ApprovalStale),
                 Approval::Approved | Approval::Signed => None,
             };
+            let whole = self.world.brakes.whole;
+            if whole.is_some_and(|whole| whole.alone) && post.rare.series.is_none() && *state == State::Scheduled {
+                // Whose turn it would be is held with the account.
+                let quiet = self.closed() == Some("quiet hours");
+                assert!(post.kind == Kind::Post || quiet, "{post:?}");
+                let due = post.kind == Kind::Post && post.rare.at.is_some_and(|at| at <= self.now);
+                assert!(!due || self.closed().is_some() || post.goal == Goal::Promotion, "{post:?}");
+            }
             match state {
                 State::Scheduled => assert_eq!(expected, None, "{post:?}"),
                 State::Held { reason, .. } => match expected {
@@ -418,6 +452,9 @@ impl Judge {
                         Held::Unanswered => assert!(self.world.brakes.unanswered),
                         Held::PromotionShare => assert_eq!(post.goal, Goal::Promotion),
                         Held::WaitingSeries => assert!(post.rare.series.is_some()),
+                        Held::AccountAuth | Held::AccountPaused => {
+                            assert_eq!(whole.map(|whole| whole.held), Some(*reason));
+                        }
                         other => panic!("{other}"),
                     },
                 },
@@ -498,7 +535,7 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => (1..300i64).prop_map(|minutes| Action::Back { minutes }),
         6 => (0..20usize, drafts()).prop_map(|(which, draft)| Action::Put { which, draft }),
         1 => (0..20usize).prop_map(|which| Action::Remove { which }),
-        1 => any::<bool>().prop_map(|on| Action::Brake { on }),
+        2 => (0..5u8).prop_map(|which| Action::Brake { which }),
         1 => any::<bool>().prop_map(|on| Action::Unanswered { on }),
         2 => fate.prop_map(Action::Fate),
         1 => (0..20usize, 0..2u8).prop_map(|(which, decision)| Action::Decide { which, decision }),

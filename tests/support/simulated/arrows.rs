@@ -32,6 +32,7 @@ const ALL: &[Arrow] = &[
     ("sending", "refused", "refused"),
     ("sending", "uncertain", "uncertain"),
     ("sending", "abandoned", "scheduled"),
+    ("retrying", "planned", "retrying"),
     ("retrying", "intent", "sending"),
     ("retrying", "abandoned", "scheduled"),
     ("retrying", "refused", "refused"),
