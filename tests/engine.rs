@@ -2078,6 +2078,25 @@ fn empty_slots_that_follow_each_other_closely_are_said_as_one() {
 }
 
 #[test]
+fn who_comes_after_an_idle_stretch_is_not_late_and_the_stretch_is_said_in_short() {
+    for idle in ["2026-06-01T08:31:00Z", "2026-06-01T08:50:00Z"] {
+        let mut bench = Bench::ready(&post("far", "later", "at = 2026-12-01T09:00:00Z"));
+        bench.configure(vec![setup("a", &["* * * * * *"])]);
+        bench.until(idle);
+        bench.file("p.toml", &post("p", "hello", ""));
+        bench.settle();
+        assert_eq!(bench.intents()[0].slot, Some(at(idle)), "the slot of this moment, and none of five minutes ago");
+        let lines = empties(&bench);
+        let said: u64 = lines.iter().map(|(_, count, _)| count).sum();
+        assert_eq!(
+            (said, lines.len() <= 4),
+            (time::since(at(idle), at("2026-06-01T08:30:01Z")).as_secs(), true),
+            "{lines:?}"
+        );
+    }
+}
+
+#[test]
 fn a_crash_loses_the_number_of_empty_slots_and_nothing_else() {
     let mut skipping = setup("a", &["* * * * *"]);
     skipping.policy.missed = Missed::Skip;

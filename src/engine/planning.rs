@@ -348,9 +348,14 @@ impl Engine {
         }
         let brakes = Brakes { no_send, unanswered, whole };
         let mut step = desk.lane.step(view.account(account), brakes, now);
-        while step.send.is_none() && desk.empties.hold_back(&step.verdicts) {
+        while desk.empties.hold_back(&step.verdicts) {
             desk.lane.pass_over(desk.empties.through());
             step = desk.lane.step(view.account(account), brakes, now);
+        }
+        if step.send.is_some() && !step.verdicts.iter().any(|verdict| matches!(verdict, Verdict::Missed { .. })) {
+            // Of the slots that stay empty before the one that is used, those after the first can be said as one then.
+            let mut first = true;
+            step.verdicts.retain(|verdict| !matches!(verdict, Verdict::SlotEmpty { .. }) || std::mem::take(&mut first));
         }
         // What was held back is said before anything else is, and in its time.
         let newer = step.verdicts.iter().any(|verdict| matches!(verdict, Verdict::SlotEmpty { .. }));

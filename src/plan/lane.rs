@@ -62,6 +62,8 @@ pub(super) struct Watch {
     pub through: Timestamp,
     /// Why the last of them that was looked at was not used.
     pub reason: String,
+    /// Those up to this were seen with nobody in line.
+    pub empty: Option<Timestamp>,
 }
 
 impl Watch {

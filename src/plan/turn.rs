@@ -1,7 +1,8 @@
 //! Whose turn it is: which slots are over, which one is to be kept now, and by which post.
 //!
 //! A slot that has come stays open for [`SLOT_GRACE`]; only then is it said to be empty, so that a post that is
-//! approved a minute later, or a restart, does not lose it. One that nobody saw in that time was *missed*, and the
+//! approved a minute later, or a restart, does not lose it. When a later one has come, one that was seen with nobody in
+//! line is not gone back to. One that nobody saw in that time was *missed*, and the
 //! policy says what becomes of its post. Slots are dealt with strictly in order, because the ledger remembers only
 //! the last one.
 //!
@@ -281,9 +282,13 @@ impl Lane {
             after: before(now, SLOT_GRACE),
             through: now,
             reason: String::new(),
+            empty: None,
         });
         watch.through = watch.through.max(now);
         if !come.open.is_empty() {
+            if reason == NOTHING_LEFT {
+                watch.empty = watch.empty.max(Some(now));
+            }
             watch.reason = reason;
         }
     }
@@ -319,7 +324,7 @@ impl Lane {
         come: &Come,
     ) -> Result<(Timestamp, Arc<Post>), String> {
         let mut why = None;
-        for slot in &come.open {
+        for slot in &come.open[self.seen_empty(come)..] {
             self.index.release(*slot);
             match self.for_slot(past, gates, now) {
                 Ok(post) => return Ok((*slot, post)),
@@ -331,6 +336,14 @@ impl Lane {
             }
         }
         Err(why.unwrap_or_default())
+    }
+
+    /// How many of the first open slots were seen with nobody in line, and have another one after them: whoever has come
+    /// since takes that one.
+    fn seen_empty(&self, come: &Come) -> usize {
+        let empty = self.watch.as_ref().and_then(|watch| watch.empty);
+        let but_the_last = &come.open[..come.open.len().saturating_sub(1)];
+        but_the_last.iter().take_while(|slot| Some(**slot) <= empty).count()
     }
 
     fn for_slot(&mut self, past: &Past<'_>, gates: &Gates, now: Timestamp) -> Result<Arc<Post>, String> {

@@ -33,6 +33,35 @@ fn a_slot_is_said_to_be_empty_only_when_its_grace_is_over() {
 }
 
 #[test]
+fn who_comes_late_takes_no_slot_that_was_empty_when_another_one_has_come() {
+    let mut world = World::new(schedule("UTC", &["* * * * * *"]), free());
+    assert_eq!(world.live("2026-06-01T09:00:00Z", "2026-06-01T09:00:30Z"), [""; 0]);
+    let slots = |world: &mut World, now: &str| {
+        let (sent, _) = world.run(at(now));
+        sent.iter().map(|choice| format!("{} for {}", choice.post.id, short(choice.slot.unwrap()))).collect::<Vec<_>>()
+    };
+    world.put(post("a"));
+    let step = world.step(at("2026-06-01T09:00:30.5Z"));
+    assert_eq!(world.step(at("2026-06-01T09:00:30.5Z")), step, "until it has begun, it is the same");
+    assert_eq!(slots(&mut world, "2026-06-01T09:00:30.5Z"), ["a for 09:00:30"], "and not a slot of half a minute ago");
+    assert_eq!(world.live("2026-06-01T09:00:30.5Z", "2026-06-01T09:00:40Z"), [""; 0]);
+    world.put(post("b"));
+    world.put(post("c"));
+    assert_eq!(slots(&mut world, "2026-06-01T09:00:40.5Z"), ["b for 09:00:40"], "one post a slot, and no burst");
+    assert_eq!(slots(&mut world, "2026-06-01T09:00:41Z"), ["c for 09:00:41"]);
+    // Nobody has seen what was open when there was no daemon.
+    world.put(post("d"));
+    world.restart();
+    assert_eq!(slots(&mut world, "2026-06-01T09:00:51Z")[0], "d for 09:00:42");
+    // A brake is no empty line.
+    world.brakes.no_send = Some("the disk is full");
+    world.put(post("e"));
+    world.run(at("2026-06-01T09:01:00Z"));
+    world.brakes.no_send = None;
+    assert_eq!(slots(&mut world, "2026-06-01T09:01:05Z"), ["e for 09:00:52"]);
+}
+
+#[test]
 fn a_restart_of_four_minutes_loses_no_slot() {
     let mut world = World::hourly(free()).with([post("a")]);
     world.said("2026-06-01T08:59:00Z");
