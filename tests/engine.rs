@@ -201,6 +201,8 @@ struct Bench {
     halted: Option<String>,
     durable: Vec<Record>,
     events: Vec<&'static str>,
+    /// The events with their fields.
+    log: Vec<Value>,
 }
 
 fn at(text: &str) -> Timestamp {
@@ -277,6 +279,7 @@ impl Bench {
             halted: None,
             durable: Vec::new(),
             events: Vec::new(),
+            log: Vec::new(),
         }
     }
 
@@ -347,7 +350,10 @@ impl Bench {
                 Command::Call { .. } => panic!("no files here"),
                 Command::Gather { ticket, .. } => self.gathers.push_back(ticket),
                 Command::Vouch { ticket, claim } => self.claims.push_back((ticket, claim)),
-                Command::Log(event) => self.events.push(event.name()),
+                Command::Log(event) => {
+                    self.events.push(event.name());
+                    self.log.push(serde_json::to_value(&event).unwrap());
+                }
                 Command::Remember { .. } => unreachable!("nothing is recorded about people"),
                 Command::Halt { why } => self.halted = Some(why),
             }
@@ -598,6 +604,7 @@ fn what_leaves_the_queue_while_its_account_is_gone_is_withdrawn() {
 fn the_end_of_an_attempt_that_is_owed_is_recorded_once() {
     let mut bench = retrying();
     bench.now = bench.engine.poll_timeout().unwrap();
+    bench.events.clear();
     bench.unapproved("q.toml", &post("p", "hello", ""));
     for _ in 0..3 {
         bench.tell(Event::Tick);
@@ -605,6 +612,15 @@ fn the_end_of_an_attempt_that_is_owed_is_recorded_once() {
     bench.settle();
     assert_eq!(bench.recorded(), ["intent", "retry", "abandoned", "slot-empty"]);
     assert_eq!(bench.state("p@a"), "held");
+    assert_eq!(said(&mut bench), ["delivery.scheduled", "delivery.held"], "and each change of its state is said");
+}
+
+#[test]
+fn a_post_with_a_time_of_its_own_says_so_when_it_is_in_line() {
+    let bench = Bench::ready(&[post("p", "hello", ""), post("q", "more", "at = 2026-06-01T09:30:00Z")].concat());
+    let scheduled = bench.log.iter().filter(|line| line.get("slot").is_some());
+    let slots: Vec<_> = scheduled.map(|line| (line["post"].as_str().unwrap(), line["slot"].as_str())).collect();
+    assert_eq!(slots, [("p", None), ("q", Some("2026-06-01T09:30:00Z"))]);
 }
 
 #[test]

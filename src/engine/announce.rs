@@ -4,6 +4,7 @@
 use crate::domain::{DeliveryId, Held, Money, State, Timestamp, time};
 use crate::ledger::Record;
 use crate::ledger::record::{Decision, Fact, Intent, Outcome};
+use crate::plan;
 use crate::telemetry::events::{About, Event as LogEvent, quote};
 
 use super::Engine;
@@ -131,8 +132,16 @@ impl Engine {
                 if doubted {
                     self.log(reconciled(false));
                 }
+                // What keeps it back now, if something does, is said next.
+                let slot = self.own_time(delivery);
+                self.log(LogEvent::DeliveryScheduled { about, slot });
             }
         }
+    }
+
+    /// The time of its own that the post has.
+    fn own_time(&self, delivery: &DeliveryId) -> Option<Timestamp> {
+        self.post(&delivery.post).and_then(|post| plan::fixed_time(post))
     }
 
     /// Nothing holds a delivery: it is in line, or tried again in its time.
@@ -142,7 +151,7 @@ impl Engine {
             Some((State::Retrying { at, .. }, trouble)) => {
                 LogEvent::DeliveryRetrying { about, at: *at, reason: quote(&trouble.unwrap_or_default()) }
             }
-            _ => LogEvent::DeliveryScheduled { about, slot: None },
+            _ => LogEvent::DeliveryScheduled { about, slot: self.own_time(delivery) },
         }
     }
 

@@ -225,7 +225,9 @@ impl Watch {
                 let owed = delivery.and_then(|delivery| self.view.entry(delivery));
                 let owed = owed.is_some_and(|entry| matches!(entry.state, State::Retrying { .. }));
                 let event = match announces(&record.fact) {
-                    Some("delivery.scheduled") if owed => Some("delivery.retrying"),
+                    Some("delivery.scheduled") if owed && matches!(record.fact, Fact::Planned { .. }) => {
+                        Some("delivery.retrying")
+                    }
                     event => event,
                 };
                 self.announced.extend(event.zip(delivery.cloned()));
@@ -389,7 +391,7 @@ fn announces(fact: &Fact) -> Option<&'static str> {
             Outcome::Refused { .. } => "delivery.refused",
             Outcome::Ambiguous { .. } => "delivery.ambiguous",
             Outcome::Uncertain { .. } => "delivery.uncertain",
-            Outcome::Abandoned { .. } => return None,
+            Outcome::Abandoned { .. } => "delivery.scheduled",
         },
         Fact::Missed { .. } => "delivery.missed",
         Fact::Expired { .. } => "delivery.expired",
