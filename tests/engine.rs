@@ -953,6 +953,28 @@ fn a_post_whose_turn_comes_on_a_paused_account_is_held_and_says_so_once() {
 }
 
 #[test]
+fn a_post_that_leaves_the_queue_is_said_to_when_the_last_of_it_is() {
+    let mut bench = Bench::ready("");
+    bench.configure(vec![setup("a", &["0 9 * * *"]), setup("b", &["0 10 * * *"])]);
+    let both = post("p", "hello", "").replace("[\"a\"]", "[\"a\", \"b\"]");
+    bench.file("q.toml", &both);
+    bench.settle();
+    let withdrawn = |bench: &mut Bench| {
+        bench.settle();
+        let all = std::mem::take(&mut bench.events).into_iter();
+        all.filter(|event| event.ends_with(".withdrawn")).collect::<Vec<_>>()
+    };
+    // It moves to another account, and to another file.
+    bench.file("q.toml", &both.replace("\"b\"", "\"c\""));
+    assert_eq!(withdrawn(&mut bench), ["delivery.withdrawn"]);
+    bench.file("q.toml", "");
+    bench.file("r.toml", &both);
+    assert_eq!(withdrawn(&mut bench), ["delivery.withdrawn"]);
+    bench.file("r.toml", "");
+    assert_eq!(withdrawn(&mut bench), ["delivery.withdrawn", "delivery.withdrawn", "post.withdrawn"]);
+}
+
+#[test]
 fn it_is_nobody_s_turn_on_a_paused_account_while_the_queue_cannot_be_read() {
     let mut bench = Bench::ready(&post("p", "hello", ""));
     bench.configure(paused());

@@ -52,7 +52,11 @@ impl Engine {
                 Some(LogEvent::DeliveryMissed { about: self.about(delivery), slot: *slot })
             }
             Fact::Expired { delivery } => Some(LogEvent::DeliveryExpired { about: self.about(delivery) }),
-            Fact::Withdrawn { delivery, .. } => Some(LogEvent::DeliveryWithdrawn { about: self.about(delivery) }),
+            Fact::Withdrawn { delivery, by } => {
+                self.log(LogEvent::DeliveryWithdrawn { about: self.about(delivery) });
+                let last = by.is_none() && self.is_last_of_its_post(delivery);
+                last.then(|| LogEvent::PostWithdrawn { post: delivery.post.to_string() })
+            }
             Fact::Resolved { delivery, decision, by } => Some(LogEvent::DeliveryResolved {
                 about: self.about(delivery),
                 decision: match decision {
@@ -137,6 +141,14 @@ impl Engine {
                 self.log(LogEvent::DeliveryScheduled { about, slot });
             }
         }
+    }
+
+    /// Whether the post has left the queue, and no other account has it waiting or under way.
+    fn is_last_of_its_post(&self, delivery: &DeliveryId) -> bool {
+        let goes_on = |state: &State| state.is_waiting() || state.is_open();
+        let mut others = self.view.accounts().filter(|(account, _)| **account != delivery.account);
+        self.post(&delivery.post).is_none()
+            && !others.any(|(_, held)| held.entry(&delivery.post).is_some_and(|entry| goes_on(&entry.state)))
     }
 
     /// The time of its own that the post has.
