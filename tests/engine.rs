@@ -953,6 +953,30 @@ fn a_post_whose_turn_comes_on_a_paused_account_is_held_and_says_so_once() {
 }
 
 #[test]
+fn a_pause_is_said_when_it_is_in_force_and_when_it_is_over() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    let of_pauses = |bench: &mut Bench| {
+        let all = std::mem::take(&mut bench.events).into_iter();
+        all.filter(|event| ["account.paused", "account.resumed"].contains(event)).collect::<Vec<_>>()
+    };
+    // The account is moved in the same breath: until the attempt ends, it is what it was.
+    let adapter = Arc::new(Plain { platform: "plain", place: "two.example", logs_in: false, repeatable: false });
+    let moved = || vec![AccountSetup { adapter: adapter.clone(), paused: true, ..setup("a", &["0 9 * * *"]) }];
+    bench.configure(moved());
+    bench.configure(moved());
+    assert_eq!(of_pauses(&mut bench), [""; 0]);
+    bench.replied("posted");
+    bench.settle();
+    bench.configure(moved());
+    assert_eq!(of_pauses(&mut bench), ["account.paused"]);
+    let mut bench = bench.restarted();
+    assert_eq!(of_pauses(&mut bench), ["account.paused"]);
+    bench.configure(vec![setup("a", &["0 9 * * *"])]);
+    assert_eq!(of_pauses(&mut bench), ["account.resumed"]);
+}
+
+#[test]
 fn a_post_that_leaves_the_queue_is_said_to_when_the_last_of_it_is() {
     let mut bench = Bench::ready("");
     bench.configure(vec![setup("a", &["0 9 * * *"]), setup("b", &["0 10 * * *"])]);

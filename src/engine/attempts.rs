@@ -76,7 +76,7 @@ impl Engine {
                     desk.work = Work::Idle;
                     // With the token and the name of today it is looked for like one that was found at start: all that
                     // this needs is on record.
-                    desk.set_up(later, self.view.account(account).map(|account| &account.head));
+                    self.set_up(later);
                     self.stop_locked(account, now);
                     if let Some(why) = why {
                         let fact = Fact::Outcome { delivery, attempt, outcome: Outcome::Uncertain { why } };

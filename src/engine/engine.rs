@@ -689,10 +689,6 @@ impl Engine {
         let mut gone: BTreeSet<AccountId> = self.desks.keys().cloned().collect();
         for setup in accounts {
             gone.remove(&setup.id);
-            if setup.paused && self.desks.get(&setup.id).is_none_or(|desk| !desk.setup.paused) {
-                let (account, platform) = (setup.id.clone(), setup.adapter.platform().into());
-                self.log(LogEvent::AccountPaused { account, platform });
-            }
             let head = self.view.account(&setup.id).map(|account| &account.head);
             match self.desks.get_mut(&setup.id) {
                 // A token must not go to another host than its own: what is under way keeps the account as it was.
@@ -704,13 +700,14 @@ impl Engine {
                 {
                     desk.later = Some(setup);
                 }
-                Some(desk) => desk.set_up(setup, head),
+                Some(_) => self.set_up(setup),
                 None => {
                     let cursor = head.and_then(|head| head.cursor);
                     let mut desk = Desk::new(setup, head);
                     desk.lane.spare(cursor.map(|cursor| time::after(cursor, HOLD)));
                     let id = desk.setup.id.clone();
                     self.desks.insert(id.clone(), desk);
+                    self.say_whether_paused(&id, false);
                     self.list_posts(&id);
                 }
             }
@@ -730,6 +727,25 @@ impl Engine {
         // A changed credential may be accepted; the first attempt will tell.
         self.resume_stopped(now);
         self.advance_all(now);
+    }
+
+    /// An account is this from now on.
+    pub(super) fn set_up(&mut self, setup: AccountSetup) {
+        let id = setup.id.clone();
+        let head = self.view.account(&id).map(|account| &account.head);
+        let Some(desk) = self.desks.get_mut(&id) else { return };
+        let before = desk.setup.paused;
+        desk.set_up(setup, head);
+        self.say_whether_paused(&id, before);
+    }
+
+    fn say_whether_paused(&mut self, account: &AccountId, before: bool) {
+        let Some(desk) = self.desks.get(account).filter(|desk| desk.setup.paused != before) else { return };
+        let (account, platform) = (account.clone(), desk.setup.adapter.platform().into());
+        self.log(match before {
+            false => LogEvent::AccountPaused { account, platform },
+            true => LogEvent::AccountResumed { account, platform },
+        });
     }
 
     /// An account that is configured no more does nothing more. What it has in doubt is looked for when it is back.

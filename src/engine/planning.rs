@@ -308,7 +308,7 @@ impl Engine {
         if matches!(desk.work, Work::Idle)
             && let Some(setup) = desk.later.take()
         {
-            desk.set_up(setup, self.view.account(account).map(|account| &account.head));
+            self.set_up(setup);
             self.stop_locked(account, now);
         }
         let Some(desk) = self.desks.get_mut(account) else { return };

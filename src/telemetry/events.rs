@@ -166,6 +166,8 @@ events! {
         account: AccountId, platform: String, month: String, percent: i64, spent_usd: f64, budget_usd: f64
     }
     AccountPaused = "account.paused", Info { account: AccountId, platform: String }
+    /// The configuration pauses it no more.
+    AccountResumed = "account.resumed", Info { account: AccountId, platform: String }
     /// The remote account that this account is from now on.
     AccountPinned = "account.pinned", Info { account: AccountId, platform: String, identity: String }
     /// The account's token ends in so many days, and only a person can get another one.
