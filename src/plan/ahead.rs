@@ -244,7 +244,7 @@ impl Lane {
     fn some_may_go_yet(&self) -> bool {
         let follows = |post: &Arc<Post>| matches!(self.index.hold(post), Some((Held::WaitingSeries, _)));
         let mut ripe = self.index.waiting().filter(|post| post.approval.is_given() && post.rare.trouble.is_none());
-        let some_end = self.index.waiting().any(|post| post.rare.expires.is_some());
+        let some_end = self.index.waiting().any(|post| post.rare.expires.or(post.rare.at).is_some());
         ripe.any(|post| some_end || !follows(post))
     }
 

@@ -143,6 +143,13 @@ fn a_series_goes_on_when_the_time_of_what_it_waits_for_is_over() {
     let lines = project(&world, "2026-06-01T09:00:00Z", "2026-08-01T09:00:00Z");
     let of_posts: Vec<_> = lines.iter().filter(|line| !line.contains("nobody")).collect();
     assert_eq!(of_posts, ["2026-07-01 12:00 b", "a held: not-approved"]);
+
+    let mut first = Post { approval: Approval::NotApproved, ..in_series("a") };
+    first.rare = Rare { at: ends, series: Some("story".into()), ..Rare::default() }.into();
+    let world = World::hourly(free()).with([first, in_series("b")]);
+    let lines = project(&world, "2026-06-01T09:00:00Z", "2026-08-01T09:00:00Z");
+    let goes: Vec<_> = lines.iter().filter(|line| line.ends_with(" b")).collect();
+    assert!(matches!(&goes[..], [line] if line.starts_with("2026-07-01 1")), "{goes:?}");
 }
 
 #[test]
