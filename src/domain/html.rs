@@ -148,6 +148,12 @@ fn behind<'a>(html: &'a str, name: &str) -> &'a str {
     ends.find(is_end).unwrap_or_default()
 }
 
+/// What `&#128;` to `&#159;` stand for: code page 1252, as the HTML standard has it.
+const WINDOWS: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
+    '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+];
+
 /// The character that `html` begins with, written as `&…;`, and how long that is. What names none is a plain `&`.
 fn character(html: &str) -> (char, usize) {
     let plain = ('&', 1);
@@ -171,7 +177,11 @@ fn character(html: &str) -> (char, usize) {
         "zwj" => Some('\u{200d}'),
         "lrm" => Some('\u{200e}'),
         "rlm" => Some('\u{200f}'),
-        _ => number.and_then(char::from_u32).or_else(|| named(name)),
+        _ => match number {
+            // Numbers that browsers read as those of Windows, for who wrote them meant that.
+            Some(number @ 0x80..=0x9f) => Some(WINDOWS[number as usize - 0x80]),
+            number => number.and_then(char::from_u32).or_else(|| named(name)),
+        },
     };
     said.map_or(plain, |said| (said, end + 1))
 }
@@ -226,6 +236,7 @@ mod tests {
             ("1 < 2 <3 a<b>c</b>", "1 < 2 <3 ac"),
             ("x<script>alert('<p>')</script>y<STYLE>z", "xy"),
             ("a<!-- <p>b</p> -->c<p", "ac"),
+            ("don&#146;t &#x96; &#128;", "don’t – €"),
             ("&#0;&#xd800;&#99999999;&#x1F600;", "\0&#xd800;&#99999999;\u{1F600}"),
             ("<", "<"),
             ("", ""),
