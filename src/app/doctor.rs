@@ -34,6 +34,8 @@ const UNITS: &[&str] = &[
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 ];
+/// Before 2026 there was no cadenced: some build for a day of 1970 or 1980 whatever they build.
+const BEGUN: i64 = 1_767_225_600;
 /// How many accounts are asked at once.
 const AT_ONCE: usize = 8;
 
@@ -115,7 +117,7 @@ fn program(loaded: &Loaded) -> Program {
     };
     Program {
         version: env!("CARGO_PKG_VERSION").into(),
-        of: moment.and_then(|seconds| Timestamp::from_second(seconds).ok()),
+        of: moment.filter(|seconds| *seconds >= BEGUN).and_then(|seconds| Timestamp::from_second(seconds).ok()),
         daemon,
     }
 }
