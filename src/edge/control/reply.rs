@@ -135,7 +135,7 @@ impl Body {
         let mut state = self.pipe.lock();
         let full = |state: &mut State| state.bytes > AHEAD_BYTES && state.end == End::Open;
         let begun = Instant::now();
-        let before = self.stalled;
+        let (before, was_full) = (self.stalled, full(&mut state));
         let late = loop {
             // In slices: who waits for the end of this may come meanwhile.
             let (now, out) = self
@@ -145,7 +145,7 @@ impl Body {
                 .unwrap_or_else(PoisonError::into_inner);
             state = now;
             self.stalled = before + begun.elapsed();
-            let hurry = self.stalled >= self.patience && self.others.load(Ordering::Relaxed) > 0;
+            let hurry = was_full && self.stalled >= self.patience && self.others.load(Ordering::Relaxed) > 0;
             if hurry || begun.elapsed() >= self.patience || Instant::now() > self.until {
                 break true;
             }
