@@ -38,10 +38,11 @@ pub fn verify(loaded: &Loaded, out: &mut dyn Write) -> Result<Exit, Failure> {
                 .push(format!("the journal had a torn end of {bytes} bytes, which a crash has left; it is cut off"));
         }
     });
-    let opened = match opened {
-        Ok(opened) => Some(opened),
-        Err(OpenError::Locked { .. }) => None,
-        Err(error) => return Err(store_refused(error)),
+    // What refuses the store as a whole is said after what can be read of it.
+    let (opened, refused) = match opened {
+        Ok(opened) => (Some(opened), None),
+        Err(OpenError::Locked { .. }) => (None, None),
+        Err(error) => (None, Some(error)),
     };
     let mut ledger = Ledger::default();
     store::replay_files(place, &mut |record| {
@@ -60,6 +61,9 @@ pub fn verify(loaded: &Loaded, out: &mut dyn Write) -> Result<Exit, Failure> {
         }
     }
     findings.extend(sealed(loaded, &ledger.view));
+    if let Some(error) = refused {
+        return Err(store_refused(error));
+    }
     match opened {
         Some((store, view, opened)) => {
             store.close();
