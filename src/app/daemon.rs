@@ -45,8 +45,10 @@ use super::{digest, people};
 /// Threads for HTTP beside the one that thinks.
 const WORKERS: usize = 2;
 
-/// How many seconds somebody who holds the store for a moment is waited for. A check of a large store takes some.
-const HELD_TRIES: u32 = 30;
+/// How many seconds somebody who holds the store for a moment is waited for. A check of a large store takes minutes.
+const HELD_TRIES: u32 = 600;
+/// How long the end waits for a disk that does not answer.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Most keys that a line about a reload names.
 const CHANGES: usize = 40;
@@ -99,7 +101,7 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
             tell(&printer, progress);
         })
     };
-    let opened = match free(&loaded, open, runtime.handle(), &mut inputs, &printer) {
+    let opened = match free(&loaded, open, runtime.handle(), &mut inputs, (&printer, &*manager)) {
         Some(opened) => opened,
         // It was told to stop before it had begun.
         None => return Ok(Exit::Done),
@@ -191,10 +193,18 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
     };
     let until = Until { idle: args.until_idle, stop_timeout: loaded.settings.stop_timeout };
     let ended = runtime.block_on(daemon::run(engine, parts, handle, inputs, until, report));
-    if let Some(people) = people {
-        people.close();
+    let closing = runtime.spawn_blocking(move || {
+        if let Some(people) = people {
+            people.close();
+        }
+        store.close();
+    });
+    if runtime.block_on(async { tokio::time::timeout(CLOSING, closing).await }).is_err() {
+        let why = format!(
+            "the disk has not answered for {CLOSING:?} at the end; what is in doubt is looked for at the next start"
+        );
+        printer.emit(&LogEvent::StoreFailed { why });
     }
-    store.close();
     runtime.shutdown_timeout(Duration::from_millis(100));
     match ended {
         Ended::Idle | Ended::Stopped => Ok(Exit::Done),
@@ -210,7 +220,7 @@ fn free<T>(
     mut open: impl FnMut() -> Result<T, OpenError>,
     runtime: &Runtime,
     inputs: &mut UnboundedReceiver<Input>,
-    printer: &Printer,
+    (printer, manager): (&Printer, &dyn Manager),
 ) -> Option<Result<T, OpenError>> {
     let is_daemon = || loaded.settings.control.socket.as_deref().is_some_and(socket::is_there);
     let mut tries = HELD_TRIES;
@@ -218,9 +228,11 @@ fn free<T>(
         match open() {
             Err(error @ OpenError::Locked { .. }) if tries > 0 && !is_daemon() => {
                 if tries == HELD_TRIES {
-                    warn(printer, "store", &format!("{error}; it is waited for, {HELD_TRIES} s at most"));
+                    let minutes = HELD_TRIES / 60;
+                    warn(printer, "store", &format!("{error}; it is waited for, {minutes} minutes at most"));
                 }
                 tries -= 1;
+                manager.starting();
                 let stop = async { tokio::time::timeout(Duration::from_secs(1), inputs.recv()).await };
                 if let Ok(Some(Input::Stop(signal))) = runtime.block_on(stop) {
                     printer.emit(&LogEvent::DaemonStopping { reason: signal.into(), in_flight: 0 });

@@ -1,7 +1,7 @@
 //! The loop around the engine.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -27,10 +27,11 @@ const JUMP: Duration = Duration::from_secs(60);
 /// How often it is said where everything stands: not more often, and so seldom that it costs a thousandth of the time.
 const SAY: Duration = Duration::from_secs(60);
 const SAY_SHARE: u32 = 1000;
-/// A batch that the ledger has said nothing about for so long is told: without its word nothing is begun.
+/// A batch that the ledger has said nothing about for so long is told: without its word nothing is begun. More is not done:
+/// another start would meet the same disk, and lose what platforms have answered and the disk has not taken.
 const SILENT: Duration = Duration::from_secs(30);
-/// After so long the loop no longer says that it is alive: only another start can help.
-const HANGS: Duration = Duration::from_secs(60);
+/// Only a second wish to stop that comes so long after the first is one of its own: who passes signals on may send it twice.
+const AGAIN: Duration = Duration::from_secs(1);
 const SILENCE: &str = "the disk of the store has not answered";
 /// Most events that are taken before their commands are carried out.
 const AT_ONCE: usize = 256;
@@ -47,7 +48,7 @@ pub struct Parts {
     /// `None`: nothing is recorded about people.
     pub people: Option<Arc<dyn People>>,
     pub log: Log,
-    /// Told of readiness, of each turn of the loop with a ledger that answers, and of stopping.
+    /// Told of readiness, of each turn of the loop, and of stopping.
     pub manager: Box<dyn FnMut(Stage<'_>) + Send>,
     /// Whether anybody reads where everything stands: finding out looks a year ahead.
     pub is_watched: bool,
@@ -59,7 +60,7 @@ pub enum Stage<'s> {
     /// The start takes its time, and something has come of it since this was said last.
     Starting,
     Ready,
-    /// The loop turned, and the ledger answers: the daemon is alive.
+    /// The loop turned: the daemon is alive.
     Alive,
     Stopping,
     /// Where everything stands, in one line.
@@ -134,7 +135,8 @@ pub async fn run(
         ready: false,
         stopping: None,
         broken: None,
-        commits: BTreeMap::new(),
+        asked_to_stop: parts.clock.boot(),
+        commits: Owed::default(),
         silent_since: None,
     };
     let started = parts.clock.boot();
@@ -171,9 +173,8 @@ pub async fn run(
             return Ended::Idle;
         }
         let boot = parts.clock.boot();
-        if driver.silence(&mut parts) < HANGS {
-            (parts.manager)(Stage::Alive);
-        }
+        let silence = driver.silence(&mut parts);
+        (parts.manager)(Stage::Alive);
         if parts.is_watched && driver.ready && driver.stopping.is_none() && boot >= say_at {
             (parts.manager)(Stage::Says(&engine.headline(parts.clock.now())));
             say_at = boot + SAY.max((parts.clock.boot() - boot) * SAY_SHARE);
@@ -189,14 +190,17 @@ pub async fn run(
         if let Some(deadline) = driver.stopping {
             wait = wait.min(deadline.saturating_sub(parts.clock.boot()));
         }
+        let slept = parts.clock.boot();
         let first = tokio::time::timeout(wait, inputs.recv()).await;
+        driver.forgive(parts.clock.boot().saturating_sub(slept));
         let now = parts.clock.now();
         if let Some(seconds) = looked.jump(now, parts.clock.boot()) {
             engine.handle(Event::ClockJumped { seconds }, now);
         }
         match first {
             Ok(Some(input)) => {
-                if !driver.ready {
+                let goes_on = matches!(&input, Input::Event(Event::Inbox(_) | Event::Committed { .. }));
+                if goes_on && !driver.ready && driver.stopping.is_none() && silence < SILENT {
                     (parts.manager)(Stage::Starting);
                 }
                 driver.take(&mut engine, &mut parts, input, until, now);
@@ -247,6 +251,13 @@ enum What {
     Gained,
 }
 
+/// Since when the ledger owes an answer about each batch, on the clock of passing time.
+type Owed = Arc<Mutex<BTreeMap<Ticket, Duration>>>;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 struct Driver {
     asked: Vec<Asked>,
     report: DaemonReport,
@@ -254,8 +265,9 @@ struct Driver {
     /// When a stop no longer waits, on the clock of passing time.
     stopping: Option<Duration>,
     broken: Option<String>,
-    /// Since when the ledger owes an answer about each batch, on the clock of passing time.
-    commits: BTreeMap<Ticket, Duration>,
+    /// When it was asked to, on the same clock.
+    asked_to_stop: Duration,
+    commits: Owed,
     /// Since when the ledger has been silent, where that was told.
     silent_since: Option<Duration>,
 }
@@ -263,18 +275,17 @@ struct Driver {
 impl Driver {
     fn take(&mut self, engine: &mut Engine, parts: &mut Parts, input: Input, until: Until, now: Timestamp) {
         match input {
-            Input::Event(event) => {
-                if let Event::Committed { ticket, .. } = &event {
-                    self.commits.remove(ticket);
-                }
-                engine.handle(event, now);
-            }
+            Input::Event(event) => engine.handle(event, now),
             Input::Stop(reason) => {
+                let boot = parts.clock.boot();
                 if self.stopping.is_some() {
                     // Asked again, it waits no longer. What is in flight is looked for at the next start.
-                    self.stopping = Some(parts.clock.boot());
+                    if boot.saturating_sub(self.asked_to_stop) >= AGAIN {
+                        self.stopping = Some(boot);
+                    }
                 } else {
-                    self.stopping = Some(parts.clock.boot() + until.stop_timeout);
+                    self.asked_to_stop = boot;
+                    self.stopping = Some(boot + until.stop_timeout);
                     (parts.manager)(Stage::Stopping);
                     let in_flight = engine.in_flight();
                     (parts.log)(now, &LogEvent::DaemonStopping { reason: reason.into(), in_flight });
@@ -288,10 +299,17 @@ impl Driver {
         }
     }
 
+    /// So long nobody here was running. Where that is longer than anybody waits, the machine slept, and so did the disk.
+    fn forgive(&mut self, slept: Duration) {
+        if slept >= 2 * LOOK_AT_CLOCK {
+            lock(&self.commits).values_mut().for_each(|since| *since += slept);
+        }
+    }
+
     /// How long the ledger has not said a word about its oldest batch. A silence is told once, and its end.
     fn silence(&mut self, parts: &mut Parts) -> Duration {
         let boot = parts.clock.boot();
-        let since = self.commits.values().next().copied();
+        let since = lock(&self.commits).values().next().copied();
         let silence = since.map_or(Duration::ZERO, |since| boot.saturating_sub(since));
         match (self.silent_since, since) {
             (None, Some(since)) if silence >= SILENT => {
@@ -412,8 +430,12 @@ impl Driver {
             match command {
                 Command::Commit { ticket, records, room } => {
                     let handle = handle.clone();
-                    let done = Box::new(move |result| handle.event(Event::Committed { ticket, result }));
-                    self.commits.insert(ticket, parts.clock.boot());
+                    lock(&self.commits).insert(ticket, parts.clock.boot());
+                    let commits = self.commits.clone();
+                    let done = Box::new(move |result| {
+                        lock(&commits).remove(&ticket);
+                        handle.event(Event::Committed { ticket, result });
+                    });
                     parts.ledger.submit(records, room, done);
                 }
                 Command::Call { ticket, call, timeout, .. } => {
