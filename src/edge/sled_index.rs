@@ -34,7 +34,7 @@ use super::disk::{Disk as _, RealDisk};
 use super::journal::{Journal, Position, StoreId};
 
 /// Layout of the trees, and what is folded into them. Another one is not converted but made anew.
-const LAYOUT: u32 = 4;
+const LAYOUT: u32 = 5;
 
 /// Records that are applied in one transaction. Every value that is written leaves a copy of its whole page as garbage
 /// until the transaction is over, and that memory does not come back: with 1,024 records it is some 18 MB for good,
