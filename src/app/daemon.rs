@@ -222,11 +222,11 @@ fn free<T>(
     inputs: &mut UnboundedReceiver<Input>,
     (printer, manager): (&Printer, &dyn Manager),
 ) -> Option<Result<T, OpenError>> {
-    let is_daemon = || loaded.settings.control.socket.as_deref().is_some_and(socket::is_there);
+    let answers = || loaded.settings.control.socket.as_deref().is_some_and(socket::is_there);
     let mut tries = HELD_TRIES;
     loop {
         match open() {
-            Err(error @ OpenError::Locked { .. }) if tries > 0 && !is_daemon() => {
+            Err(error @ OpenError::Locked { pid, .. }) if tries > 0 && !pid.is_some_and(runs) && !answers() => {
                 if tries == HELD_TRIES {
                     let minutes = HELD_TRIES / 60;
                     warn(printer, "store", &format!("{error}; it is waited for, {minutes} minutes at most"));
@@ -243,6 +243,12 @@ fn free<T>(
             opened => return Some(opened),
         }
     }
+}
+
+/// Whether a process is `cadenced run`, as far as it may be seen.
+fn runs(pid: u32) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words.split(|byte| *byte == 0).any(|word| word == b"run")
 }
 
 fn secrets_missing(faults: &[Fault]) -> Failure {
