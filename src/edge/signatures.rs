@@ -93,6 +93,8 @@ pub(super) struct Watched {
     said: Option<Digest>,
     /// Since when it has been gone, unreadable or in the middle of a change.
     since: Option<Timestamp>,
+    /// Whether it was told that nobody can tell.
+    lost: bool,
     pub allowed: Allowed,
 }
 
@@ -110,7 +112,7 @@ pub(super) enum Turn {
 
 impl Watched {
     pub fn new(path: PathBuf) -> Self {
-        Self { path, stamp: None, said: None, since: None, allowed: Err("it has not been read".into()) }
+        Self { path, stamp: None, said: None, since: None, lost: false, allowed: Err("it has not been read".into()) }
     }
 
     /// Whether the file is another one than the one that was read.
@@ -139,6 +141,10 @@ impl Watched {
         }
         let rests = stamp.filter(|stamp| !fresh(stamp));
         let read = allowed(&self.path);
+        if read.is_ok() && std::mem::take(&mut self.lost) {
+            // It is being put back: that may take as long as any other change.
+            self.since = None;
+        }
         let whole = rests.is_some() && read.as_ref().is_ok_and(|signers| !signers.is_empty());
         let since = if whole { None } else { Some(self.since.unwrap_or(now)) };
         self.since = since;
@@ -149,6 +155,7 @@ impl Watched {
                 return Turn::Later;
             }
             if let Err(why) = read {
+                self.lost = true;
                 return Turn::Lost(format!(
                     "nobody can tell who may sign: {} cannot be read: {why}",
                     shown(&self.path)
