@@ -11,8 +11,8 @@ use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Spray, Unanswered,
 };
 use cadenced::domain::{
-    AccountId, Checkpoint, Content, DeliveryId, Digest, JsonText, MediaItem, PostId, Remote, SecretRef, State,
-    Timestamp, time,
+    AccountId, Checkpoint, Content, DeliveryId, Digest, Fault, JsonText, MediaItem, Place, PostId, Remote, SecretRef,
+    State, Timestamp, time,
 };
 use cadenced::engine::engine::{Mode, ResolveError};
 use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
@@ -1329,6 +1329,30 @@ fn what_was_approved_by_something_else_waits_until_the_queue_has_been_read_anew(
 }
 
 #[test]
+fn what_could_not_be_read_anew_is_not_approved() {
+    use ApprovalMode::{Digest, None};
+    let mut bench = Bench::new(View::default(), Mode::Publish, "2026-06-01T08:30:00Z");
+    bench.tell(Event::Approvals(None));
+    bench.configure(vec![setup("a", &["0 9 * * *"])]);
+    bench.tell(Event::Inbox(Inbox::Anew { approval: None }));
+    bench.file("sub/q.toml", &post("p", "hello", ""));
+    bench.file("other.toml", &post("q", "other words", ""));
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.tell(Event::Approvals(Digest));
+    bench.tell(Event::Inbox(Inbox::Anew { approval: Digest }));
+    // Its folder cannot be listed, so nothing is said of the one file; of the other there is no copy.
+    let file: Arc<str> = "other.toml".into();
+    let faults = vec![Fault::error(Place::file(&file), "it cannot be read")];
+    bench.tell(Event::Inbox(Inbox::File { file, posts: Option::None, faults }));
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.until("2026-06-01T09:01:00Z");
+    assert_eq!((bench.intents().len(), bench.state("p@a"), bench.state("q@a")), (0, "held", "held"));
+    bench.file("sub/q.toml", &post("p", "hello", ""));
+    bench.until("2026-06-02T09:00:00Z");
+    assert_eq!(bench.intents().len(), 1);
+}
+
+#[test]
 fn one_reading_anew_after_another_counts_as_what_it_was_read_for() {
     use ApprovalMode::{Digest, None};
     let mut bench = Bench::ready(&post("p", "hello", ""));
@@ -1341,6 +1365,7 @@ fn one_reading_anew_after_another_counts_as_what_it_was_read_for() {
     bench.until("2026-06-01T09:01:00Z");
     assert_eq!((bench.intents().len(), bench.state("p@a")), (0, "scheduled"));
     bench.tell(Event::Inbox(Inbox::Anew { approval: Digest }));
+    bench.file("q.toml", &post("p", "hello", ""));
     bench.tell(Event::Inbox(Inbox::Complete));
     bench.until("2026-06-02T09:00:00Z");
     assert_eq!(bench.intents().len(), 1);

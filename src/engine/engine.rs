@@ -61,6 +61,8 @@ pub struct Engine {
     pub(super) approvals: ApprovalMode,
     /// What counted when the queue was read.
     pub(super) read_with: ApprovalMode,
+    /// Files that were read with something else and have not been heard of since.
+    pub(super) unheard: BTreeSet<Arc<str>>,
     pub(super) view: View,
     pub(super) queue: Queue,
     pub(super) posts: Posts,
@@ -166,6 +168,7 @@ impl Engine {
             mode,
             approvals: ApprovalMode::Digest,
             read_with: ApprovalMode::Digest,
+            unheard: BTreeSet::new(),
             view,
             queue: Queue::default(),
             posts: Posts::default(),
@@ -325,6 +328,7 @@ impl Engine {
     /// [`Engine::unfinished`].
     pub fn is_idle(&self) -> bool {
         self.is_ready()
+            && self.folder != Folder::Outdated
             && self.desks.iter().all(|(id, desk)| {
                 if desk.probe.is_some() {
                     return false;

@@ -36,6 +36,7 @@ impl Engine {
                     None => self.broken.remove(&file),
                 };
                 if let Some(mut posts) = posts {
+                    self.unheard.remove(&file);
                     for post in &mut posts {
                         self.share_id(post);
                     }
@@ -47,6 +48,7 @@ impl Engine {
             Inbox::Gone { file } => {
                 self.log(LogEvent::QueueFileGone { file: quote(&file) });
                 self.broken.remove(&file);
+                self.unheard.remove(&file);
                 let changes = self.queue.gone(&file);
                 self.changed(changes, now);
             }
@@ -59,7 +61,7 @@ impl Engine {
             Inbox::Anew { approval } => self.read_anew(approval),
             Inbox::Signers { faults } => self.log_faults(&faults, true),
             Inbox::Complete => {
-                match self.read_through() {
+                match self.read_through(now) {
                     Folder::Lost => self.log(LogEvent::QueueBack { posts: self.posts.len() }),
                     Folder::Reading | Folder::Known | Folder::Outdated => {}
                 }
@@ -87,7 +89,7 @@ impl Engine {
         }
     }
 
-    fn changed(&mut self, changes: Vec<Change>, now: Timestamp) {
+    pub(super) fn changed(&mut self, changes: Vec<Change>, now: Timestamp) {
         let mut touched = std::collections::BTreeSet::new();
         for change in changes {
             match change {

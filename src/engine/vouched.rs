@@ -15,7 +15,7 @@ use crate::domain::policy::ApprovalMode;
 use crate::domain::{AccountId, DeliveryId, Held, Timestamp, time};
 use crate::parts::{Claim, Unvouched};
 use crate::platform::contract::Media;
-use crate::queue::Approval;
+use crate::queue::{Approval, Post};
 
 use super::desk::{Beginning, Desk, Work};
 use super::engine::Folder;
@@ -36,16 +36,41 @@ impl Engine {
     /// What follows is read as if this counted. Where it does, only a part of that may have been told when the next thing is to
     /// begin: that it is right ends nothing before all is told.
     pub(super) fn read_anew(&mut self, mode: ApprovalMode) {
+        if mode != self.read_with {
+            self.unheard = self.queue.files().cloned().collect();
+        }
         self.read_with = mode;
         self.look_whether_outdated();
     }
 
     /// All was read and told. What it was read with may count no more.
-    pub(super) fn read_through(&mut self) -> Folder {
+    pub(super) fn read_through(&mut self, now: Timestamp) -> Folder {
+        self.distrust_unheard(now);
         let before = std::mem::replace(&mut self.folder, Folder::Known);
         self.was_read = true;
         self.look_whether_outdated();
         before
+    }
+
+    /// Of a file that could not be read anew, and of which there is no copy, nobody knows what is approved in it now. Where only
+    /// signatures count, each post is asked for before it is begun.
+    fn distrust_unheard(&mut self, now: Timestamp) {
+        let unheard = std::mem::take(&mut self.unheard);
+        if self.read_with != ApprovalMode::Digest {
+            return;
+        }
+        for file in unheard {
+            let distrusted = |post: &Arc<Post>| {
+                let mut post = Post::clone(post);
+                if post.approval.is_given() {
+                    post.approval = Approval::NotApproved;
+                }
+                post
+            };
+            let posts: Vec<Post> = self.queue.of_file(&file).iter().map(distrusted).collect();
+            let changes = self.queue.file(&file, posts);
+            self.changed(changes, now);
+        }
     }
 
     fn look_whether_outdated(&mut self) {

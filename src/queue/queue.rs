@@ -87,6 +87,11 @@ pub enum Change {
 }
 
 impl Queue {
+    /// The posts of a file, in its order.
+    pub fn of_file(&self, file: &str) -> &[Arc<Post>] {
+        self.files.get(file).map_or(&[], |posts| posts)
+    }
+
     /// A file's posts are now these.
     pub fn file(&mut self, file: &Arc<str>, posts: Vec<Post>) -> Vec<Change> {
         let before = self.files.remove(file).unwrap_or_default();
