@@ -173,11 +173,7 @@ impl<'t> Reader<'_, 't> {
     }
 
     fn check_keys(&mut self, table: &DeTable<'t>, known: &'static [Key], whose: &str) {
-        for (key, _) in table.iter() {
-            if !known.iter().any(|known| known.name == key.get_ref()) {
-                self.faults.unknown(key, whose, names(known));
-            }
-        }
+        self.faults.check_keys(table, whose, names(known));
     }
 
     /// A table of the file, its keys checked.
@@ -563,12 +559,8 @@ impl<'t> Reader<'_, 't> {
             self.faults.error(value.span(), format!("there is no platform {}", quoted(name)), hint);
             return None;
         };
-        let known = || names(keys::ACCOUNT).chain(names(keys::POLICY)).chain(own.iter().copied());
-        for (key, _) in table.iter() {
-            if !known().any(|known| known == key.get_ref()) {
-                self.faults.unknown(key, &format!("for an account of the platform {name:?}"), known());
-            }
-        }
+        let known = names(keys::ACCOUNT).chain(names(keys::POLICY)).chain(own.iter().copied());
+        self.faults.check_keys(table, &format!("for an account of the platform {name:?}"), known);
         Some(name.to_string())
     }
 

@@ -350,13 +350,17 @@ impl<'t> Faults<'t> {
         }
     }
 
+    /// The keys of a table are those that somebody knows.
+    pub fn check_keys<'k>(&mut self, table: &DeTable<'t>, whose: &str, known: impl Iterator<Item = &'k str> + Clone) {
+        for (key, _) in table.iter() {
+            if !known.clone().any(|known| known == key.get_ref()) {
+                self.unknown(key, whose, known.clone());
+            }
+        }
+    }
+
     /// A key that nobody knows.
-    pub fn unknown<'k>(
-        &mut self,
-        key: &Spanned<Cow<'t, str>>,
-        whose: &str,
-        known: impl Iterator<Item = &'k str> + Clone,
-    ) {
+    pub fn unknown<'k>(&mut self, key: &Spanned<Cow<'t, str>>, whose: &str, known: impl Iterator<Item = &'k str> + Clone) {
         let name = key.get_ref();
         let hint = nearest(name, known.clone()).map(|near| format!("did you mean {near:?}?")).or_else(|| {
             let list: Vec<_> = known.collect();
