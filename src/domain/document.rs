@@ -360,7 +360,7 @@ impl<'t> Faults<'t> {
     }
 
     /// A key that nobody knows.
-    pub fn unknown<'k>(&mut self, key: &Spanned<Cow<'t, str>>, whose: &str, known: impl Iterator<Item = &'k str> + Clone) {
+    fn unknown<'k>(&mut self, key: &Spanned<Cow<'t, str>>, whose: &str, known: impl Iterator<Item = &'k str> + Clone) {
         let name = key.get_ref();
         let hint = nearest(name, known.clone()).map(|near| format!("did you mean {near:?}?")).or_else(|| {
             let list: Vec<_> = known.collect();
