@@ -207,6 +207,51 @@ pub enum Fact {
 
 /// As it is recorded, but for a checkpoint's data: what a platform has handed out there may be all that is needed to use
 /// it.
+impl Fact {
+    /// The delivery it is about.
+    pub fn delivery(&self) -> Option<&DeliveryId> {
+        match self {
+            Self::Planned { delivery, .. }
+            | Self::Checkpoint { delivery, .. }
+            | Self::Outcome { delivery, .. }
+            | Self::Missed { delivery, .. }
+            | Self::Expired { delivery }
+            | Self::Withdrawn { delivery, .. }
+            | Self::DeliverySetBack { delivery, .. }
+            | Self::Resolved { delivery, .. } => Some(delivery),
+            Self::Intent(intent) => Some(&intent.delivery),
+            Self::Opened { .. }
+            | Self::SlotEmpty { .. }
+            | Self::AccountStopped { .. }
+            | Self::AccountResumed { .. }
+            | Self::AccountSetBack { .. }
+            | Self::Pinned { .. }
+            | Self::TokensKept { .. }
+            | Self::Spent { .. }
+            | Self::Gained(_)
+            | Self::ClockSet { .. }
+            | Self::ClockConfirmed { .. } => None,
+        }
+    }
+
+    /// The account of which it says something beside what it says of a delivery.
+    pub fn account(&self) -> Option<&AccountId> {
+        match self {
+            Self::SlotEmpty { account, .. }
+            | Self::AccountStopped { account, .. }
+            | Self::AccountResumed { account }
+            | Self::AccountSetBack { account }
+            | Self::ClockSet { account, .. }
+            | Self::TokensKept { account, .. }
+            | Self::Spent { account, .. }
+            | Self::Pinned { account, .. } => Some(account),
+            Self::Intent(intent) => Some(&intent.delivery.account),
+            Self::Planned { delivery, .. } => Some(&delivery.account),
+            _ => None,
+        }
+    }
+}
+
 impl std::fmt::Debug for Fact {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
