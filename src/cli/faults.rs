@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use crate::config::read::may_show;
+use crate::config::keys::may_show;
 use crate::domain::Fault;
 use crate::domain::fault::Severity;
 

@@ -142,3 +142,31 @@ keys! {
 pub fn names(keys: &'static [Key]) -> impl Iterator<Item = &'static str> + Clone {
     keys.iter().map(|key| key.name)
 }
+
+/// Whether a line of the configuration may be shown to people and logs: nothing in it can be a secret.
+pub fn may_show(line: &str) -> bool {
+    const NO_SECRETS: &[&[Key]] =
+        &[QUEUE, STORE, LOG, POLICY, PROMOTION, UNANSWERED, PEOPLE, DELIVERY, RETRY, LINKS, CHORES];
+    let line = line.trim_start_matches('\u{feff}').trim();
+    if line.starts_with('[') && !line.contains('=') {
+        return true;
+    }
+    let Some((key, value)) = line.split_once('=') else { return false };
+    let key = key.trim();
+    let known = NO_SECRETS.iter().flat_map(|keys| keys.iter()).any(|known| known.name == key)
+        || [
+            "timezone",
+            "platform",
+            "slots",
+            "paused",
+            "links",
+            "identity",
+            "budget",
+            "token_expires",
+            "socket",
+            "listen",
+            "allow_remote",
+        ]
+        .contains(&key);
+    known && (!value.contains('{') || ["promotion", "unanswered", "retry", "links"].contains(&key))
+}
