@@ -31,11 +31,11 @@ use std::sync::Arc;
 
 use crate::domain::{Held, PostId, Sorted, State, Timestamp};
 use crate::ledger::view::{Account, Entry};
-use crate::queue::Post;
+use crate::queue::{ById, Post};
 
 use super::purse::Costs;
 use hands::is_delivered;
-use order::{Named, Ranked};
+use order::Ranked;
 use seats::{Seat, Seats};
 use series::{Lines, Move};
 use timers::Timers;
@@ -47,7 +47,7 @@ pub use verdicts::{POSTS_A_STEP, introduction};
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Index {
-    items: Sorted<Named, Item>,
+    items: Sorted<ById, Item>,
     /// Those whose turn may come.
     seats: Seats,
     /// By `not_before`.
@@ -112,6 +112,13 @@ struct Item {
     later: bool,
     /// The post it answers is not delivered.
     awaits: bool,
+}
+
+impl Item {
+    /// Of a post that is kept for its series only.
+    fn kept(standing: Standing) -> Self {
+        Self { extra: None, standing, seat: Seat::Nowhere, later: false, awaits: false }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -198,8 +205,7 @@ impl Index {
             Standing::Stuck | Standing::Over(_) => return,
         };
         if post.rare.series.is_some() {
-            let item = Item { extra: None, standing, seat: Seat::Nowhere, later: false, awaits: false };
-            self.insert(&post, item);
+            self.insert(&post, Item::kept(standing));
         }
     }
 
@@ -238,16 +244,16 @@ impl Index {
             // Nobody else is concerned, and it can be seated before it is looked up for the first time.
             item.seat = self.seat(post, &item);
             self.seats.put(post, item.seat);
-            self.items.insert(Named(post.clone()), item);
+            self.items.insert(ById(post.clone()), item);
             return;
         }
-        self.items.insert(Named(post.clone()), item);
+        self.items.insert(ById(post.clone()), item);
         self.in_series(post, Move::Joins);
         self.refresh(post);
     }
 
     fn take_out(&mut self, id: &PostId) -> Option<(Arc<Post>, Item)> {
-        let (Named(post), _) = self.items.get(id)?;
+        let (ById(post), _) = self.items.get(id)?;
         let post = post.clone();
         self.leave(&post);
         let (_, item) = self.items.remove(id)?;
@@ -293,7 +299,7 @@ impl Index {
     fn tell_waiting(&mut self, target: &PostId, delivered: bool) {
         let waiting: Vec<PostId> = self.awaiting.get(target).into_iter().flatten().cloned().collect();
         for id in waiting {
-            let Some((Named(post), item)) = self.items.get(&id) else { continue };
+            let Some((ById(post), item)) = self.items.get(&id) else { continue };
             if item.awaits != delivered {
                 continue;
             }
@@ -317,7 +323,7 @@ impl Index {
     /// All posts that wait.
     pub fn waiting(&self) -> impl Iterator<Item = &Arc<Post>> {
         let waiting = self.items.iter().filter(|(_, item)| item.standing == Standing::Waiting);
-        waiting.map(|(Named(post), _)| post)
+        waiting.map(|(ById(post), _)| post)
     }
 
     /// Its state may not be what the ledger says.
@@ -326,7 +332,7 @@ impl Index {
     }
 
     fn look_again_at(&mut self, id: &PostId) {
-        if let Some((Named(post), _)) = self.items.get(id) {
+        if let Some((ById(post), _)) = self.items.get(id) {
             self.dirty.put(Ranked(post.clone()));
         }
     }
@@ -339,7 +345,7 @@ mod tests {
     #[test]
     fn a_waiting_post_costs_little_beside_itself() {
         // Once in `items` and once in line. What is filled in order is full; else two thirds of it are.
-        let bytes = size_of::<(Named, Item)>() + size_of::<Ranked>();
+        let bytes = size_of::<(ById, Item)>() + size_of::<Ranked>();
         assert!(bytes * 3 / 2 <= 60, "{bytes}");
     }
 }

@@ -15,4 +15,4 @@ pub mod signed;
 
 pub use packed::Packed;
 pub use post::{Approval, Kind, Order, Post, Rare, Rarely, Trouble};
-pub use queue::{Change, Posts, Queue};
+pub use queue::{ById, Change, Posts, Queue};

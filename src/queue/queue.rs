@@ -13,8 +13,9 @@ use super::{Order, Post, Rare, Trouble};
 #[derive(Debug, Clone, Default)]
 pub struct Posts(Sorted<ById>);
 
+/// A post by its id.
 #[derive(Debug, Clone)]
-struct ById(Arc<Post>);
+pub struct ById(pub Arc<Post>);
 
 impl Ord for ById {
     fn cmp(&self, other: &Self) -> Ordering {

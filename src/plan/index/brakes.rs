@@ -4,20 +4,20 @@
 use std::sync::Arc;
 
 use crate::domain::{Dollars, Goal, Held, PostId};
-use crate::queue::Post;
+use crate::queue::{ById, Post};
 
 use super::Index;
 use super::hold::cut;
 use super::kind::{is_broadcast, is_promotion};
-use super::order::{Named, Ranked};
+use super::order::Ranked;
 
 impl Index {
     /// Too many people wait for an answer, or do not any more.
     pub fn set_unanswered(&mut self, unanswered: bool) {
         if self.unanswered != unanswered {
             self.unanswered = unanswered;
-            let broadcasts = self.items.iter().filter(|(Named(post), _)| is_broadcast(post));
-            for post in broadcasts.map(|(Named(post), _)| post.clone()).collect::<Vec<_>>() {
+            let broadcasts = self.items.iter().filter(|(ById(post), _)| is_broadcast(post));
+            for post in broadcasts.map(|(ById(post), _)| post.clone()).collect::<Vec<_>>() {
                 self.refresh(&post);
                 self.look_again(post);
             }
@@ -63,7 +63,7 @@ impl Index {
     /// So much may still be spent; `None`: nothing limits it. Whoever there is enough for is in line again.
     pub fn set_left(&mut self, left: Option<Dollars>) {
         while let Some(id) = self.costs.next_affordable(left) {
-            if let Some((Named(post), _)) = self.items.get(&id) {
+            if let Some((ById(post), _)) = self.items.get(&id) {
                 let post = post.clone();
                 self.refresh(&post);
                 self.look_again(post);

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use crate::domain::Timestamp;
 use crate::domain::time::after;
-use crate::queue::{Kind, Post};
+use crate::queue::{ById, Kind, Post};
 
-use super::order::Named;
 use super::seats::Seat;
 use super::{End, Index, Item, Standing};
 
@@ -55,8 +54,8 @@ impl Index {
         self.clock = now;
         self.released = self.released.min(now);
         let ahead = |post: &Post| post.rare.not_before.is_some_and(|moment| moment > now);
-        let waiting = self.items.iter().filter(|(Named(post), item)| item.standing == Standing::Waiting && ahead(post));
-        let early: Vec<_> = waiting.map(|(Named(post), _)| post.clone()).collect();
+        let waiting = self.items.iter().filter(|(ById(post), item)| item.standing == Standing::Waiting && ahead(post));
+        let early: Vec<_> = waiting.map(|(ById(post), _)| post.clone()).collect();
         for post in early {
             if let Some((post, item)) = self.take_out(&post.id) {
                 self.insert(&post, Item { seat: Seat::Nowhere, later: false, ..item });

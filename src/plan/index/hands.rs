@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use crate::domain::{PostId, State};
 use crate::ledger::view::{Account, Entry};
-use crate::queue::Post;
+use crate::queue::{ById, Post};
 
-use super::order::Named;
-use super::seats::Seat;
 use super::{Index, Item, Standing};
 
 /// Whose a delivery is by the ledger.
@@ -51,7 +49,7 @@ impl Index {
     /// Looks up in the ledger what became of those that left the plan's hands.
     pub fn settle(&mut self, account: Option<&Account>) {
         for id in self.unsure.clone() {
-            let Some((Named(post), item)) = self.items.get(&id) else {
+            let Some((ById(post), item)) = self.items.get(&id) else {
                 self.unsure.remove(&id);
                 continue;
             };
@@ -64,8 +62,7 @@ impl Index {
                 (hands @ (Hands::UnderWay | Hands::Stuck), _) => {
                     self.take_out(&id);
                     let standing = if hands == Hands::Stuck { Standing::Stuck } else { Standing::UnderWay };
-                    let item = Item { extra: None, standing, seat: Seat::Nowhere, later: false, awaits: false };
-                    self.insert(&post, item);
+                    self.insert(&post, Item::kept(standing));
                 }
                 (Hands::Over, _) | (Hands::Plan, Standing::UnderWay | Standing::Left | Standing::Stuck) => {
                     let delivered = is_delivered(account, &id);

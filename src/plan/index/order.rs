@@ -1,10 +1,8 @@
 //! Posts in an order of their own. Sets of them share the posts themselves, compared by their fields.
 
-use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::domain::PostId;
 use crate::queue::Post;
 
 /// A post by its place in line for a slot: higher priority first, then file name, then place in the file.
@@ -14,10 +12,6 @@ pub(super) struct Ranked(pub(super) Arc<Post>);
 /// A post by its place in the queue.
 #[derive(Debug, Clone)]
 pub(super) struct Placed(pub(super) Arc<Post>);
-
-/// A post by its id.
-#[derive(Debug, Clone)]
-pub(super) struct Named(pub(super) Arc<Post>);
 
 macro_rules! ordered_by {
     ($name:ident, $compare:expr) => {
@@ -48,10 +42,3 @@ fn by_place(a: &Post, b: &Post) -> Ordering {
 
 ordered_by!(Ranked, |a, b| b.priority.cmp(&a.priority).then_with(|| by_place(a, b)));
 ordered_by!(Placed, by_place);
-ordered_by!(Named, |a, b| a.id.cmp(&b.id));
-
-impl Borrow<PostId> for Named {
-    fn borrow(&self) -> &PostId {
-        &self.0.id
-    }
-}
