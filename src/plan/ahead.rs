@@ -137,7 +137,8 @@ impl Lane {
 
     /// As [`Lane::runway`], and what is known where it does not end.
     pub fn look_for_runway(&self, account: Option<&Account>, now: Timestamp, until: Timestamp) -> Runway {
-        let in_line = self.index.in_line();
+        // What loses its approval before need not go out.
+        let in_line = self.index.in_line().saturating_sub(self.index.lapse_until(until));
         // A million posts need not be counted out: a day holds only so many, and so do the slots.
         let days = since(until, now).as_secs() / (24 * 60 * 60) + 2;
         if in_line as u64 > days.saturating_mul(self.policy.max_per_day.into()) {
@@ -243,7 +244,7 @@ impl Lane {
     /// is asked about by itself, or when that one's time is over.
     fn some_may_go_yet(&self) -> bool {
         let follows = |post: &Arc<Post>| matches!(self.index.hold(post), Some((Held::WaitingSeries, _)));
-        let mut ripe = self.index.waiting().filter(|post| post.approval.is_given() && post.rare.trouble.is_none());
+        let mut ripe = self.index.waiting().filter(|post| self.index.may_ripen(post));
         let some_end = self.index.waiting().any(|post| post.rare.expires.or(post.rare.at).is_some());
         ripe.any(|post| some_end || !follows(post))
     }

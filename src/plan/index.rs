@@ -35,6 +35,7 @@ use crate::queue::{ById, Post};
 
 use super::purse::Costs;
 use hands::is_delivered;
+use kind::lapses_at;
 use order::Ranked;
 use seats::{Seat, Seats};
 use series::{Lines, Move};
@@ -54,6 +55,8 @@ pub struct Index {
     later: Timers,
     /// By `expires`.
     expiring: Timers,
+    /// By the end of their approval.
+    lapsing: Timers,
     series: Lines,
     /// Answered post of ours, and who waits for it.
     awaiting: BTreeMap<PostId, BTreeSet<PostId>>,
@@ -85,6 +88,7 @@ impl Default for Index {
             seats: Seats::default(),
             later: Timers::default(),
             expiring: Timers::default(),
+            lapsing: Timers::default(),
             series: Lines::default(),
             awaiting: BTreeMap::new(),
             unsure: BTreeSet::new(),
@@ -233,6 +237,9 @@ impl Index {
             if let Some(moment) = post.rare.expires {
                 self.expiring.put(moment, post);
             }
+            if let Some(moment) = lapses_at(post) {
+                self.lapsing.put(moment, post);
+            }
             if let Some(answers) = item.extra.as_ref().and_then(|extra| extra.answers.clone()) {
                 self.awaiting.entry(answers).or_default().insert(post.id.clone());
             }
@@ -282,6 +289,9 @@ impl Index {
         }
         if let Some(moment) = post.rare.expires {
             self.expiring.remove(moment, post);
+        }
+        if let Some(moment) = lapses_at(post) {
+            self.lapsing.remove(moment, post);
         }
     }
 

@@ -14,5 +14,5 @@ pub mod queue;
 pub mod signed;
 
 pub use packed::Packed;
-pub use post::{Approval, Kind, Order, Post, Rare, Rarely, Trouble};
+pub use post::{Approval, Kind, Lapse, Order, Post, Rare, Rarely, Trouble};
 pub use queue::{ById, Change, Posts, Queue};

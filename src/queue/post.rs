@@ -40,6 +40,18 @@ pub struct Rare {
     pub media: Vec<FoundMedia>,
     /// Why it is not approved, where there is more to say than that. The posts of a file share equal reasons.
     pub unapproved: Option<Arc<str>>,
+    /// When its approval ends, where that is known before.
+    pub lapse: Option<Lapse>,
+}
+
+/// The end of an approval that holds until then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lapse {
+    /// The first moment at which it does not hold any more.
+    pub at: Timestamp,
+    /// What it will be called then.
+    pub approval: Approval,
+    pub why: Arc<str>,
 }
 
 /// [`Rare`], for which only those posts pay that have some of it.
@@ -64,6 +76,7 @@ impl Deref for Rarely {
             trouble: None,
             media: Vec::new(),
             unapproved: None,
+            lapse: None,
         };
         self.0.as_deref().unwrap_or(&NOTHING)
     }

@@ -175,6 +175,34 @@ fn a_configuration_says_who_may_sign_and_how_is_what_it_says() {
     assert!(said.contains("signatures count for nothing here"), "{said}");
 }
 
+#[test]
+fn what_will_not_be_approved_any_more_is_not_in_the_plan() {
+    let Some(folder) = keygen::folder() else { return };
+    let (key, line) = keygen::key(folder.path(), "key");
+    let program = Program::new(&CONFIG.replace("0 0 1 1 *", "0 0 * * *"), &[]);
+    let one = |id: &str| {
+        format!(
+            "[[post]]\nid = \"{id}\"\nto = [\"site\"]\naudience = \"all\"\ngoal = \"connection\"\ntext = \"{id}\"\n\n"
+        )
+    };
+    let names = ["a", "b", "c", "d", "e", "f"];
+    program.queue("week.toml", names.map(one).concat());
+    // Whenever it is now: two or three midnights are before that, and never six.
+    let end = jiff::Timestamp::from_second(seconds() + 60 * 60 * 60).expect("a moment").strftime("%Y%m%d%H%MZ");
+    allow(&program, &format!("valid-before=\"{end}\" {line}"));
+    let file = program.path("queue/week.toml");
+    let file = file.to_str().expect("a path");
+    program.succeeds(&["approve", file, "--sign", "--key", key.to_str().expect("a path"), "--yes"]);
+    let plan = program.succeeds(&["plan", "--days", "30"]);
+    let held = plan.matches("approval-stale").count();
+    assert!((3..=4).contains(&held), "{plan}");
+    let lines = program.succeeds(&["plan", "--days", "30", "--format", "json"]);
+    assert_eq!(lines.matches(" was allowed until ").count(), held, "{lines}");
+    let (status, said) = program.says(&["doctor", "--offline"]);
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("what editor@example.org has signed counts until"), "{said}");
+}
+
 /// A passphrase is asked for on the terminal only where the input is one.
 #[test]
 fn what_is_signed_does_not_take_the_terminal_away() {

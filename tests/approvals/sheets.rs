@@ -159,6 +159,41 @@ fn it_is_known_when_to_judge_again() {
 }
 
 #[test]
+fn it_is_known_when_what_holds_now_ends() {
+    let key = Signer::new(ME).line();
+    let good = Beside::Bytes(Signer::new(ME).sheet(&message(&[("a", "one")])));
+    let table = [
+        ("me KEY", None),
+        ("me valid-before=\"20261121Z\" KEY", Some(("2026-11-21T00:00:01Z", Approval::Stale))),
+        // One window goes over into the next, and what ends at last is the second.
+        (
+            "me valid-before=\"20261121Z\" KEY\nnext valid-after=\"20261120Z\",valid-before=\"20261122Z\" KEY",
+            Some(("2026-11-22T00:00:01Z", Approval::Stale)),
+        ),
+        ("me valid-before=\"20261121Z\" KEY\nme valid-after=\"20261120Z\" KEY", None),
+        // A pause between two windows is an end, though not the last word.
+        (
+            "me valid-before=\"20261121Z\" KEY\nme valid-after=\"20261201Z\" KEY",
+            Some(("2026-11-21T00:00:01Z", Approval::NotApproved)),
+        ),
+        // What does not hold now has no end.
+        ("me valid-after=\"20261121Z\",valid-before=\"20261122Z\" KEY", None),
+        ("me valid-before=\"20260101Z\" KEY", None),
+    ];
+    for (text, end) in table {
+        let allowed = allowed(&text.replace("KEY", &key));
+        let verdict = Verdict::new("week.toml", &good, &allowed, now());
+        let end = end.map(|(at, approval)| (at.parse().expect("a moment"), approval));
+        assert_eq!(verdict.lapse.as_ref().map(|lapse| (lapse.at, lapse.approval)), end, "{text}");
+        let Some(lapse) = verdict.lapse else { continue };
+        // It is called then what it was said to be called.
+        let then = Verdict::new("week.toml", &good, &allowed, lapse.at);
+        let void = then.of(&id("a"), &Digest::of(b"one")).expect_err("it has ended");
+        assert_eq!((void.approval, void.why), (lapse.approval, lapse.why), "{text}");
+    }
+}
+
+#[test]
 fn no_byte_of_a_sheet_can_be_changed_or_left_out() {
     for signer in [Signer::new(ME), Signer::touched(ME)] {
         let good = signer.sheet(&message(&[("a", "one")]));

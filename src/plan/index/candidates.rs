@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::domain::{Goal, Sorted, Timestamp, sorted};
 use crate::queue::{Kind, Post};
 
-use super::kind::{fixed_time, is_broadcast, is_promotion};
+use super::kind::{fixed_time, is_approved_at, is_broadcast, is_promotion};
 use super::order::Ranked;
 use super::{Index, Standing};
 
@@ -80,11 +80,24 @@ impl Index {
         self.seats.ready(Goal::Connection).len() + self.seats.ready(Goal::Change).len()
     }
 
+    /// How many posts lose their approval until then, if nothing becomes of them before.
+    pub fn lapse_until(&self, until: Timestamp) -> usize {
+        self.lapsing.within(Bound::Excluded(self.clock), Bound::Included(until)).count()
+    }
+
+    /// Whether time alone may let this one go.
+    pub fn may_ripen(&self, post: &Post) -> bool {
+        is_approved_at(post, self.clock) && post.rare.trouble.is_none()
+    }
+
     /// Whether an approved post is left that goes out sooner or later.
     pub fn some_are_left(&self) -> bool {
         let promotion = !self.promotion_stuck && !self.seats.ready(Goal::Promotion).is_empty();
         let others = !(self.seats.fixed.is_empty() && self.seats.replies.is_empty());
-        let comes = |post: &Arc<Post>| post.approval.is_given() && post.rare.trouble.is_none();
+        let comes = |post: &Arc<Post>| {
+            let moment = post.rare.not_before.unwrap_or(self.clock);
+            is_approved_at(post, moment) && post.rare.trouble.is_none()
+        };
         self.in_line() > 0 || promotion || others || self.later.iter().any(comes)
     }
 }

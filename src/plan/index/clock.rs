@@ -9,6 +9,7 @@ use crate::domain::time::after;
 use crate::queue::{ById, Kind, Post};
 
 use super::seats::Seat;
+use super::timers::Timers;
 use super::{End, Index, Item, Standing};
 
 impl Index {
@@ -18,9 +19,13 @@ impl Index {
         if now < self.clock {
             self.turn_back(now);
         }
-        let passed: Vec<Arc<Post>> =
-            self.later.within(Bound::Excluded(self.clock), Bound::Included(now)).cloned().collect();
+        let since = |timers: &Timers| {
+            let passed = timers.within(Bound::Excluded(self.clock), Bound::Included(now));
+            passed.cloned().collect::<Vec<Arc<Post>>>()
+        };
+        let (passed, lapsed) = (since(&self.later), since(&self.lapsing));
         self.clock = now;
+        self.judge_again(lapsed);
         for post in passed {
             if post.kind == Kind::Reply || post.rare.at.is_some() {
                 self.let_in(&post);
@@ -51,7 +56,9 @@ impl Index {
     /// The clock was ahead, and somebody has set it right: what it let in too early waits once more. Walks through
     /// everything, as seldom as that happens.
     fn turn_back(&mut self, now: Timestamp) {
+        let lapsed = self.lapsing.within(Bound::Excluded(now), Bound::Included(self.clock)).cloned().collect();
         self.clock = now;
+        self.judge_again(lapsed);
         self.released = self.released.min(now);
         let ahead = |post: &Post| post.rare.not_before.is_some_and(|moment| moment > now);
         let waiting = self.items.iter().filter(|(ById(post), item)| item.standing == Standing::Waiting && ahead(post));
@@ -61,6 +68,14 @@ impl Index {
                 self.insert(&post, Item { seat: Seat::Nowhere, later: false, ..item });
                 self.look_again(post);
             }
+        }
+    }
+
+    /// The approval of these has ended, or has not any more.
+    fn judge_again(&mut self, posts: Vec<Arc<Post>>) {
+        for post in posts {
+            self.refresh(&post);
+            self.look_again(post);
         }
     }
 
@@ -97,7 +112,8 @@ impl Index {
         let expiring = self.expiring.first().map(|(moment, _)| moment);
         let over = [&self.seats.fixed, &self.seats.fixed_held];
         let over = over.map(|timers| timers.first().map(|(at, _)| after(at, late_grace)));
-        let all = [later, fixed, expiring, over[0], over[1]];
+        let lapsing = self.lapsing.next_after(now);
+        let all = [later, fixed, expiring, lapsing, over[0], over[1]];
         all.into_iter().flatten().filter(|moment| *moment > now).min()
     }
 

@@ -35,8 +35,13 @@ impl Index {
         if let Some((reason, why)) = item.extra.as_ref().and_then(|extra| extra.objection.as_ref()) {
             return Some((*reason, Some(cut(why))));
         }
-        let why = || post.rare.unapproved.as_deref().map(cut);
-        match post.approval {
+        let lapsed = post.rare.lapse.as_ref().filter(|lapse| post.approval.is_given() && lapse.at <= self.clock);
+        let (approval, why) = match lapsed {
+            Some(lapse) => (lapse.approval, Some(&lapse.why)),
+            None => (post.approval, post.rare.unapproved.as_ref()),
+        };
+        let why = || why.map(|why| cut(why));
+        match approval {
             Approval::Approved | Approval::Signed => {}
             Approval::NotApproved => return Some((Held::NotApproved, why())),
             Approval::Stale => return Some((Held::ApprovalStale, why())),

@@ -17,3 +17,13 @@ pub fn is_promotion(post: &Post) -> bool {
 pub(super) fn is_broadcast(post: &Post) -> bool {
     post.kind == Kind::Post && post.goal != Goal::Connection
 }
+
+/// When an approval that was given ends, where that is known.
+pub(super) fn lapses_at(post: &Post) -> Option<Timestamp> {
+    post.rare.lapse.as_ref().filter(|_| post.approval.is_given()).map(|lapse| lapse.at)
+}
+
+/// Whether a post is approved, and still is at a moment.
+pub(super) fn is_approved_at(post: &Post, moment: Timestamp) -> bool {
+    post.approval.is_given() && lapses_at(post).is_none_or(|end| moment < end)
+}

@@ -178,3 +178,36 @@ fn a_slot_a_second_is_not_walked_through_for_a_year() {
     let nothing = World::new(schedule("UTC", &["* * * * * *"]), free()).with([]);
     assert_eq!(runway(&nothing), Some(at("2026-06-01T09:00:00Z")));
 }
+
+#[test]
+fn what_loses_its_approval_before_its_turn_is_not_planned() {
+    let morning = at("2026-06-01T08:30:00Z");
+    let until = |moment: &str, post: Post| {
+        let lapse = Lapse { at: at(moment), approval: Approval::Stale, why: "the key may not sign any more".into() };
+        Post { approval: Approval::Signed, rare: Rare { lapse: Some(lapse), ..Rare::default() }.into(), ..post }
+    };
+    let daily = || World::new(schedule("UTC", &["0 9 * * *"]), free());
+    let mut world = daily().with([until("2026-06-02T12:00:00Z", post("a")), post("b")]);
+    for name in ["c", "d", "e"] {
+        world.put(until("2026-06-02T12:00:00Z", post(name)));
+    }
+    let lines = project(&world, "2026-06-01T08:30:00Z", "2026-07-01T00:00:00Z");
+    let of_posts: Vec<_> = lines.iter().filter(|line| !line.contains("nobody")).collect();
+    let held = ["c", "d", "e"].map(|name| format!("{name} held: approval-stale"));
+    assert_eq!(of_posts[..2], ["09:00 a", "2026-06-02 09:00 b"]);
+    assert_eq!(of_posts[2..], held.iter().collect::<Vec<_>>());
+    let runway = |world: &World, until| world.lane.runway(world.account(), morning, at(until));
+    assert_eq!(runway(&world, "2026-07-01T00:00:00Z"), Some(at("2026-06-02T09:00:00Z")));
+    // More of them than there are slots say nothing of what is left either.
+    let mut many = daily();
+    for number in 0..100 {
+        many.put(until("2026-06-03T12:00:00Z", post(&format!("p{number:02}"))));
+    }
+    assert_eq!(runway(&many, "2026-07-01T00:00:00Z"), Some(at("2026-06-03T09:00:00Z")));
+    // It is so when the time has come, and not any more when the clock was wrong.
+    world.said("2026-06-02T11:59:59Z");
+    let held = ["a", "c", "d", "e"].map(|name| format!("{name} held: approval-stale (the key may not sign any more)"));
+    assert_eq!(world.said("2026-06-02T12:00:00Z"), held);
+    let again = ["a scheduled for 2026-06-03 09:00", "c scheduled", "d scheduled", "e scheduled"];
+    assert_eq!(world.said("2026-06-02T11:00:00Z"), again);
+}

@@ -21,7 +21,7 @@ use crate::domain::{
 use crate::ledger::record::{Decision, Intent};
 use crate::ledger::view::Account;
 use crate::ledger::{Fact, Outcome, Record, View};
-use crate::queue::{Approval, Kind, Order, Post, Rare, Rarely};
+use crate::queue::{Approval, Kind, Lapse, Order, Post, Rare, Rarely};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()

@@ -69,6 +69,7 @@ struct Draft {
     at: Option<i64>,
     not_before: Option<i64>,
     expires: Option<i64>,
+    lapse: Option<i64>,
     approval: Approval,
     content: u8,
 }
@@ -158,6 +159,11 @@ impl Judge {
                 let rare = Rare {
                     media: Vec::new(),
                     unapproved: None,
+                    lapse: draft.lapse.map(moment).map(|at| Lapse {
+                        at,
+                        approval: Approval::Stale,
+                        why: "its key".into(),
+                    }),
                     series: draft.series.map(|series| format!("s{series}").into()),
                     at: draft.at.filter(|_| draft.kind == Kind::Post).map(moment),
                     not_before: draft.not_before.map(moment),
@@ -297,6 +303,7 @@ impl Judge {
         assert_eq!(post.approval, Approval::Approved);
         assert_eq!(&self.world.posts[&post.id], post, "what is in the queue now");
         assert!(post.rare.expires.is_none_or(|moment| now < moment));
+        assert!(post.rare.lapse.as_ref().is_none_or(|lapse| now < lapse.at), "its approval holds");
         assert!(post.rare.not_before.is_none_or(|moment| moment <= now));
         let state = self.world.state(post.id.as_str());
         assert!(state.is_none_or(State::is_waiting), "{state:?}: nothing is sent twice");
@@ -433,7 +440,10 @@ impl Judge {
             let expected = match post.approval {
                 Approval::NotApproved => Some(Held::NotApproved),
                 Approval::Stale => Some(Held::ApprovalStale),
-                Approval::Approved | Approval::Signed => None,
+                Approval::Approved | Approval::Signed => {
+                    let lapsed = post.rare.lapse.as_ref().is_some_and(|lapse| lapse.at <= self.now);
+                    lapsed.then_some(Held::ApprovalStale)
+                }
             };
             let whole = self.world.brakes.whole;
             if whole.is_some_and(|whole| whole.alone) && post.rare.series.is_none() && *state == State::Scheduled {
@@ -504,10 +514,11 @@ fn drafts() -> impl Strategy<Value = Draft> {
         sometimes(-100, 3000),
         sometimes(-100, 2000),
         sometimes(-10, 5000),
+        sometimes(-10, 5000),
         approval,
         0..3u8,
     )
-        .prop_map(|(kind, goal, priority, series, at, not_before, expires, approval, content)| Draft {
+        .prop_map(|(kind, goal, priority, series, at, not_before, expires, lapse, approval, content)| Draft {
             kind,
             goal,
             priority,
@@ -515,6 +526,7 @@ fn drafts() -> impl Strategy<Value = Draft> {
             at,
             not_before,
             expires,
+            lapse,
             approval,
             content,
         })

@@ -107,6 +107,7 @@ impl<'r, 't> Entries<'r, 't> {
         let digest = digest::digest(&written);
         let misnamed = to.trouble.map(|why| Trouble::Invalid(why.as_str().into()));
         let rare = Rare {
+            lapse: None,
             series: body.series.as_deref().map(Into::into),
             at: body.at,
             not_before: body.not_before,

@@ -22,7 +22,7 @@ pub use sheet::Sheet;
 pub use signers::{Signers, Standing};
 pub use sshsig::Key;
 
-use super::{Approval, Post, Rare, Trouble};
+use super::{Approval, Lapse, Post, Rare, Trouble};
 use crate::domain::{Digest, Fault, Place, PostId, Timestamp};
 
 /// What signatures are made for, so that none that was made for something else counts.
@@ -55,6 +55,8 @@ pub struct Verdict {
     pub turns_at: Option<Timestamp>,
     /// Whether it may be judged otherwise at another moment, an earlier one included.
     pub is_timed: bool,
+    /// When what holds now does not hold any more.
+    pub lapse: Option<Lapse>,
     /// What is wrong with the file itself.
     pub fault: Option<Fault>,
     name: String,
@@ -87,6 +89,7 @@ impl Verdict {
             by: Err(Void::not_approved(format!("there is no {name}"))),
             turns_at: None,
             is_timed: false,
+            lapse: None,
             fault: None,
             name: name.clone(),
         };
@@ -116,6 +119,7 @@ impl Verdict {
             Ok(signers) => {
                 verdict.turns_at = signers.turns_at(key, now);
                 verdict.is_timed = signers.is_timed(key);
+                verdict.lapse = lapse(signers, key, now);
                 by(signers, key, now)
             }
             Err(why) => Err(Void::not_approved(format!("allowed_signers cannot be read: {why}"))),
@@ -176,12 +180,34 @@ fn by(signers: &Signers, key: &Key, now: Timestamp) -> Result<Arc<str>, Void> {
     }
 }
 
+/// When the file will not let a key sign any more that it lets sign now.
+fn lapse(signers: &Signers, key: &Key, now: Timestamp) -> Option<Lapse> {
+    by(signers, key, now).ok()?;
+    let mut turn = signers.turns_at(key, now);
+    while let Some(at) = turn {
+        match by(signers, key, at) {
+            Err(Void { approval, why }) => return Some(Lapse { at, approval, why }),
+            Ok(_) => turn = signers.turns_at(key, at),
+        }
+    }
+    None
+}
+
+/// Whose signatures count at `now`, key by key, and when that ends where it does.
+pub fn approvers(signers: &Signers, now: Timestamp) -> Vec<(Arc<str>, Option<Timestamp>)> {
+    let end = |key| lapse(signers, key, now).map(|lapse| lapse.at);
+    signers.keys().into_iter().filter_map(|key| Some((by(signers, key, now).ok()?, end(key)))).collect()
+}
+
 /// Says of each post whether it is approved.
 pub fn judge(posts: &mut [Post], verdict: &Verdict) {
     for post in posts {
         let void = match verdict.of(&post.id, &post.digest) {
             Ok(_) => {
                 post.approval = Approval::Signed;
+                if verdict.lapse.is_some() {
+                    post.rare = Rare { lapse: verdict.lapse.clone(), ..Rare::clone(&post.rare) }.into();
+                }
                 continue;
             }
             Err(void) => void,

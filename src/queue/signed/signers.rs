@@ -84,6 +84,17 @@ impl Signers {
         standing
     }
 
+    /// The keys that it names, each once.
+    pub fn keys(&self) -> Vec<&Key> {
+        let mut keys: Vec<&Key> = Vec::new();
+        for line in &self.lines {
+            if !keys.contains(&&line.key) {
+                keys.push(&line.key);
+            }
+        }
+        keys
+    }
+
     /// Whether the moment has a part in what is said of a key.
     pub fn is_timed(&self, key: &Key) -> bool {
         self.lines.iter().any(|line| line.key == *key && (line.after.is_some() || line.before.is_some()))
