@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use cadenced::cli::args::{DoctorArgs, DoctorFormat};
 use cadenced::cli::doctor::program::Program;
+use cadenced::cli::doctor::signers::Signatures;
 use cadenced::cli::doctor::unit::{Installed, SHIPPED, Wishes};
-use cadenced::cli::doctor::{self, DoctorDesk, Examined, Finding, Ledger, Patient, Standing, Subject};
+use cadenced::cli::doctor::{self, Area, DoctorDesk, Examined, Finding, Ledger, Patient, Standing, Subject};
 use cadenced::cli::output::Page;
 use cadenced::deliver::{Probe, probe::Verdict};
 use cadenced::domain::{AccountId, Timestamp, time};
@@ -27,6 +28,7 @@ use cadenced::platform::contract::examine::{End, Ending, Examination, Level};
 use cadenced::platform::contract::{Adapter, Ask, Call, HttpReply, Reply, Session, Table, Twin};
 use cadenced::platform::{REGISTRY, find};
 use cadenced::platform::{bluesky, instagram, linkedin, mastodon, nostr, telegram, x, youtube};
+use cadenced::queue::signed::Signers;
 use serde_json::{Value, json};
 
 const NOW: Timestamp = Timestamp::constant(1_796_112_000, 0);
@@ -155,6 +157,7 @@ fn subject(accounts: Vec<Patient>) -> Subject {
         faults: Vec::new(),
         secrets: vec!["/etc/cadenced/secrets/token".into()],
         queue: "/srv/queue".into(),
+        signatures: None,
         store: "/var/lib/cadenced/store".into(),
         ledger: Ok(Ledger { begun: true, mark: Some(NOW) }),
         accounts,
@@ -655,6 +658,72 @@ fn what_is_wrong_with_a_machine_is_told_with_a_remedy() {
         let remedied = findings.iter().filter(|finding| finding.level > Level::Ok).all(|it| it.remedy.is_some());
         assert!(remedied, "{findings:?}");
     }
+}
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIM0JToenm7BTZb4xLfuoihZcOSK2Z4+99MBB9jz+WIHv";
+
+/// What is said of a list of those who may sign, with KEY in it.
+fn signed(list: &str, change: impl Fn(&mut World<mastodon::twin::MastodonTwin>, &mut Signatures)) -> Vec<Finding> {
+    machine(|world, subject| {
+        let allowed = Ok(Signers::read(&list.replace("KEY", KEY), &jiff::tz::TimeZone::UTC));
+        let mut signatures = Signatures { file: "/etc/cadenced/allowed_signers".into(), allowed };
+        world.put("/etc/cadenced/allowed_signers", Some(Standing { is_folder: false, mode: 0o644, ..PRIVATE }));
+        change(world, &mut signatures);
+        subject.signatures = Some(signatures);
+    })
+}
+
+#[test]
+fn who_may_sign_is_looked_at() {
+    let next = "me valid-before=\"20261208Z\" KEY\nnext valid-after=\"20261207Z\" KEY";
+    for list in ["me KEY", "me valid-before=\"20261220Z\" KEY", next] {
+        let findings = signed(list, |_, _| {});
+        assert_eq!(bad(&findings), "", "{list}");
+        assert!(findings.iter().any(|it| it.what.ends_with("keys that may sign now: 1")), "{list}: {findings:?}");
+    }
+    let open = |mode| Some(Standing { is_folder: false, mode, ..PRIVATE });
+    type Spoil = Box<dyn Fn(&mut World<mastodon::twin::MastodonTwin>, &mut Signatures)>;
+    let spoil = |spoil: fn(&mut World<mastodon::twin::MastodonTwin>, &mut Signatures)| -> Spoil { Box::new(spoil) };
+    let nothing = || spoil(|_, _| {});
+    let at = |path: &'static str, standing| -> Spoil { Box::new(move |world, _| world.put(path, standing)) };
+    let list = "/etc/cadenced/allowed_signers";
+    let table = [
+        ("", nothing(), Level::Fail, "lets nobody sign now"),
+        ("me namespaces=\"git\" KEY", nothing(), Level::Fail, "lets nobody sign now"),
+        ("me valid-before=\"20261130Z\" KEY", nothing(), Level::Fail, "lets nobody sign now"),
+        (
+            "me valid-before=\"20261208Z\" KEY",
+            nothing(),
+            Level::Warn,
+            "what me has signed counts until 2026-12-08T00:00:01Z only",
+        ),
+        ("me KEY\nyou ssh-rsa AAAA", nothing(), Level::Warn, "/etc/cadenced/allowed_signers:2"),
+        ("me KEY", at(list, open(0o664)), Level::Warn, "others may say in /etc/cadenced/allowed_signers"),
+        ("me KEY", at(list, open(0o646)), Level::Warn, "(its mode is 0646)"),
+        (
+            "me KEY",
+            at("/etc/cadenced", Some(Standing { mode: 0o775, ..PRIVATE })),
+            Level::Warn,
+            "others may put another file in the place of /etc/cadenced/allowed_signers (the mode of /etc/cadenced is 0775)",
+        ),
+        ("me KEY", spoil(|_, it| it.file = "/srv/queue/who/signers".into()), Level::Warn, "lies in the queue folder"),
+        (
+            "me KEY",
+            spoil(|_, it| it.allowed = Err("permission denied".into())),
+            Level::Fail,
+            "/etc/cadenced/allowed_signers cannot be read: permission denied",
+        ),
+    ];
+    for (list, change, level, expected) in &table {
+        let findings = signed(list, change);
+        assert_eq!(worst(&findings), *level, "{expected}: {findings:?}");
+        assert!(bad(&findings).contains(expected), "{expected}: {findings:?}");
+        let signers: Vec<_> = findings.iter().filter(|it| it.level > Level::Ok).collect();
+        assert!(signers.iter().all(|it| it.area == Area::Signers && it.remedy.is_some()), "{findings:?}");
+    }
+    // What is there cannot be replaced in a sticky folder by whom it does not belong to.
+    let sticky = Standing { mode: 0o1777, ..PRIVATE };
+    assert_eq!(bad(&signed("me KEY", |world, _| world.put("/etc/cadenced", Some(sticky)))), "");
 }
 
 /// A machine with systemd, and with nothing that keeps its clock.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::cli::args::DoctorArgs;
 use crate::cli::doctor::program::Program;
+use crate::cli::doctor::signers::Signatures;
 use crate::cli::doctor::unit::{Installed, Wishes};
 use crate::cli::doctor::{self, DoctorDesk, Examined, Ledger, Patient, Standing, Subject};
 use crate::cli::exit::{Exit, Failure, Kind};
@@ -15,6 +16,7 @@ use crate::control::protocol::{Answer, Question};
 use crate::domain::document::nearest;
 use crate::domain::{AccountId, SecretRef, Timestamp};
 use crate::edge::clock::SystemClock;
+use crate::edge::signatures::allowed;
 use crate::edge::{secrets, standing};
 use crate::engine::{AccountSetup, kept_tokens};
 use crate::ledger::View;
@@ -98,6 +100,7 @@ fn subject(loaded: &Loaded, args: &DoctorArgs) -> Result<Subject, Failure> {
         faults,
         secrets: files,
         queue: settings.queue.path.clone(),
+        signatures: settings.queue.signers().map(|file| Signatures { file: file.into(), allowed: allowed(file) }),
         store: settings.store.clone(),
         ledger,
         accounts,

@@ -8,6 +8,7 @@
 
 mod asking;
 pub mod program;
+pub mod signers;
 pub mod unit;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ use super::exit::Exit;
 use super::output::{Page, paint};
 use asking::Patients;
 use program::Program;
+use signers::Signatures;
 use unit::{Installed, Wishes};
 
 /// How far our clock may be from what servers show. Their headers count in whole seconds.
@@ -100,6 +102,8 @@ pub struct Subject {
     /// Files that secrets are read from.
     pub secrets: Vec<PathBuf>,
     pub queue: PathBuf,
+    /// Where approvals are signed.
+    pub signatures: Option<Signatures>,
     pub store: PathBuf,
     /// Whether its records can be read; else why, and what to do.
     pub ledger: Result<Ledger, (String, String)>,
@@ -147,6 +151,7 @@ pub enum Area {
     Secrets,
     Store,
     Queue,
+    Signers,
     Account,
     Clock,
     Program,
@@ -160,6 +165,7 @@ impl Area {
             Self::Secrets => "secrets",
             Self::Store => "store",
             Self::Queue => "queue",
+            Self::Signers => "signers",
             Self::Account => "account",
             Self::Clock => "clock",
             Self::Program => "program",
@@ -215,7 +221,8 @@ pub struct Doctor<'d> {
 pub type Check = fn(&Doctor<'_>) -> Vec<Finding>;
 
 /// All checks, in the order in which their findings are told.
-pub const CHECKS: &[Check] = &[config, secrets, store, queue, accounts, clock, program::program, unit::unit];
+pub const CHECKS: &[Check] =
+    &[config, secrets, store, queue, signers::signers, accounts, clock, program::program, unit::unit];
 
 /// Looks at everything.
 pub fn examine(subject: &Subject, args: &DoctorArgs, desk: &dyn DoctorDesk) -> Vec<Finding> {
