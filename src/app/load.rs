@@ -15,6 +15,7 @@ use crate::domain::fault::Severity;
 use crate::domain::{AccountId, Fault, SealKey, Secret, limits, path};
 use crate::edge::beneath;
 use crate::edge::chance::SystemChance;
+use crate::edge::complaints::complaints;
 use crate::edge::secrets::Vault;
 use crate::engine::{AccountSetup, Seal};
 use crate::platform::REGISTRY;
@@ -49,7 +50,7 @@ pub fn load(file: &Path) -> Result<Loaded, Failure> {
             // Writing to memory does not fail.
             let _ = faults::write(&mut shown, fault, Source::Config(&refusal.text), super::look(Page::stderr()));
         }
-        let _ = io::Write::write_all(&mut io::stderr(), &shown);
+        let _ = io::Write::write_all(&mut complaints(), &shown);
         let count = refusal.faults.len();
         let what = if count == 1 { "one fault".to_owned() } else { format!("{count} faults") };
         Failure::new(Kind::ConfigRefused, format!("the configuration {} is refused: {what}", path::shown(file)))

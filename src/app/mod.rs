@@ -35,6 +35,7 @@ use crate::cli::{Cli, Command, approve, check, completions, man, schema};
 use crate::domain::limits;
 use crate::edge::beneath;
 use crate::edge::clock::SystemClock;
+use crate::edge::complaints::complaints;
 use crate::edge::keygen::{Keygen, KeygenError};
 use crate::edge::signatures;
 use crate::parts::Clock as _;
@@ -50,7 +51,7 @@ pub fn main() -> ExitCode {
     let exit = match carry_out(&cli) {
         Ok(exit) => exit,
         Err(failure) => {
-            let _ = failure.render(Page::stderr(), &mut std::io::stderr());
+            let _ = failure.render(Page::stderr(), &mut complaints());
             failure.exit()
         }
     };

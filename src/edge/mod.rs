@@ -10,6 +10,7 @@ pub mod caller;
 pub mod chance;
 pub mod chores;
 pub mod clock;
+pub mod complaints;
 pub mod control;
 pub mod disk;
 pub mod exec;

@@ -2,7 +2,7 @@
 //! it takes being killed is in `kills`, and what it makes of a damaged store in `torn_store`.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::time::Duration;
 
 use crate::support::house::{House, SITE, eventually, pause, post, skipped};
@@ -479,6 +479,25 @@ fn faults_of_the_configuration_are_told_with_their_place() {
     fs::remove_file(house.path("cadenced.toml")).unwrap();
     let said = house.run(&["run"]);
     assert_eq!(said.code, CONFIG_REFUSED, "{said:?}");
+}
+
+#[test]
+fn why_it_does_not_start_is_an_error_in_the_journal() {
+    let house = House::new(SITE);
+    house.configure(&house.config().replace("min_gap", "min_gab"));
+    let journal = house.path("journal");
+    let said = |stream: &dyn Fn(u64, u64) -> String| {
+        let file = fs::File::create(&journal).unwrap();
+        let about = file.metadata().unwrap();
+        let stream = stream(about.dev(), about.ino());
+        let status = house.command(&["run"]).env("JOURNAL_STREAM", stream).stderr(file).status().unwrap();
+        assert_eq!(status.code(), Some(CONFIG_REFUSED));
+        fs::read_to_string(&journal).unwrap()
+    };
+    let marked = said(&|device, inode| format!("{device}:{inode}"));
+    assert!(marked.lines().count() > 3 && marked.lines().all(|line| line.starts_with("<3>")), "{marked}");
+    let elsewhere = said(&|device, inode| format!("{device}:{}", inode + 1));
+    assert_eq!(elsewhere, marked.replace("<3>", ""));
 }
 
 #[test]
