@@ -295,6 +295,55 @@ fn a_folder_inside_that_cannot_be_listed_takes_nothing_away() {
     }
 }
 
+/// A folder too deep to be listed stands for one that may not be: the superuser may list them all.
+#[test]
+fn what_lies_out_of_sight_at_the_start_is_as_it_was() {
+    let deep = ["d"; 33].join("/");
+    let file = format!("{deep}/x.toml");
+    let mut bench = Bench::new();
+    bench.write("a.toml", "first");
+    fs::create_dir_all(bench.path(&deep)).unwrap();
+    let copies = bench.dir.path().join("copies");
+    let mut keep = Keep::new(copies.clone());
+    for name in [&file, "gone.toml", "d/gone.toml"] {
+        keep.save(name, b"second").unwrap();
+    }
+    let why = format!("!{deep} it lies more than 32 folders deep");
+    let before = ["+a.toml first", &*why, &format!("+{file} second"), "complete"];
+    assert_eq!(bench.look(), before);
+    assert_eq!(bench.look(), [""; 0]);
+    // Its copy is kept, and no other.
+    bench.restart();
+    assert_eq!(bench.look(), before);
+    assert_eq!(fs::read_dir(&copies).unwrap().count(), 2);
+    // Another reader reads it again.
+    bench.desk.set_reader(reader());
+    assert_eq!(bench.look(), before);
+    // When the folder goes, it goes.
+    fs::remove_dir_all(bench.path("d")).unwrap();
+    assert_eq!(bench.look(), [format!("-{deep}"), format!("-{file}")]);
+}
+
+#[test]
+fn a_file_that_goes_out_of_sight_while_it_is_written_keeps_nobody_waiting() {
+    let mut bench = Bench::new();
+    bench.write("a.toml", "first");
+    bench.write_aged("sub/b.toml", "second", 0);
+    assert_eq!(bench.look(), ["+a.toml first"]);
+    let sub = bench.path("sub");
+    let mode = |bits| fs::set_permissions(&sub, fs::Permissions::from_mode(bits)).unwrap();
+    mode(0o000);
+    // The superuser may read it all the same; then there is nothing to see here.
+    let refused = fs::read_dir(&sub).is_err();
+    let words = bench.look();
+    mode(0o700);
+    if refused {
+        assert_eq!(words, ["!sub there is no permission to read it", "complete"]);
+        bench.wait(1000);
+        assert_eq!(bench.look(), ["-sub", "+sub/b.toml second"]);
+    }
+}
+
 #[test]
 fn a_file_that_is_being_written_is_read_when_it_rests() {
     let mut bench = Bench::new();

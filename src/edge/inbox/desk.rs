@@ -268,12 +268,37 @@ impl Desk {
         if depth == Depth::Media {
             self.tidy_hasher();
         }
-        if !self.complete && self.files.values().all(|known| known.waiting.is_none()) {
+        let reads = |(file, known): (&Arc<str>, &Known)| known.waiting.is_some() && found.entries.contains_key(file);
+        if !self.complete && !self.files.iter().any(reads) {
+            self.bring_out_of_sight(folder, found, each)?;
             self.complete = true;
             if let Some(keep) = &mut self.keep {
                 keep.prune(self.files.keys());
             }
             each(Inbox::Complete)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// What lies in a folder that cannot be listed is neither there nor gone. What was good there when it was read last is in
+    /// force: without it, all that waits there would be withdrawn.
+    fn bring_out_of_sight(
+        &mut self,
+        folder: &Folder,
+        found: &Scan,
+        each: &mut dyn FnMut(Inbox) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if !found.is_partial() {
+            return ControlFlow::Continue(());
+        }
+        let mut files = self.keep.as_ref().map(Keep::files).unwrap_or_default();
+        files.retain(|file| found.may_hold(file) && !found.entries.contains_key(file));
+        files.sort();
+        for file in files {
+            self.files.entry(file.clone()).or_default().waiting = None;
+            if let Some(posts) = self.last_good(folder, &file, true) {
+                each(Inbox::File { file, posts: Some(posts), faults: Vec::new() })?;
+            }
         }
         ControlFlow::Continue(())
     }

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::{Digest, limits};
@@ -71,6 +71,16 @@ impl Keep {
         Ok(())
     }
 
+    /// The files of which there is a copy. Each copy is opened for that.
+    pub fn files(&self) -> Vec<Arc<str>> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let named = entries.filter_map(|entry| {
+            let file = named_in(&entry.path())?;
+            (self.path(&file) == entry.path()).then(|| file.into())
+        });
+        named.collect()
+    }
+
     /// `file` is not in the queue any more.
     pub fn forget(&mut self, file: &str) {
         if !self.read_only {
@@ -110,8 +120,21 @@ impl Keep {
     }
 }
 
+const LAST_LINE_BEGINS: &str = "# the last good version of ";
+
 fn last_line(file: &str) -> String {
-    format!("\n# the last good version of {file:?}\n")
+    format!("\n{LAST_LINE_BEGINS}{file:?}\n")
+}
+
+/// The path that the last line of a copy names. One with characters that nobody sees is not read.
+fn named_in(copy: &Path) -> Option<String> {
+    let mut copy = File::open(copy).ok()?;
+    let from = copy.metadata().ok()?.len().saturating_sub(LAST_LINE);
+    copy.seek(SeekFrom::Start(from)).ok()?;
+    let bytes = beneath::read_bounded(&mut copy, LAST_LINE).ok()??;
+    let line = bytes.strip_suffix(b"\n")?.rsplit(|byte| *byte == b'\n').next()?;
+    let name = str::from_utf8(line).ok()?.strip_prefix(LAST_LINE_BEGINS)?.strip_prefix('"')?.strip_suffix('"')?;
+    Some(name.replace("\\\"", "\"").replace("\\\\", "\\"))
 }
 
 #[cfg(test)]
@@ -135,6 +158,21 @@ mod tests {
         assert!(!keep.path("b.toml").exists() && keep.path("a.toml").exists());
         keep.forget("a.toml");
         assert_eq!(keep.load("a.toml"), None);
+    }
+
+    #[test]
+    fn copies_tell_whose_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut keep = Keep::new(dir.path().into());
+        let files = ["\\\"\\\\\"q\\.toml", "a b/ü.toml", "long.toml"];
+        for file in files {
+            keep.save(file, &vec![b'x'; if file == "long.toml" { 200_000 } else { 0 }]).unwrap();
+        }
+        fs::write(dir.path().join("other.toml"), "\n# the last good version of \"a.toml\"\n").unwrap();
+        fs::write(dir.path().join("torn.toml"), "x = 1").unwrap();
+        let mut found = keep.files();
+        found.sort();
+        assert_eq!(found.iter().map(|file| &**file).collect::<Vec<_>>(), files);
     }
 
     #[test]

@@ -38,6 +38,11 @@ impl Scan {
         })
     }
 
+    /// Whether there is a folder of which nobody knows what it holds.
+    pub fn is_partial(&self) -> bool {
+        self.entries.values().any(|entry| matches!(entry, Entry::Unlisted(_)))
+    }
+
     fn put(&mut self, path: &str, entry: Entry) {
         self.entries.insert(path.into(), entry);
     }
