@@ -177,7 +177,8 @@ pub enum Command {
     /// Read the whole store and say whether it is sound
     ///
     /// Every record of the journals is read and checked, the states are counted, and where no daemon holds the store its index
-    /// is compared with the journal; one that does not agree is made anew.
+    /// is compared with the journal; one that does not agree is made anew. It holds the store meanwhile: a daemon that is
+    /// started then waits for it.
     #[command(after_long_help = VERIFY_HELP)]
     Verify,
     /// Look back: was the beat kept, and for whom
