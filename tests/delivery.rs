@@ -312,6 +312,38 @@ fn what_is_not_wanted_any_more_is_only_looked_for() {
 }
 
 #[test]
+fn nothing_is_published_on_an_account_that_is_held() {
+    let held: Line = ("held", "");
+    tell(Delivering::of(LOOK_BACK), &[held, ("go", "again in 0 s, not counted")]);
+    tell(Delivering { tries: 2, ..Delivering::of(LOOK_BACK) }, &[held, ("go", "again in 0 s, not counted")]);
+    // What is on its way comes to its end, and the next part waits.
+    let first: [Line; 2] = [("go", "call publish-0"), held];
+    tell(Delivering::of(LOOK_BACK), &[&first[..], &[("200", "delivered")]].concat());
+    let thread = Delivering { parts: 2, ..Delivering::of(LOOK_BACK) };
+    tell(thread, &[&first[..], &[("200", "keep publish-0"), ("go", "again in 0 s, not counted")]].concat());
+    tell(thread, &[held, ("unwanted", ""), ("go", "abandoned")]);
+    // What is in doubt is looked for, and not sent again where that would do no harm.
+    let doubt: [Line; 4] =
+        [("go", "call publish-0"), ("lost", "ambiguous, settles in 300 s"), held, ("wait", "30 s later: call look-0")];
+    let repeatable = Delivering::of(Evidence::Repeatable);
+    tell(repeatable, &[&doubt[..], &[("200", "delivered, found by looking back")]].concat());
+    let absent: [Line; 3] =
+        [("404", "sleep 270 s"), ("wait", "270 s later: call look-0"), ("404", "again in 30 s, counted")];
+    tell(repeatable, &[&doubt[..], &absent].concat());
+    let found: [Line; 3] = [("found", "ambiguous, settles in 300 s"), held, ("wait", "30 s later: call look-0")];
+    tell(Delivering { found: Some(None), ..repeatable }, &[&found[..], &absent].concat());
+    // Also when it was just about to be.
+    let about_to: [Line; 4] =
+        [("404", "sleep 1 s"), ("held", ""), ("wait", "1 s later: call look-0"), ("404", "sleep 269 s")];
+    let mut sent_again = doubt.to_vec();
+    sent_again.remove(2);
+    tell(repeatable, &[&sent_again[..], &about_to].concat());
+    // It is asked where it is.
+    let confirms = Delivering { confirms: true, ..Delivering::of(LOOK_BACK) };
+    tell(confirms, &[&first[..], &[("200", "keep publish-0"), ("go", "call confirm-1")]].concat());
+}
+
+#[test]
 fn what_is_found_at_start_is_looked_for_before_anything_is_sent() {
     tell(
         Delivering { found: Some(None), ..Delivering::of(LOOK_BACK) },
@@ -581,7 +613,7 @@ fn tell(about: Delivering, lines: &[Line]) {
     // Chance gives the longest wait.
     let mut delivery = Delivery::new(Arc::new(Fake(about)), rules, job, so_far, u64::MAX);
     let (session, secrets) = (Session::default(), Secrets::default());
-    let account = AccountState { session: &session, secrets: &secrets };
+    let mut account = AccountState { session: &session, secrets: &secrets, held: None };
     let mut now = start;
     for (place, (told, wanted)) in lines.iter().enumerate() {
         let (word, number) = told.rsplit_once(' ').unwrap_or((told, ""));
@@ -609,6 +641,10 @@ fn tell(about: Delivering, lines: &[Line]) {
             },
             ("let in", _) => {
                 delivery.let_in_again(now);
+                String::new()
+            }
+            ("held", _) => {
+                account.held = Some("the account is paused");
                 String::new()
             }
             ("unwanted", _) => {

@@ -2122,6 +2122,136 @@ fn what_is_found_in_doubt_and_not_approved_any_more_is_only_looked_for() {
     }
 }
 
+/// Whatever is asked is answered so, for ten minutes; gives what was asked.
+fn asked_for_ten_minutes(bench: &mut Bench, answer: &str) -> Vec<String> {
+    let (end, mut asked) = (time::after(bench.now, Duration::from_secs(600)), Vec::new());
+    while bench.now < end {
+        let next = time::after(bench.now, Duration::from_secs(10)).to_string();
+        bench.until(&next);
+        while let Some((_, url)) = bench.calls.front() {
+            asked.push(url.rsplit('/').next().unwrap().to_owned());
+            bench.replied(answer);
+            bench.settle();
+        }
+    }
+    asked.dedup();
+    asked
+}
+
+#[test]
+fn what_is_found_in_doubt_on_a_paused_account_is_looked_for_and_not_sent() {
+    let adapter = Arc::new(Plain { platform: "plain", place: "one.example", logs_in: false, repeatable: true });
+    let with = |paused| vec![AccountSetup { adapter: adapter.clone(), paused, ..setup("a", &["0 9 * * *"]) }];
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.configure(with(false));
+    bench.until("2026-06-01T09:00:00Z");
+    // It is lost, and the account is paused then: by a reload, or before a restart.
+    let lost = |mut bench: Bench, restarts: bool| {
+        if restarts {
+            return bench.restarted_with(with(true));
+        }
+        bench.lost();
+        bench.configure(with(true));
+        bench
+    };
+    bench = lost(bench, true);
+    assert_eq!(asked_for_ten_minutes(&mut bench, "absent"), ["look"]);
+    assert_eq!(bench.state("p@a"), "retrying");
+    let daemon = DaemonReport { running: true, pid: None, version: String::new() };
+    let status = bench.engine.status(None, daemon, bench.now);
+    assert_eq!(status.deliveries[0].reason.as_deref(), Some("account-paused"));
+    bench.configure(with(false));
+    bench.until("2026-06-01T09:30:00Z");
+    assert!(bench.calls.front().is_some_and(|(_, url)| url.ends_with("publish-0")), "{:?}", bench.calls);
+    bench = lost(bench, false);
+    assert_eq!(asked_for_ten_minutes(&mut bench, "absent"), ["look"]);
+}
+
+/// A thread of two parts, the first of which is on its way.
+fn thread_under_way() -> Bench {
+    let mut bench = Bench::ready(&post("p", "hello", "thread = [\"more\"]"));
+    bench.until("2026-06-01T09:00:00Z");
+    assert_eq!(bench.calls.len(), 1);
+    bench
+}
+
+#[test]
+fn the_rest_of_a_thread_waits_for_the_end_of_a_pause() {
+    let mut bench = thread_under_way();
+    bench.configure(paused());
+    bench.replied("posted");
+    bench.until("2026-06-01T09:30:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "retrying"));
+    bench.configure(vec![setup("a", &["0 9 * * *"])]);
+    bench.settle();
+    assert!(bench.calls.front().is_some_and(|(_, url)| url.ends_with("publish-1")), "{:?}", bench.calls);
+    // Also where the account is moved in the same breath, and is what it was until the attempt ends.
+    let mut bench = thread_under_way();
+    bench.configure(on_another_host().into_iter().map(|setup| AccountSetup { paused: true, ..setup }).collect());
+    bench.replied("posted");
+    bench.until("2026-06-01T09:30:00Z");
+    assert_eq!(bench.calls.len(), 0);
+}
+
+#[test]
+fn what_is_under_way_waits_until_the_queue_has_been_read_anew() {
+    let toml = |thread: bool| post("p", "hello", if thread { "thread = [\"more\"]" } else { "" });
+    let read_anew = |bench: &mut Bench, thread: bool, is_approved: bool| {
+        bench.tell(Event::Inbox(Inbox::Anew { approval: ApprovalMode::Signed }));
+        if is_approved {
+            bench.signed("q.toml", &toml(thread));
+        } else {
+            bench.unapproved("q.toml", &toml(thread));
+        }
+        bench.tell(Event::Inbox(Inbox::Complete));
+        bench.settle();
+    };
+    let signed = || Event::Approvals(ApprovalMode::Signed);
+    for (is_approved, ends) in [(true, "sending"), (false, "refused")] {
+        let mut bench = thread_under_way();
+        bench.tell(signed());
+        bench.replied("posted");
+        bench.until("2026-06-01T09:00:10Z");
+        assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "retrying"));
+        read_anew(&mut bench, true, is_approved);
+        if is_approved {
+            bench.vouched(Ok("me"));
+        }
+        assert_eq!((bench.calls.len(), bench.state("p@a")), (usize::from(is_approved), ends));
+    }
+    // The same for an intent that is being written.
+    for (is_approved, ends) in [(true, "sending"), (false, "held")] {
+        let mut bench = intending();
+        bench.tell(signed());
+        bench.settle();
+        assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "retrying"));
+        read_anew(&mut bench, false, is_approved);
+        if is_approved {
+            bench.vouched(Ok("me"));
+        }
+        assert_eq!((bench.calls.len(), bench.state("p@a")), (usize::from(is_approved), ends));
+    }
+    // And for what was found in doubt, where the same bytes could be sent again.
+    let adapter = Arc::new(Plain { platform: "plain", place: "one.example", logs_in: false, repeatable: true });
+    let mut bench = Bench::ready(&toml(false));
+    bench.configure(vec![AccountSetup { adapter, ..setup("a", &["0 9 * * *"]) }]);
+    bench.until("2026-06-01T09:00:00Z");
+    let mut bench = bench.restarted();
+    bench.tell(signed());
+    assert_eq!(asked_for_ten_minutes(&mut bench, "absent"), ["look"]);
+}
+
+#[test]
+fn what_is_under_way_waits_for_a_clock_that_is_behind() {
+    let mut bench = thread_under_way();
+    bench.now = at("2026-06-01T08:00:00Z");
+    bench.replied("posted");
+    bench.until("2026-06-01T08:59:00Z");
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "retrying"));
+    bench.until("2026-06-01T09:00:00Z");
+    assert!(bench.calls.front().is_some_and(|(_, url)| url.ends_with("publish-1")), "{:?}", bench.calls);
+}
+
 /// The empty slots on record: the last of each line, how many they are, and why.
 fn empties(bench: &Bench) -> Vec<(Timestamp, u64, &str)> {
     let line = |record| match record {

@@ -71,6 +71,9 @@ pub enum Act {
 pub struct AccountState<'a> {
     pub session: &'a Session,
     pub secrets: &'a Secrets,
+    /// Why nothing may be published on it now. What is in doubt is looked for all the same; the rest waits outside of the
+    /// attempt, for as long as that takes.
+    pub held: Option<&'static str>,
 }
 
 /// What earlier attempts have left, and when this one began.
@@ -286,6 +289,12 @@ impl Delivery {
                 return Act::End(self.give_up_unwanted());
             }
         }
+        if let Some(why) = account.held {
+            self.doubt_again();
+            if self.doubt.is_none() && !self.is_out() {
+                return Act::End(Outcome::Retry { until: now, why: why.into(), counted: false });
+            }
+        }
         if let Some(doubt) = &self.doubt
             && time::since(now, doubt.since) > LOOK_PATIENCE
         {
@@ -368,7 +377,7 @@ impl Delivery {
                 let step = format!("publish-{}", self.published);
                 self.keep(Checkpoint { step, data }, Effect::Publishes, true, account, now)
             }
-            Reading::Absent if self.doubt.is_some() => self.not_there(now),
+            Reading::Absent if self.doubt.is_some() => self.not_there(account, now),
             Reading::Wait(span) => {
                 let since = *self.waiting_since.get_or_insert(now);
                 if time::since(now, since) > WAIT_PATIENCE {
@@ -498,12 +507,12 @@ impl Delivery {
         Act::End(Outcome::Ambiguous { why: why.into(), settle })
     }
 
-    fn not_there(&mut self, now: Timestamp) -> Act {
+    fn not_there(&mut self, account: AccountState<'_>, now: Timestamp) -> Act {
         self.scratch = Value::Null;
         let Some(doubt) = &mut self.doubt else {
             return Act::Sleep(now);
         };
-        let unwanted = self.wanted == Wanted::Settle || doubt.refused.is_some();
+        let unwanted = self.wanted == Wanted::Settle || doubt.refused.is_some() || account.held.is_some();
         // A repeat that comes long after the first try has to pass the plan's gates again.
         let soon = time::since(now, self.begun) < SETTLE;
         if self.adapter.evidence() == Evidence::Repeatable && soon && !unwanted && !doubt.claimed {

@@ -38,6 +38,7 @@ const TAKEN: usize = 200;
 impl Engine {
     /// Carries on what the account is doing; says when it wants to be asked again.
     pub(super) fn carry_on(&mut self, account: &AccountId, now: Timestamp) -> Option<Timestamp> {
+        let held = self.held_under_way(account);
         let desk = self.desks.get_mut(account)?;
         if desk.rate_limited.is_some_and(|until| until <= now) {
             desk.rate_limited = None;
@@ -60,7 +61,7 @@ impl Engine {
                 if delivery.is_in_doubt() {
                     delivery.know_others(others(&self.view, delivery.id()));
                 }
-                let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets };
+                let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets, held };
                 let act = delivery.proceed(state, now);
                 self.act(account, act, now);
                 self.desks.get(account).and_then(|desk| match &desk.work {
@@ -771,7 +772,7 @@ impl Engine {
                 self.act(account, act, now);
             }
             Act::Call(step) => {
-                let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets };
+                let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets, held: None };
                 let price = delivery.price(None, state, now);
                 if self.is_short(account, price, now) {
                     return self.pay_first(account, price, now);
@@ -838,6 +839,7 @@ impl Engine {
     pub(super) fn replied(&mut self, ticket: Ticket, result: Result<Reply, Failure>, now: Timestamp) {
         let calling = |work: &Work| matches!(work, Work::Delivering { ticket: Some(waited), .. } if *waited == ticket);
         let Some(account) = self.caller(ticket) else { return };
+        let held = self.held_under_way(&account);
         if self.looked(&account, ticket, &result, now) || self.swept(&account, ticket, &result, now) {
             return;
         }
@@ -857,7 +859,7 @@ impl Engine {
         }
         let Work::Delivering { delivery, ticket: waited, .. } = &mut desk.work else { return };
         *waited = None;
-        let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets };
+        let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets, held };
         desk.purse.settle(ticket, delivery.price(Some(&result), state, now));
         let act = delivery.answered(result, state, now);
         self.act(&account, act, now);

@@ -425,6 +425,19 @@ impl Engine {
         self.standstill(account).or_else(|| reasons.into_iter().find(|(stands, _)| *stands).map(|(_, reason)| reason))
     }
 
+    /// Why what is under way on this account publishes nothing more now. It ends, unless it is in doubt, and is owed; so it
+    /// comes back through the gates, and by what the queue holds then.
+    pub(super) fn held_under_way(&self, account: &AccountId) -> Option<&'static str> {
+        let desk = self.desks.get(account)?;
+        let paused = desk.setup.paused || desk.later.as_ref().is_some_and(|later| later.paused);
+        let reasons = [
+            (paused, "the account is paused"),
+            (self.folder == Folder::Outdated, "the queue is being read anew"),
+            (self.clock_behind, "the wall clock is behind"),
+        ];
+        reasons.into_iter().find(|(stands, _)| *stands).map(|(_, reason)| reason)
+    }
+
     /// Why nothing is begun on any account now, or this one's time cannot be told.
     pub(super) fn standstill(&self, account: &AccountId) -> Option<&'static str> {
         let desk = self.desks.get(account)?;

@@ -138,11 +138,12 @@ impl Engine {
     /// lost of it is durable.
     pub(super) fn take_session(&mut self, account: &AccountId, mut session: Session, now: Timestamp) {
         let pinned = self.view.account(account).and_then(|account| account.head.pinned.clone());
+        let held = self.held_under_way(account);
         let Some(desk) = self.desks.get_mut(account) else { return };
         let Work::Delivering { delivery, keeping, .. } = &mut desk.work else { return };
         if desk.asked_by != desk.origin {
             // Another secret has come into force since: this is the session of one that counts no more.
-            let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets };
+            let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets, held };
             let act = delivery.proceed(state, now);
             return self.act(account, act, now);
         }
@@ -181,7 +182,7 @@ impl Engine {
         desk.session = session;
         desk.sweeps.let_in();
         if facts.is_empty() {
-            let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets };
+            let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets, held };
             let act = delivery.proceed(state, now);
             return self.act(account, act, now);
         }
