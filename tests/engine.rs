@@ -96,11 +96,14 @@ impl Adapter for Plain {
         reply.body.ends_with(b"no more for ten minutes").then_some(Pace { remaining: 0, reset })
     }
 
-    fn read(&self, _: &Attempt<'_>, _: &Step, reply: &Reply) -> Reading {
+    fn read(&self, attempt: &Attempt<'_>, _: &Step, reply: &Reply) -> Reading {
         let Reply::Http(reply) = reply else { panic!("no files here") };
         let why = "so it says".to_owned();
         match std::str::from_utf8(&reply.body).unwrap() {
-            "posted" => Reading::Checkpoint(json!(1)),
+            "posted" | "posted, and no more for ten minutes" => Reading::Checkpoint(json!(1)),
+            "wait, there is no more for ten minutes" => {
+                Reading::RateLimited { until: time::after(attempt.now, Duration::from_secs(60)), why }
+            }
             "there" => Reading::Found(json!(1)),
             "absent" => Reading::Absent,
             "later" => Reading::Retry { after: None, why },
@@ -2368,6 +2371,34 @@ fn an_allowance_that_is_used_up_is_waited_for_before_anything_is_sent() {
     assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "retrying"));
     bench.until("2026-06-01T09:10:00Z");
     assert_eq!((bench.calls.len(), bench.state("p@a")), (1, "sending"));
+    assert_eq!(waits(&bench), ["2026-06-01T09:10:00Z"]);
+}
+
+/// Until when an account was said to wait.
+fn waits(bench: &Bench) -> Vec<&str> {
+    let named = bench.events.iter().zip(&bench.log).filter(|(name, _)| **name == "account.rate_limited");
+    named.map(|(_, event)| event["until"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn an_account_that_waits_is_said_to_once_for_each_wait() {
+    let mut bench = Bench::ready(&[post("p", "hello", ""), post("q", "more", "")].concat());
+    let policy = Policy { min_gap: Duration::ZERO, ..setup("a", &[]).policy };
+    bench.configure(vec![AccountSetup { policy, ..setup("a", &["* 9 * * *"]) }]);
+    bench.until("2026-06-01T09:00:00Z");
+    // Nobody has asked to wait, and the next post waits all the same.
+    bench.replied("posted, and no more for ten minutes");
+    bench.until("2026-06-01T09:09:59Z");
+    assert_eq!((bench.state("p@a"), bench.state("q@a")), ("delivered", "scheduled"));
+    assert_eq!(waits(&bench), ["2026-06-01T09:10:00Z"]);
+    bench.until("2026-06-01T09:10:00Z");
+    // It asks to wait, and tells by the same answer of a longer wait.
+    bench.replied("wait, there is no more for ten minutes");
+    bench.until("2026-06-01T09:19:59Z");
+    assert_eq!((bench.state("q@a"), bench.calls.len()), ("retrying", 0));
+    assert_eq!(waits(&bench), ["2026-06-01T09:10:00Z", "2026-06-01T09:20:00Z"]);
+    bench.until("2026-06-01T09:20:00Z");
+    assert_eq!(bench.state("q@a"), "sending");
 }
 
 #[test]

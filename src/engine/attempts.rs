@@ -29,6 +29,8 @@ use super::{Command, Engine, Ticket};
 
 /// Why an attempt is given up whose post is not what it was any more.
 pub(super) const UNWANTED: &str = "the post was withdrawn or changed";
+/// What is said of an account that must wait although nobody has asked it to.
+const ALLOWANCE: &str = "its answers tell that the account's allowance is used up";
 
 /// How long the same content under another id counts as a double on one account.
 const DOUBLE: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
@@ -703,16 +705,7 @@ impl Engine {
                 }
             }
             match outcome {
-                Outcome::RateLimited { until, why } => {
-                    desk.rate_limited = desk.rate_limited.max(Some(*until));
-                    let (account, platform) = (account.clone(), desk.setup.adapter.platform().into());
-                    self.commands.push_back(Command::Log(LogEvent::AccountRateLimited {
-                        account,
-                        platform,
-                        until: *until,
-                        reason: quote(why),
-                    }));
-                }
+                Outcome::RateLimited { until, why } => self.limit(account, *until, why),
                 Outcome::Auth { .. } => {
                     desk.log_out();
                     desk.patience.stopped(now);
@@ -732,6 +725,17 @@ impl Engine {
             }
         }
         self.advance(account, now);
+    }
+
+    /// The platform asks to wait until then, or would if it were asked anything. Each wait is said once.
+    fn limit(&mut self, account: &AccountId, until: Timestamp, why: &str) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        if desk.rate_limited.is_some_and(|known| known >= until) {
+            return;
+        }
+        desk.rate_limited = Some(until);
+        let (account, platform) = (account.clone(), desk.setup.adapter.platform().into());
+        self.log(LogEvent::AccountRateLimited { account, platform, until, reason: quote(why) });
     }
 
     fn stop_account(&mut self, account: &AccountId, why: &str, now: Timestamp) {
@@ -850,18 +854,19 @@ impl Engine {
         if !calling(&desk.work) {
             return desk.purse.forget(ticket);
         }
-        if let Ok(reply) = &result
-            && let Some(pace) = desk.setup.adapter.pace(reply, now)
-            && pace.remaining == 0
-            && pace.reset > now
-        {
-            desk.rate_limited = desk.rate_limited.max(Some(pace.reset));
-        }
+        let pace = result.as_ref().ok().and_then(|reply| desk.setup.adapter.pace(reply, now));
+        let used_up = pace.filter(|pace| pace.remaining == 0 && pace.reset > now).map(|pace| pace.reset);
         let Work::Delivering { delivery, ticket: waited, .. } = &mut desk.work else { return };
         *waited = None;
         let state = AccountState { session: &desk.session, secrets: &desk.setup.secrets, held };
         desk.purse.settle(ticket, delivery.price(Some(&result), state, now));
-        let act = delivery.answered(result, state, now);
+        let mut act = delivery.answered(result, state, now);
+        match (&mut act, used_up) {
+            // Said when it is on record.
+            (Act::End(Outcome::RateLimited { until, .. }), Some(reset)) => *until = reset.max(*until),
+            (_, Some(reset)) => self.limit(&account, reset, ALLOWANCE),
+            (_, None) => {}
+        }
         self.act(&account, act, now);
         self.advance(&account, now);
     }
