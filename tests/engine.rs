@@ -1356,6 +1356,52 @@ fn what_could_not_be_read_anew_is_not_approved() {
 }
 
 #[test]
+fn a_reading_anew_that_takes_its_time_is_told_until_it_is_over() {
+    let told = |bench: &mut Bench| {
+        bench.settle();
+        let all = std::mem::take(&mut bench.events).into_iter();
+        let events = all.filter(|event| ["queue.outdated", "queue.back"].contains(event)).collect::<Vec<_>>();
+        let daemon = DaemonReport { running: true, pid: None, version: String::new() };
+        let attention = bench.engine.status(None, daemon, bench.now).attention;
+        let line = bench.engine.headline(bench.now).starts_with("nothing is begun: the queue is being read anew, ");
+        let waits = attention.iter().any(|item| item.kind.name() == "queue");
+        assert_eq!(waits, line, "{attention:?}");
+        (events, waits)
+    };
+    let read_anew = |bench: &mut Bench, approval| {
+        bench.tell(Event::Inbox(Inbox::Anew { approval }));
+        bench.file("q.toml", &post("p", "hello", ""));
+        bench.tell(Event::Inbox(Inbox::Complete));
+    };
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.tell(Event::Approvals(ApprovalMode::Signed));
+    bench.until("2026-06-01T08:30:29Z");
+    assert_eq!(told(&mut bench), (vec![], false), "nearly all are over by then");
+    bench.until("2026-06-01T08:30:30Z");
+    assert_eq!(told(&mut bench), (vec!["queue.outdated"], true));
+    bench.until("2026-06-01T08:40:00Z");
+    // Another reload in between begins no other one.
+    bench.tell(Event::Approvals(ApprovalMode::Digest));
+    assert_eq!(told(&mut bench), (vec![], true), "it is said once, and told for as long as it lasts");
+    read_anew(&mut bench, ApprovalMode::Digest);
+    assert_eq!(told(&mut bench), (vec!["queue.back"], false));
+    bench.tell(Event::Approvals(ApprovalMode::Signed));
+    read_anew(&mut bench, ApprovalMode::Signed);
+    bench.until("2026-06-01T08:50:00Z");
+    assert_eq!(told(&mut bench), (vec![], false), "what goes as it should is not worth a word");
+    // The folder is away meanwhile: that is told instead, and then this again.
+    bench.tell(Event::Approvals(ApprovalMode::Digest));
+    bench.until("2026-06-01T08:50:30Z");
+    assert_eq!(told(&mut bench), (vec!["queue.outdated"], true));
+    bench.tell(Event::Inbox(Inbox::Lost { why: "it is not mounted".into() }));
+    assert!(bench.engine.headline(bench.now).starts_with("nothing is begun: the queue cannot be read, "));
+    bench.tell(Event::Inbox(Inbox::Complete));
+    assert_eq!(told(&mut bench), (vec![], true), "what it was read with counts no more");
+    read_anew(&mut bench, ApprovalMode::Digest);
+    assert_eq!(told(&mut bench), (vec!["queue.back"], false));
+}
+
+#[test]
 fn one_reading_anew_after_another_counts_as_what_it_was_read_for() {
     use ApprovalMode::{Digest, None};
     let mut bench = Bench::ready(&post("p", "hello", ""));

@@ -292,6 +292,13 @@ impl Engine {
             let hint = "put it back, or let the daemon's user read it; nothing new is begun until then";
             items.push(item(AttentionKind::Queue, &quote(&self.lost), hint));
         }
+        if let Some(since) = self.is_slow_since() {
+            let reason = format!(
+                "something else counts as an approval since {since}, and the queue is still being read by that"
+            );
+            let hint = "nothing goes out until then; look at the disk of the queue, and for a file that is written all the time";
+            items.push(item(AttentionKind::Queue, &reason, hint));
+        }
         for place in self.broken_files() {
             let hint = "mend the file: cadenced check says how; its last good version stays in force";
             items.push(item(AttentionKind::Queue, &format!("{place} cannot be used"), hint));

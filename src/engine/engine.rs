@@ -14,6 +14,7 @@ use crate::ledger::{Record, View};
 use crate::queue::{Post, Posts, Queue};
 use crate::telemetry::events::Event as LogEvent;
 
+use super::anew::Anew;
 use super::desk::{Desk, Work};
 use super::empties::HOLD;
 use super::gains::Gains;
@@ -63,6 +64,8 @@ pub struct Engine {
     pub(super) read_with: ApprovalMode,
     /// Files that were read with something else and have not been heard of since.
     pub(super) unheard: BTreeSet<Arc<str>>,
+    /// Since when it is being read by what counts now.
+    pub(super) anew: Option<Anew>,
     pub(super) view: View,
     pub(super) queue: Queue,
     pub(super) posts: Posts,
@@ -169,6 +172,7 @@ impl Engine {
             approvals: ApprovalMode::Digest,
             read_with: ApprovalMode::Digest,
             unheard: BTreeSet::new(),
+            anew: None,
             view,
             queue: Queue::default(),
             posts: Posts::default(),
@@ -268,7 +272,7 @@ impl Engine {
                 let records = facts.into_iter().map(|fact| Record::new(now, fact)).collect();
                 self.commit(records, Room::Reserve, Then::ClockRight);
             }
-            Event::Approvals(mode) => self.approve_by(mode),
+            Event::Approvals(mode) => self.approve_by(mode, now),
             Event::Configured(accounts) => self.configured(accounts, now),
             Event::Stop => {
                 self.stopping = true;
@@ -283,6 +287,7 @@ impl Engine {
         self.hand_in_again(now);
         self.follow_agenda(now);
         self.follow_looks(now);
+        self.say_whether_slow(now);
         if !self.ready && self.is_ready() {
             self.ready = true;
             self.advance_all(now);
@@ -299,7 +304,7 @@ impl Engine {
         let agenda = self.agenda.first().map(|(at, _)| *at);
         let again = self.again.keys().next().copied();
         let looks = self.looks.first().map(|(at, _)| *at);
-        [agenda, again, looks].into_iter().flatten().min()
+        [agenda, again, looks, self.is_slow_at()].into_iter().flatten().min()
     }
 
     /// Whether the queue has been read and every record it caused is durable.

@@ -9,7 +9,8 @@
 //! `public` holds posts whose files a platform would not find; `private` keeps out of the ledger what a platform has handed
 //! out for us alone; `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one
 //! account; `tokens` keeps what a refresh has given through crashes; `ends` announces what ends by itself; `spending` what calls
-//! cost; `vouched` asks for a signature once more; `sweeps` looks at what has become of posts; `empties` says empty slots that follow each other closely as one.
+//! cost; `vouched` asks for a signature once more; `anew` holds everything while something else begins to count as an approval; `sweeps` looks at
+//! what has become of posts; `empties` says empty slots that follow each other closely as one.
 //!
 //! Invariants:
 //! - A record is applied to the view, and announced, only when it is durable.
@@ -17,6 +18,7 @@
 //! - The first call of an attempt follows its durable intent; the next call follows the durable checkpoint, and the
 //!   durable tokens that a refresh has given. What a call may cost is durable before it is made.
 
+mod anew;
 mod announce;
 pub mod answers;
 mod attempts;

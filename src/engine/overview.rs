@@ -11,6 +11,7 @@ use crate::ledger::view::{Account, Entry};
 use crate::plan::EMPTY_SLOTS;
 
 use super::Engine;
+use super::engine::Folder;
 
 /// How far ahead is shown: two weeks.
 pub const AHEAD: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -87,7 +88,8 @@ impl Engine {
     /// One line for whoever looks at the service: what goes out next, how long it lasts, who waits.
     pub fn headline(&self, now: Timestamp) -> String {
         let waiting = self.watched().map_or(0, |watch| watch.conversations().count());
-        let mut parts = Vec::new();
+        let mut parts: Vec<String> =
+            self.stands_still().map(|why| format!("nothing is begun: {why}")).into_iter().collect();
         if self.desks.len() <= FEW {
             let reports = self.account_reports(now);
             parts.push(match reports.iter().filter_map(|report| Some((report.next?, &report.account))).min() {
@@ -111,6 +113,17 @@ impl Engine {
             parts.push(format!("{stopped} stopped for their token"));
         }
         parts.join(", ")
+    }
+
+    /// What somebody was told of that keeps every account from beginning anything.
+    fn stands_still(&self) -> Option<&'static str> {
+        let reasons = [
+            (self.clock_behind, "the wall clock is behind"),
+            (self.folder == Folder::Lost, "the queue cannot be read"),
+            (self.is_slow_since().is_some(), "the queue is being read anew"),
+            (self.full, "the disk is full"),
+        ];
+        reasons.into_iter().find(|(stands, _)| *stands).map(|(_, why)| why)
     }
 }
 

@@ -58,13 +58,10 @@ impl Engine {
                 }
                 (self.folder, self.lost) = (Folder::Lost, why);
             }
-            Inbox::Anew { approval } => self.read_anew(approval),
+            Inbox::Anew { approval } => self.read_anew(approval, now),
             Inbox::Signers { faults } => self.log_faults(&faults, true),
             Inbox::Complete => {
-                match self.read_through(now) {
-                    Folder::Lost => self.log(LogEvent::QueueBack { posts: self.posts.len() }),
-                    Folder::Reading | Folder::Known | Folder::Outdated => {}
-                }
+                self.read_through(now);
                 self.withdraw_absent(now);
                 self.advance_all(now);
             }

@@ -5,8 +5,6 @@
 //! is settled. What does not hold any more holds the post; nothing was begun, and no try is used up. What was published in
 //! part before, is given up as for any other post that is not approved any more. Where it cannot be told at this moment, it is
 //! asked again a few times before that counts: a bad moment of the disk must not cost a slot, or the rest of a thread.
-//!
-//! When something else counts as an approval from now on, nothing is begun until the queue has been read anew.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +13,9 @@ use crate::domain::policy::ApprovalMode;
 use crate::domain::{AccountId, DeliveryId, Held, Timestamp, time};
 use crate::parts::{Claim, Unvouched};
 use crate::platform::contract::Media;
-use crate::queue::{Approval, Post};
+use crate::queue::Approval;
 
 use super::desk::{Beginning, Desk, Work};
-use super::engine::Folder;
 use super::{Command, Engine, Ticket};
 
 /// So many times it may be unclear who has approved something, before that counts like nobody: files that are being replaced
@@ -26,60 +23,6 @@ use super::{Command, Engine, Ticket};
 const PATIENCE: u8 = 5;
 
 impl Engine {
-    /// This counts as an approval from now on. What was approved by something else is not begun: the queue has to be read
-    /// anew, which another reader tells ([`crate::parts::Inbox::Anew`]).
-    pub(super) fn approve_by(&mut self, mode: ApprovalMode) {
-        self.approvals = mode;
-        self.look_whether_outdated();
-    }
-
-    /// What follows is read as if this counted. Where it does, only a part of that may have been told when the next thing is to
-    /// begin: that it is right ends nothing before all is told.
-    pub(super) fn read_anew(&mut self, mode: ApprovalMode) {
-        if mode != self.read_with {
-            self.unheard = self.queue.files().cloned().collect();
-        }
-        self.read_with = mode;
-        self.look_whether_outdated();
-    }
-
-    /// All was read and told. What it was read with may count no more.
-    pub(super) fn read_through(&mut self, now: Timestamp) -> Folder {
-        self.distrust_unheard(now);
-        let before = std::mem::replace(&mut self.folder, Folder::Known);
-        self.was_read = true;
-        self.look_whether_outdated();
-        before
-    }
-
-    /// Of a file that could not be read anew, and of which there is no copy, nobody knows what is approved in it now. Where only
-    /// signatures count, each post is asked for before it is begun.
-    fn distrust_unheard(&mut self, now: Timestamp) {
-        let unheard = std::mem::take(&mut self.unheard);
-        if self.read_with != ApprovalMode::Digest {
-            return;
-        }
-        for file in unheard {
-            let distrusted = |post: &Arc<Post>| {
-                let mut post = Post::clone(post);
-                if post.approval.is_given() {
-                    post.approval = Approval::NotApproved;
-                }
-                post
-            };
-            let posts: Vec<Post> = self.queue.of_file(&file).iter().map(distrusted).collect();
-            let changes = self.queue.file(&file, posts);
-            self.changed(changes, now);
-        }
-    }
-
-    fn look_whether_outdated(&mut self) {
-        let stands = self.approvals == ApprovalMode::None || self.approvals == self.read_with;
-        if self.folder == Folder::Known && !stands {
-            self.folder = Folder::Outdated;
-        }
-    }
-
     /// What has to be asked before this is begun, if somebody has to.
     pub(super) fn claim(&self, delivery: &DeliveryId, beginning: &Beginning) -> Option<Claim> {
         if beginning.by.is_some() || beginning.post.is_none() {

@@ -114,6 +114,8 @@ events! {
     QueueFileGone = "queue.file_gone", Info { file: String }
     /// The queue folder cannot be read, or nobody can tell who may sign; nothing new is begun until that is over.
     QueueLost = "queue.lost", Error { why: String }
+    /// Something else counts as an approval since then, and the queue has not been read by that yet.
+    QueueOutdated = "queue.outdated", Warn { since: Timestamp }
     QueueBack = "queue.back", Info { posts: usize }
     /// Approved posts for fewer days are left than `runway_warn` asks for.
     QueueLow = "queue.low", Warn { account: AccountId, runway_days: f64, warn_days: f64 }
