@@ -47,7 +47,7 @@ const WORKERS: usize = 2;
 
 /// How many seconds somebody who holds the store for a moment is waited for. A check of a large store takes minutes.
 const HELD_TRIES: u32 = 600;
-/// How long the end waits for a disk that does not answer.
+/// How long the end waits for the store to write what is left and to close.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// Most keys that a line about a reload names.
@@ -200,8 +200,10 @@ pub fn run(config: &Path, args: RunArgs) -> Result<Exit, Failure> {
         store.close();
     });
     if runtime.block_on(async { tokio::time::timeout(CLOSING, closing).await }).is_err() {
+        // Which part of it was slow, and why, cannot be told from here.
         let why = format!(
-            "the disk has not answered for {CLOSING:?} at the end; what is in doubt is looked for at the next start"
+            "the store could not be closed within {CLOSING:?} at the end, and is left as it is: what was recorded is kept, \
+             what was not is not on record; the next start catches up and looks for what is in doubt"
         );
         printer.emit(&LogEvent::StoreFailed { why });
     }
