@@ -999,6 +999,29 @@ fn a_post_that_leaves_the_queue_is_said_to_when_the_last_of_it_is() {
     assert_eq!(withdrawn(&mut bench), ["delivery.withdrawn"]);
     bench.file("r.toml", "");
     assert_eq!(withdrawn(&mut bench), ["delivery.withdrawn", "delivery.withdrawn", "post.withdrawn"]);
+    // It loses an account on which it is under way, and leaves before that is over.
+    bench.file("r.toml", &both.replace("\"p\"", "\"q\"").replace("hello", "other words"));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.file("r.toml", &post("q", "other words", "").replace("[\"a\"]", "[\"b\"]"));
+    bench.file("r.toml", "");
+    assert_eq!((bench.state("q@a"), withdrawn(&mut bench)), ("sending", vec!["delivery.withdrawn"]));
+    bench.replied("later");
+    assert_eq!(withdrawn(&mut bench), ["delivery.withdrawn", "post.withdrawn"]);
+    // It leaves while nobody looks.
+    bench.file("r.toml", &both.replace("\"p\"", "\"r\"").replace("hello", "more"));
+    bench.settle();
+    bench.files.clear();
+    let mut bench = bench.restarted();
+    assert_eq!(withdrawn(&mut bench), ["delivery.withdrawn", "delivery.withdrawn", "post.withdrawn"]);
+    // What goes out although its post has left is not withdrawn.
+    bench.until("2026-06-01T12:00:00Z");
+    bench.file("r.toml", &both.replace("\"p\"", "\"s\"").replace("hello", "yet more"));
+    bench.until("2026-06-02T09:00:00Z");
+    bench.file("r.toml", "");
+    assert_eq!(withdrawn(&mut bench), ["delivery.withdrawn"]);
+    bench.replied("posted");
+    bench.settle();
+    assert_eq!((bench.state("s@a"), withdrawn(&mut bench)), ("delivered", vec![]));
 }
 
 #[test]

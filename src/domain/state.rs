@@ -188,6 +188,11 @@ impl State {
         }
     }
 
+    /// Whether something happens to it by itself still: it waits in the queue, or an attempt at it is owed or runs.
+    pub fn goes_on(&self) -> bool {
+        self.is_waiting() || self.is_open()
+    }
+
     /// Whether an attempt is under way or owed: the account does nothing else meanwhile.
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Sending { .. } | Self::Retrying { .. })

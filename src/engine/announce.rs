@@ -145,10 +145,7 @@ impl Engine {
 
     /// Whether the post has left the queue, and no other account has it waiting or under way.
     fn is_last_of_its_post(&self, delivery: &DeliveryId) -> bool {
-        let goes_on = |state: &State| state.is_waiting() || state.is_open();
-        let mut others = self.view.accounts().filter(|(account, _)| **account != delivery.account);
-        self.post(&delivery.post).is_none()
-            && !others.any(|(_, held)| held.entry(&delivery.post).is_some_and(|entry| goes_on(&entry.state)))
+        self.post(&delivery.post).is_none() && self.leaving.is_last(delivery)
     }
 
     /// The time of its own that the post has.

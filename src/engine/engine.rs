@@ -18,6 +18,7 @@ use super::anew::Anew;
 use super::desk::{Desk, Work};
 use super::empties::HOLD;
 use super::gains::Gains;
+use super::leaving::Leaving;
 use super::spray::Spoken;
 use super::tokens::is_stopped;
 use super::{AccountSetup, Chore, Command, Event, Ticket};
@@ -69,6 +70,7 @@ pub struct Engine {
     pub(super) view: View,
     pub(super) queue: Queue,
     pub(super) posts: Posts,
+    pub(super) leaving: Leaving,
     pub(super) desks: BTreeMap<AccountId, Desk>,
     pub(super) commands: VecDeque<Command>,
     pub(super) agenda: BTreeSet<(Timestamp, AccountId)>,
@@ -176,6 +178,7 @@ impl Engine {
             view,
             queue: Queue::default(),
             posts: Posts::default(),
+            leaving: Leaving::default(),
             desks: BTreeMap::new(),
             commands: VecDeque::new(),
             agenda: BTreeSet::new(),
@@ -451,6 +454,12 @@ impl Engine {
                     let before = self.spent_before(record);
                     let answer = self.answer_given(record);
                     self.view.apply(record);
+                    if let Some(delivery) = record.fact.delivery()
+                        && self.leaving.holds(delivery)
+                        && !self.entry(delivery).is_some_and(|entry| entry.state.goes_on())
+                    {
+                        self.leaving.is_over(delivery);
+                    }
                     if let (Fact::Spent { account, month, spend }, Some(before)) = (&record.fact, before) {
                         self.spent(account, *month, *spend, before);
                     }

@@ -7,7 +7,7 @@
 //! `engine` holds the state and sorts what happens; `planning` keeps the lanes true to queue and ledger; `attempts`
 //! begins attempts and carries them on; `probes` asks accounts that were stopped once more, and `patience` says when;
 //! `public` holds posts whose files a platform would not find; `private` keeps out of the ledger what a platform has handed
-//! out for us alone; `answers` says where everything stands; `announce` says in the log what has become durable; `desk` is one
+//! out for us alone; `answers` says where everything stands; `announce` says in the log what has become durable; `leaving` knows which withdrawal is the last of its post; `desk` is one
 //! account; `tokens` keeps what a refresh has given through crashes; `ends` announces what ends by itself; `spending` what calls
 //! cost; `vouched` asks for a signature once more; `anew` holds everything while something else begins to count as an approval; `sweeps` looks at
 //! what has become of posts; `empties` says empty slots that follow each other closely as one.
@@ -30,6 +30,7 @@ mod ends;
 pub mod engine;
 pub mod event;
 mod gains;
+mod leaving;
 mod overview;
 mod patience;
 mod planning;

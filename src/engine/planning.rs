@@ -99,6 +99,7 @@ impl Engine {
                         }
                         touched.insert(account.clone());
                     }
+                    self.leaving.is_back(&post.id, &post.to);
                     touched.extend(post.to.iter().cloned());
                     self.reconsider(&post, now);
                     self.refresh(&post.id);
@@ -179,6 +180,9 @@ impl Engine {
     }
 
     fn withdraw(&mut self, delivery: &DeliveryId, now: Timestamp) {
+        if self.entry(delivery).is_some_and(|entry| entry.state.goes_on()) {
+            self.leaving.leaves(delivery);
+        }
         if let Some(desk) = self.desks.get_mut(&delivery.account) {
             desk.lane.remove(&delivery.post);
             if let Work::Delivering { delivery: attempt, .. } | Work::Parked { delivery: attempt } = &mut desk.work
@@ -223,7 +227,7 @@ impl Engine {
         for (account, held) in self.view.accounts() {
             for (post, entry) in held.deliveries() {
                 let in_queue = self.posts.get(post).is_some_and(|post| post.to.contains(account));
-                if !in_queue && (entry.state.is_waiting() || matches!(entry.state, State::Retrying { .. })) {
+                if !in_queue && entry.state.goes_on() {
                     absent.push(DeliveryId::new(post.clone(), account.clone()));
                 }
             }
