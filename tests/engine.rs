@@ -11,8 +11,8 @@ use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Quiet, Retry, Schedule, Spray, Unanswered,
 };
 use cadenced::domain::{
-    AccountId, Checkpoint, Content, DeliveryId, Digest, Fault, JsonText, MediaItem, Place, PostId, Remote, SecretRef,
-    State, Timestamp, time,
+    AccountId, Checkpoint, Content, DeliveryId, Digest, Fault, JsonText, MediaItem, Place, PostId, Remote, Secret,
+    SecretRef, State, Timestamp, time,
 };
 use cadenced::engine::engine::{Mode, ResolveError};
 use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
@@ -1962,6 +1962,75 @@ fn the_end_of_a_token_is_announced_ahead_and_each_time_once() {
     bench.configure(ends("2026-07-21T08:30:00Z"));
     assert_eq!(ends_until(&mut bench, "2026-07-07T07:30:00Z"), (0, vec![]));
     assert_eq!(ends_until(&mut bench, "2026-07-07T10:30:00Z").0, 1);
+}
+
+/// Everything that was said of the account's token since the last time, and whether the account is stopped.
+fn of_the_token(bench: &mut Bench) -> (Vec<&'static str>, bool) {
+    bench.settle();
+    let said = std::mem::take(&mut bench.events).into_iter().filter(|event| event.starts_with("account.auth_"));
+    (said.collect(), bench.engine.view().account(&account("a")).unwrap().head.stopped.is_some())
+}
+
+#[test]
+fn a_reload_and_a_start_ask_before_they_let_a_stopped_account_in() {
+    for restarts in [false, true] {
+        let stopped = || {
+            let mut bench = without_permission();
+            bench.replied("denied");
+            assert_eq!(of_the_token(&mut bench), (vec!["account.auth_lost"], true));
+            if restarts {
+                bench = bench.restarted();
+            } else {
+                bench.configure(bench.setups.clone());
+            }
+            assert_eq!(of_the_token(&mut bench), (vec![], true), "nobody has answered yet");
+            assert_eq!(bench.calls.len(), 1);
+            bench
+        };
+        let mut bench = stopped();
+        bench.replied("hello");
+        assert_eq!(of_the_token(&mut bench), (vec!["account.auth_refreshed"], false));
+        // Who has just started it, or has mended something, learns that it is still so. On record it is already.
+        let mut bench = stopped();
+        bench.replied("denied");
+        assert_eq!(of_the_token(&mut bench), (vec!["account.auth_lost"], true));
+        assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "retrying"));
+        assert_eq!(bench.recorded().iter().filter(|name| **name == "account-stopped").count(), 1);
+        // The chore says it no more.
+        bench.tell(Event::Chore(Chore::Accounts));
+        bench.replied("denied");
+        assert_eq!(of_the_token(&mut bench), (vec![], true));
+        bench.tell(Event::Chore(Chore::Accounts));
+        bench.replied("later");
+        assert_eq!(of_the_token(&mut bench), (vec![], true));
+        // Nobody could tell: the next attempt does.
+        let mut bench = stopped();
+        bench.replied("later");
+        assert_eq!(of_the_token(&mut bench), (vec!["account.auth_untested"], false));
+        bench.until("2026-06-01T09:30:00Z");
+        bench.replied("denied");
+        assert_eq!(of_the_token(&mut bench), (vec!["account.auth_lost"], true));
+    }
+}
+
+#[test]
+fn where_nothing_can_be_asked_a_stopped_account_is_let_in_to_try() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("denied");
+    assert_eq!(of_the_token(&mut bench), (vec!["account.auth_lost"], true));
+    bench.configure(bench.setups.clone());
+    assert_eq!(of_the_token(&mut bench), (vec!["account.auth_untested"], false));
+}
+
+#[test]
+fn another_secret_lets_a_stopped_account_in_without_a_question() {
+    let mut bench = without_permission();
+    bench.replied("denied");
+    of_the_token(&mut bench);
+    let other = Secrets([("token".to_owned(), Secret::new("another"))].into());
+    bench.configure(vec![AccountSetup { secrets: other, ..bench.setups[0].clone() }]);
+    assert_eq!(of_the_token(&mut bench), (vec!["account.auth_refreshed"], false));
 }
 
 #[test]

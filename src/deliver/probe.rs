@@ -1,7 +1,8 @@
 //! Asks whether an account's token is accepted again, with the adapter's own first steps and without a post.
 //!
 //! Only one thing is a sign that it is: an answer that told whose account it is. That a step which needs no token went
-//! well, or that the adapter has nothing to ask, says nothing.
+//! well, or that the adapter has nothing to ask, says nothing. Nor does it say that the token is not accepted: that is told
+//! apart from what nobody could tell.
 
 use std::sync::Arc;
 

@@ -79,7 +79,11 @@ impl Engine {
                 reason: quote(why),
             }),
             Fact::AccountResumed { account } => {
-                Some(LogEvent::AccountAuthRefreshed { account: account.clone(), platform: self.platform(account) })
+                let (name, platform) = (account.clone(), self.platform(account));
+                Some(match self.untested.contains(account) {
+                    true => LogEvent::AccountAuthUntested { account: name, platform },
+                    false => LogEvent::AccountAuthRefreshed { account: name, platform },
+                })
             }
             Fact::TokensKept { account, .. } => {
                 Some(LogEvent::AccountTokensKept { account: account.clone(), platform: self.platform(account) })

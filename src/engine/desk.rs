@@ -45,6 +45,8 @@ pub(super) struct Desk {
     /// The platform asked us to wait.
     pub rate_limited: Option<Timestamp>,
     pub probe: Option<(Ticket, Probe)>,
+    /// A start or a reload has asked for it: the account is let in unless its token is refused.
+    pub tries: bool,
     pub sweeps: Sweeps,
     /// Whether too many wait for an answer.
     pub unanswered: bool,
@@ -165,6 +167,7 @@ impl Desk {
             ending: false,
             rate_limited: None,
             probe: None,
+            tries: false,
             sweeps: Sweeps::default(),
             unanswered: false,
             renewed: None,
@@ -189,6 +192,12 @@ impl Desk {
         if let Work::Delivering { delivery, .. } | Work::Parked { delivery } = &mut self.work {
             delivery.clock_set_ahead(step);
         }
+    }
+
+    /// Whether this setup has other secrets, or is for another place: what was learned of the token counts no more.
+    pub fn is_renewed_by(&self, setup: &AccountSetup) -> bool {
+        let (origin, place) = (&self.origin, self.setup.adapter.place());
+        tokens::origin(setup) != *origin || setup.adapter.place() != place
     }
 
     /// The account is this from now on.

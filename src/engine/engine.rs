@@ -20,7 +20,6 @@ use super::empties::HOLD;
 use super::gains::Gains;
 use super::leaving::Leaving;
 use super::spray::Spoken;
-use super::tokens::is_stopped;
 use super::{AccountSetup, Chore, Command, Event, Ticket};
 
 /// How far the wall clock may be behind the highest recorded one before nothing is sent. Clocks are set back by
@@ -90,6 +89,8 @@ pub struct Engine {
     pub(super) now: Timestamp,
     /// Accounts whose stop is on its way into the ledger.
     pub(super) stops: BTreeSet<AccountId>,
+    /// Accounts that are let in although nobody knows whether their token is accepted.
+    pub(super) untested: BTreeSet<AccountId>,
     /// Accounts whose new tokens are. Nothing is asked with them before.
     pub(super) keeps: BTreeSet<AccountId>,
     /// Queue files that cannot be used, and the first thing that is wrong with each.
@@ -192,6 +193,7 @@ impl Engine {
             ready: false,
             now: Timestamp::MIN,
             stops: BTreeSet::new(),
+            untested: BTreeSet::new(),
             keeps: BTreeSet::new(),
             broken: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -473,8 +475,10 @@ impl Engine {
                         // Whoever asked for nothing waits for no word that it is on record.
                         let _ = self.settle(vec![answer], now);
                     }
-                    if let Fact::AccountStopped { account, .. } = &record.fact {
-                        self.stops.remove(account);
+                    match &record.fact {
+                        Fact::AccountStopped { account, .. } => drop(self.stops.remove(account)),
+                        Fact::AccountResumed { account } => drop(self.untested.remove(account)),
+                        _ => {}
                     }
                     if let Fact::Pinned { account, .. } = &record.fact {
                         self.name_ours(account);
@@ -705,8 +709,12 @@ impl Engine {
 
     fn configured(&mut self, accounts: Vec<AccountSetup>, now: Timestamp) {
         let mut gone: BTreeSet<AccountId> = self.desks.keys().cloned().collect();
+        let mut renewed = BTreeSet::new();
         for setup in accounts {
             gone.remove(&setup.id);
+            if self.desks.get(&setup.id).is_some_and(|desk| desk.is_renewed_by(&setup)) {
+                renewed.insert(setup.id.clone());
+            }
             let head = self.view.account(&setup.id).map(|account| &account.head);
             match self.desks.get_mut(&setup.id) {
                 // A token must not go to another host than its own: what is under way keeps the account as it was.
@@ -742,8 +750,7 @@ impl Engine {
             self.stop_locked(account, now);
             self.look_soon(account, now);
         }
-        // A changed credential may be accepted; the first attempt will tell.
-        self.resume_stopped(now);
+        self.try_stopped(&renewed, now);
         self.advance_all(now);
     }
 
@@ -773,22 +780,6 @@ impl Engine {
             && let Some(wake) = desk.wake
         {
             self.agenda.remove(&(wake, account.clone()));
-        }
-    }
-
-    fn resume_stopped(&mut self, now: Timestamp) {
-        if self.mode == Mode::Look {
-            // Who only looks tries no token.
-            return;
-        }
-        // Where nothing has changed and somebody is being asked, the answer decides: two that refresh with one token
-        // would spend it twice.
-        let waits = |desk: &Desk| desk.locked.is_some() || (desk.probe.is_some() && desk.later.is_none());
-        let stopped = self.desks.iter().filter(|(id, desk)| is_stopped(&self.view, id) && !waits(desk));
-        let stopped: Vec<AccountId> = stopped.map(|(id, _)| id.clone()).collect();
-        for account in stopped {
-            let record = Record::new(now, Fact::AccountResumed { account: account.clone() });
-            self.commit(vec![record], Room::Reserve, Then::Changed(account));
         }
     }
 }

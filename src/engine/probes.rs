@@ -1,5 +1,11 @@
 //! Asks accounts whose token was not accepted whether it is again, and has tokens renewed that would end unused.
+//!
+//! A chore does so every few minutes, and lets in only whose token was seen to be accepted. A start and a reload do so at once,
+//! for a person may have mended something; and there are platforms where nothing can be asked, and moments at which nobody
+//! answers. So they let in whose token is not refused, and say that it has not been tested: the next attempt tells. Another
+//! secret, or another place, lets the account in without a question: what was refused was not that.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::deliver::{Probe, probe};
@@ -9,10 +15,11 @@ use crate::ledger::record::Fact;
 use crate::ledger::store::Room;
 use crate::platform::contract::examine::Ending;
 use crate::platform::contract::{Failure, Reply};
+use crate::telemetry::events::{Event as LogEvent, quote};
 
 use super::desk::Work;
 use super::engine::{Mode, Then};
-use super::tokens::is_stopped;
+use super::tokens::{is_locked, is_stopped, of_another};
 use super::{Command, Engine, Ticket};
 
 /// A token that has less than this to live is renewed although nothing is to be published: half the life of those that
@@ -22,6 +29,61 @@ const AGEING: Duration = Duration::from_secs(30 * 86_400);
 const RENEWAL: Duration = Duration::from_secs(86_400);
 
 impl Engine {
+    /// A start or a reload: whoever is stopped is tried. `renewed` have other secrets than before.
+    pub(super) fn try_stopped(&mut self, renewed: &BTreeSet<AccountId>, now: Timestamp) {
+        if self.mode == Mode::Look {
+            // Who only looks tries no token.
+            return;
+        }
+        let stopped = self.desks.iter().filter(|(id, desk)| is_stopped(&self.view, id) && desk.locked.is_none());
+        let stopped: Vec<AccountId> = stopped.map(|(id, _)| id.clone()).collect();
+        for account in stopped {
+            let opens =
+                self.view.account(&account).and_then(|held| held.head.stopped.as_deref()).is_some_and(is_locked);
+            let Some(desk) = self.desks.get_mut(&account) else { continue };
+            if desk.probe.is_some() && desk.later.is_none() {
+                // Somebody is being asked, and the answer decides: two that refresh with one token would spend it twice.
+                desk.tries = true;
+            } else if renewed.contains(&account) || opens {
+                self.let_in(&account, now);
+            } else if self.mode != Mode::Publish || self.stopping {
+                self.let_in_untested(&account, now);
+            } else {
+                desk.tries = true;
+                self.probe(&account, now);
+            }
+        }
+    }
+
+    fn let_in(&mut self, account: &AccountId, now: Timestamp) {
+        let record = Record::new(now, Fact::AccountResumed { account: account.clone() });
+        self.commit(vec![record], Room::Reserve, Then::Changed(account.clone()));
+    }
+
+    fn let_in_untested(&mut self, account: &AccountId, now: Timestamp) {
+        self.untested.insert(account.clone());
+        self.let_in(account, now);
+    }
+
+    /// Nobody can tell whether the token is accepted.
+    fn not_told(&mut self, account: &AccountId, now: Timestamp) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        desk.probe = None;
+        let tries = std::mem::take(&mut desk.tries);
+        if tries && desk.locked.is_none() && is_stopped(&self.view, account) {
+            self.let_in_untested(account, now);
+        }
+    }
+
+    /// It is not accepted still. Who has just started, or has mended something, is told.
+    fn still_stopped(&mut self, account: &AccountId, why: &str) {
+        let Some(desk) = self.desks.get_mut(account) else { return };
+        if std::mem::take(&mut desk.tries) && is_stopped(&self.view, account) {
+            let platform = desk.setup.adapter.platform().into();
+            self.log(LogEvent::AccountAuthLost { account: account.clone(), platform, reason: quote(why) });
+        }
+    }
+
     /// Asks every account whose token was not accepted once more, and those whose token is ageing.
     pub(super) fn probe_accounts(&mut self, now: Timestamp) {
         if self.mode != Mode::Publish {
@@ -40,6 +102,7 @@ impl Engine {
             if renews {
                 desk.renewed = Some(now);
             }
+            desk.tries = false;
             self.probe(&account, now);
         }
     }
@@ -111,10 +174,7 @@ impl Engine {
                 let price = probe.price(None, &desk.setup.secrets, now);
                 if !self.may_pay(account, price, now) {
                     // It is asked for nothing that the budget does not cover.
-                    if let Some(desk) = self.desks.get_mut(account) {
-                        desk.probe = None;
-                    }
-                    return;
+                    return self.not_told(account, now);
                 }
                 if self.is_short(account, price, now) {
                     if let Some((_, probe)) = self.desks.get_mut(account).and_then(|desk| desk.probe.as_mut()) {
@@ -141,8 +201,11 @@ impl Engine {
                 // The key that its tokens were opened with may be gone by now.
                 if is_another || desk.locked.is_some() {
                     desk.patience.in_vain(now);
-                    return;
+                    let (found, expected) = (session.identity.unwrap_or_default(), expected.unwrap_or_default());
+                    let why = of_another(&found, &expected);
+                    return self.still_stopped(account, &why);
                 }
+                desk.tries = false;
                 // With this session no attempt asks again whose account it is.
                 let found = session.identity.clone().filter(|found| pinned.as_ref() != Some(found));
                 let pin = found.map(|identity| Fact::Pinned { account: account.clone(), identity });
@@ -159,9 +222,14 @@ impl Engine {
                     self.commit(records, Room::Reserve, Then::Changed(account.clone()));
                 }
             }
-            probe::Verdict::NotYet(_) => {
-                desk.probe = None;
+            probe::Verdict::NotYet(why) => {
+                let is_refused = desk.probe.take().is_some_and(|(_, probe)| probe.is_refused());
                 self.sweep_ended = true;
+                if is_refused {
+                    self.still_stopped(account, &why);
+                } else {
+                    self.not_told(account, now);
+                }
             }
         }
     }

@@ -34,6 +34,16 @@ const NO_KEY: &str = "its tokens must outlive the daemon, and the store has no k
 const OTHER_KEY: &str =
     "the tokens kept for it were sealed with another key: give the store that key back, or the account a new token";
 
+/// Whether an account is stopped for this only: nobody has refused its token.
+pub(super) fn is_locked(why: &str) -> bool {
+    [NO_KEY, OTHER_KEY].contains(&why)
+}
+
+/// What is said of a token that is good, and not the account's.
+pub(super) fn of_another(found: &str, expected: &str) -> String {
+    format!("the token is that of account {}, not of {expected}", quote(found))
+}
+
 /// What tokens are sealed with.
 #[derive(Clone)]
 pub struct Seal {
@@ -167,7 +177,7 @@ impl Engine {
         let expected = desk.setup.identity.clone().or(pinned.clone());
         let wrong = session.identity.as_ref().zip(expected).filter(|(found, expected)| *found != expected);
         if let Some((found, expected)) = wrong {
-            let why = format!("the token is that of account {}, not of {expected}", quote(found));
+            let why = of_another(found, &expected);
             if facts.is_empty() {
                 let act = delivery.not_let_in(why);
                 return self.act(account, act, now);

@@ -162,6 +162,8 @@ events! {
     /// The account's token is not accepted; nothing goes out on it.
     AccountAuthLost = "account.auth_lost", Error { account: AccountId, platform: String, reason: String }
     AccountAuthRefreshed = "account.auth_refreshed", Info { account: AccountId, platform: String }
+    /// It is tried: nothing but its next attempt tells whether its token is accepted.
+    AccountAuthUntested = "account.auth_untested", Info { account: AccountId, platform: String }
     AccountRateLimited = "account.rate_limited", Warn { account: AccountId, platform: String, until: Timestamp, reason: String }
     /// So much of the month's budget is spent, or, at 100, so much that a post is held.
     AccountBudget = "account.budget", Warn {
