@@ -1022,6 +1022,15 @@ fn a_post_that_leaves_the_queue_is_said_to_when_the_last_of_it_is() {
     bench.replied("posted");
     bench.settle();
     assert_eq!((bench.state("s@a"), withdrawn(&mut bench)), ("delivered", vec![]));
+    // It leaves while nobody looks, and one of its attempts is under way.
+    bench.until("2026-06-02T12:00:00Z");
+    bench.file("r.toml", &both.replace("\"p\"", "\"t\"").replace("hello", "and more"));
+    bench.until("2026-06-03T09:00:00Z");
+    bench.files.clear();
+    let mut bench = bench.restarted();
+    assert_eq!((bench.state("t@a"), withdrawn(&mut bench)), ("sending", vec!["delivery.withdrawn"]));
+    assert_eq!(asked_for_ten_minutes(&mut bench, "absent"), ["look"]);
+    assert_eq!(withdrawn(&mut bench), ["delivery.withdrawn", "post.withdrawn"]);
 }
 
 #[test]
@@ -1421,6 +1430,12 @@ fn a_reading_anew_that_takes_its_time_is_told_until_it_is_over() {
     bench.tell(Event::Inbox(Inbox::Complete));
     assert_eq!(told(&mut bench), (vec![], true), "what it was read with counts no more");
     read_anew(&mut bench, ApprovalMode::Digest);
+    assert_eq!(told(&mut bench), (vec!["queue.back"], false));
+    bench.tell(Event::Inbox(Inbox::Lost { why: "it is not mounted".into() }));
+    bench.tell(Event::Approvals(ApprovalMode::Signed));
+    bench.tell(Event::Inbox(Inbox::Complete));
+    assert_eq!(told(&mut bench), (vec![], true), "whoever was told that nothing is begun waits for the end of that");
+    read_anew(&mut bench, ApprovalMode::Signed);
     assert_eq!(told(&mut bench), (vec!["queue.back"], false));
 }
 
@@ -2533,7 +2548,10 @@ fn an_account_that_waits_is_said_to_once_for_each_wait() {
     // It asks to wait, and tells by the same answer of a longer wait.
     bench.replied("wait, there is no more for ten minutes");
     bench.until("2026-06-01T09:19:59Z");
-    assert_eq!((bench.state("q@a"), bench.calls.len()), ("retrying", 0));
+    let State::Retrying { at: again, .. } = bench.engine.view().entry(&delivery("q@a")).unwrap().state else {
+        panic!()
+    };
+    assert_eq!((bench.calls.len(), again), (0, at("2026-06-01T09:20:00Z")), "the longer one is on record");
     assert_eq!(waits(&bench), ["2026-06-01T09:10:00Z", "2026-06-01T09:20:00Z"]);
     bench.until("2026-06-01T09:20:00Z");
     assert_eq!(bench.state("q@a"), "sending");

@@ -1,7 +1,8 @@
 //! Deliveries whose posts leave the queue, until they are withdrawn or end otherwise.
 //!
 //! Which of them is the last of its post is asked for each: a file of a thousand posts for a thousand accounts leaves by a million
-//! records. So who leaves is remembered here, and no account is looked through for a post that it may never have had.
+//! records. So who leaves is remembered here, and no account is looked through for a post that it may never have had. Those whose
+//! post comes back are over sooner or later like the others; until then a post that is there is not asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,26 +24,15 @@ impl Leaving {
 
     /// It is over.
     pub fn is_over(&mut self, delivery: &DeliveryId) {
-        self.take_out(&delivery.post, std::slice::from_ref(&delivery.account));
-    }
-
-    /// The post is in the queue again, for these accounts.
-    pub fn is_back(&mut self, post: &PostId, to: &[AccountId]) {
-        self.take_out(post, to);
+        let Some(accounts) = self.0.get_mut(&delivery.post) else { return };
+        accounts.remove(&delivery.account);
+        if accounts.is_empty() {
+            self.0.remove(&delivery.post);
+        }
     }
 
     /// Whether no other delivery of its post is still on its way out.
     pub fn is_last(&self, delivery: &DeliveryId) -> bool {
         self.0.get(&delivery.post).is_none_or(|accounts| accounts.iter().all(|account| *account == delivery.account))
-    }
-
-    fn take_out(&mut self, post: &PostId, those: &[AccountId]) {
-        let Some(accounts) = self.0.get_mut(post) else { return };
-        for account in those {
-            accounts.remove(account);
-        }
-        if accounts.is_empty() {
-            self.0.remove(post);
-        }
     }
 }

@@ -99,7 +99,6 @@ impl Engine {
                         }
                         touched.insert(account.clone());
                     }
-                    self.leaving.is_back(&post.id, &post.to);
                     touched.extend(post.to.iter().cloned());
                     self.reconsider(&post, now);
                     self.refresh(&post.id);
