@@ -91,8 +91,9 @@ pub fn run(platform: Platform, bytes: &[u8]) -> &'static str {
         let (found, first) = delivery.found(None, run.now);
         (delivery, act) = (found, Some(first));
     }
-    let mut act =
-        act.unwrap_or_else(|| delivery.proceed(AccountState { session: &session, secrets: &secrets }, run.now));
+    let mut act = act.unwrap_or_else(|| {
+        delivery.proceed(AccountState { session: &session, secrets: &secrets, held: None }, run.now)
+    });
     let mut let_in = 0;
     let end = 'run: {
         for _ in 0..STEPS {
@@ -130,7 +131,7 @@ pub fn run(platform: Platform, bytes: &[u8]) -> &'static str {
                     None
                 }
             };
-            let account = AccountState { session: &session, secrets: &secrets };
+            let account = AccountState { session: &session, secrets: &secrets, held: None };
             act = match result {
                 Some(result) => delivery.answered(result, account, run.now),
                 None => delivery.proceed(account, run.now),
