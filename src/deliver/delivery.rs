@@ -12,6 +12,7 @@ use crate::platform::contract::{
     Adapter, Attempt, Effect, Evidence, Failure, Job, Next, Purpose, Reading, Reply, Secrets, Session, Step,
 };
 
+use super::echo::without_secrets;
 use super::retry::backoff;
 
 /// When a read-back's "not there" may count at the earliest, where neither the configuration nor the platform asks for
@@ -347,7 +348,9 @@ impl Delivery {
                 };
             }
         };
-        let reading = announced(self.adapter.read(&self.attempt_with(account, now), &step, &reply), &reply, now);
+        let reading = self.adapter.read(&self.attempt_with(account, now), &step, &reply);
+        let reading = without_secrets(reading, account.secrets, account.session);
+        let reading = announced(reading, &reply, now);
         self.take(step, reading, account, now)
     }
 

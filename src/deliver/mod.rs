@@ -13,6 +13,7 @@
 //! What this room does not do: choose posts (that is `plan`), order deliveries (`engine`), touch the network (`edge`).
 
 pub mod delivery;
+mod echo;
 pub mod probe;
 pub mod public;
 pub mod retry;

@@ -14,6 +14,7 @@ use crate::platform::contract::{
 };
 
 use super::delivery::price;
+use super::echo::without_secrets;
 
 /// Most calls of one probe: log in, read limits, look who we are.
 const CALLS: u32 = 8;
@@ -129,7 +130,8 @@ impl Probe {
         let (Some(step), Ok(reply)) = (self.calling.take(), result) else {
             return Verdict::NotYet("nobody answered".into());
         };
-        match self.adapter.read(&self.attempt(secrets, now), &step, &reply) {
+        let reading = self.adapter.read(&self.attempt(secrets, now), &step, &reply);
+        match without_secrets(reading, secrets, &self.session) {
             Reading::Session(mut session) => {
                 let before = self.session.kept.take();
                 session.kept = session.kept.or_else(|| before.clone());

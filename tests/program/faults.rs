@@ -48,6 +48,8 @@ enum What {
     Page,
     /// Something that begins like JSON.
     Garbage,
+    /// An answer as it should be, in which everything is called by the token.
+    Echo,
     Nothing,
 }
 
@@ -80,7 +82,7 @@ enum End {
 use Done::{No, Yes};
 use End::{Delivered, Doubted, Limited, LimitedLong, LockedOut, Refused, Settled};
 use Fault::{Cut, Endless, Fair, Hang, LimitedFor, Redirect, Says, Slow, Vast};
-use What::{Error, Garbage, Nothing, Page};
+use What::{Echo, Error, Garbage, Nothing, Page};
 
 impl Fault {
     /// Where nobody answers, it is not waited for as long.
@@ -130,6 +132,11 @@ impl What {
             Error(name) => serde_json::json!({"error": name, "message": told, "error_description": told}).to_string(),
             Page => format!("<!doctype html><title>Gateway</title><p>{told}"),
             Garbage => format!("{{\"id\": \"1\", \"account\": {{\"id\": {told}"),
+            Echo => {
+                let token = asked.seen.header("authorization").unwrap_or_default().trim_start_matches("Bearer ");
+                let url = format!("https://social.example/{token}");
+                serde_json::json!({"id": token, "uri": url, "url": url, "account": {"id": token}}).to_string()
+            }
             Nothing => String::new(),
         }
     }
@@ -353,6 +360,7 @@ fn a_fault_while_publishing_publishes_once() {
         (Redirect(308, to()), No, Doubted),
         (Says(200, JSON, Garbage), No, Doubted),
         (Says(200, JSON, Garbage), Yes, Settled),
+        (Says(200, JSON, Echo), Yes, Settled),
         (Says(200, HTML, Page), No, Doubted),
         (Says(200, HTML, Page), Yes, Settled),
         (Says(200, JSON, Nothing), Yes, Settled),
@@ -487,6 +495,7 @@ fn a_fault_before_publishing_is_tried_again_and_never_in_doubt() {
         (IDENTITY, Redirect(307, elsewhere.url("/stolen")), Delivered),
         (IDENTITY, Says(401, JSON, Error("The access token is invalid")), LockedOut),
         (IDENTITY, Says(403, JSON, Error("Your login is currently disabled")), LockedOut),
+        (IDENTITY, Says(200, JSON, Echo), LockedOut),
         (IDENTITY, Says(503, SOON, Page), Limited),
         (UPLOAD, Says(422, JSON, Error("Validation failed: File is damaged")), Refused),
         (LOGIN, Hang, Delivered),
