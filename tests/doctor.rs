@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cadenced::cli::args::{DoctorArgs, DoctorFormat};
-use cadenced::cli::doctor::program::Program;
+use cadenced::cli::doctor::program::{Program, Running};
 use cadenced::cli::doctor::signers::Signatures;
 use cadenced::cli::doctor::unit::{Installed, SHIPPED, Wishes};
 use cadenced::cli::doctor::{self, Area, DoctorDesk, Examined, Finding, Ledger, Patient, Standing, Subject};
@@ -33,7 +33,8 @@ use serde_json::{Value, json};
 
 const NOW: Timestamp = Timestamp::constant(1_796_112_000, 0);
 /// Of a secret file's folder and of the store, as they should be.
-const PRIVATE: Standing = Standing { is_folder: true, mode: 0o700, readable: true, writable: true, passable: true };
+const PRIVATE: Standing =
+    Standing { is_folder: true, is_socket: false, mode: 0o700, readable: true, writable: true, passable: true };
 const PROGRAM: Standing = Standing { is_folder: false, mode: 0o755, ..PRIVATE };
 
 /// A machine, and the one platform that it can reach.
@@ -60,8 +61,8 @@ impl<T: Twin + ?Sized> World<T> {
             free: 1 << 40,
             folders: 3,
             names: BTreeMap::new(),
-            // No systemd, if a test does not say otherwise.
-            places: BTreeMap::from([("/run/systemd/system".into(), None)]),
+            // No systemd and no daemon, if a test does not say otherwise.
+            places: BTreeMap::from([("/run/systemd/system".into(), None), ("/run/cadenced/control.sock".into(), None)]),
             twin: Mutex::new(twin),
         }
     }
@@ -159,9 +160,10 @@ fn subject(accounts: Vec<Patient>) -> Subject {
         queue: "/srv/queue".into(),
         signatures: None,
         store: "/var/lib/cadenced/store".into(),
+        socket: Some("/run/cadenced/control.sock".into()),
         ledger: Ok(Ledger { begun: true, mark: Some(NOW) }),
         accounts,
-        program: Program { version: "1.2.3".into(), of: Some(NOW), daemon: Some("1.2.3".into()) },
+        program: Program { version: "1.2.3".into(), of: Some(NOW), daemon: Some(Running::Version("1.2.3".into())) },
         unit: None,
         wishes: Wishes::default(),
     }
@@ -644,6 +646,12 @@ fn what_is_wrong_with_a_machine_is_told_with_a_remedy() {
         ),
         (unkept, Level::Warn, "nothing seems to keep the clock right"),
         (
+            |world, _| world.put("/run/cadenced/control.sock", Some(PROGRAM)),
+            Level::Fail,
+            "/run/cadenced/control.sock is no socket",
+        ),
+        (|_, subject| subject.program.daemon = Some(Running::Silent), Level::Fail, "does not answer"),
+        (
             |_, subject| {
                 subject.ledger = Ok(Ledger { begun: true, mark: Some(time::after(NOW, Duration::from_secs(60))) });
             },
@@ -753,7 +761,8 @@ fn an_old_program_and_a_daemon_of_another_one_are_told() {
         let of = NOW.checked_sub(jiff::SignedDuration::from_hours(24 * days)).unwrap();
         let daemon = daemon.map(str::to_owned);
         bad(&machine(|_, subject| {
-            subject.program = Program { of: Some(of), daemon: daemon.clone(), ..subject.program.clone() };
+            subject.program =
+                Program { of: Some(of), daemon: daemon.clone().map(Running::Version), ..subject.program.clone() };
         }))
     };
     assert_eq!(of(364, None), "");

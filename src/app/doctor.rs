@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::args::DoctorArgs;
-use crate::cli::doctor::program::Program;
+use crate::cli::doctor::program::{Program, Running};
 use crate::cli::doctor::signers::Signatures;
 use crate::cli::doctor::unit::{Installed, Wishes};
 use crate::cli::doctor::{self, DoctorDesk, Examined, Ledger, Patient, Standing, Subject};
@@ -16,6 +16,7 @@ use crate::control::protocol::{Answer, Question};
 use crate::domain::document::nearest;
 use crate::domain::{AccountId, SecretRef, Timestamp};
 use crate::edge::clock::SystemClock;
+use crate::edge::control::AskError;
 use crate::edge::signatures::allowed;
 use crate::edge::{secrets, standing};
 use crate::engine::{AccountSetup, kept_tokens};
@@ -102,6 +103,7 @@ fn subject(loaded: &Loaded, args: &DoctorArgs) -> Result<Subject, Failure> {
         queue: settings.queue.path.clone(),
         signatures: settings.queue.signers().map(|file| Signatures { file: file.into(), allowed: allowed(file) }),
         store: settings.store.clone(),
+        socket: settings.control.socket.clone(),
         ledger,
         accounts,
         program: program(loaded),
@@ -114,7 +116,8 @@ fn subject(loaded: &Loaded, args: &DoctorArgs) -> Result<Subject, Failure> {
 fn program(loaded: &Loaded) -> Program {
     let moment = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
     let daemon = match ask_daemon(loaded, &Question::Ping) {
-        Ok(Some(Answer::Pong(daemon))) => Some(daemon.version),
+        Ok(Some(Answer::Pong(daemon))) => Some(Running::Version(daemon.version)),
+        Err(failure) if matches!(failure.cause().downcast_ref(), Some(AskError::Late)) => Some(Running::Silent),
         // That the daemon may not be asked, or is too busy, is no finding about the program.
         _ => None,
     };
@@ -196,6 +199,7 @@ impl DoctorDesk for World {
         let found = standing::look(path).map_err(|error| error.to_string())?;
         Ok(found.map(|found| Standing {
             is_folder: found.is_folder,
+            is_socket: found.is_socket,
             mode: found.mode,
             readable: found.readable,
             writable: found.writable,

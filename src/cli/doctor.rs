@@ -30,7 +30,7 @@ use super::args::{DoctorArgs, DoctorFormat};
 use super::exit::Exit;
 use super::output::{Page, paint};
 use asking::Patients;
-use program::Program;
+use program::{Program, Running};
 use signers::Signatures;
 use unit::{Installed, Wishes};
 
@@ -84,6 +84,7 @@ pub trait DoctorDesk: Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     pub is_folder: bool,
+    pub is_socket: bool,
     /// The bits that `chmod` sets.
     pub mode: u32,
     pub readable: bool,
@@ -105,6 +106,8 @@ pub struct Subject {
     /// Where approvals are signed.
     pub signatures: Option<Signatures>,
     pub store: PathBuf,
+    /// Where commands reach the daemon.
+    pub socket: Option<PathBuf>,
     /// Whether its records can be read; else why, and what to do.
     pub ledger: Result<Ledger, (String, String)>,
     pub accounts: Vec<Patient>,
@@ -154,6 +157,7 @@ pub enum Area {
     Signers,
     Account,
     Clock,
+    Control,
     Program,
     Unit,
 }
@@ -168,6 +172,7 @@ impl Area {
             Self::Signers => "signers",
             Self::Account => "account",
             Self::Clock => "clock",
+            Self::Control => "control",
             Self::Program => "program",
             Self::Unit => "unit",
         }
@@ -222,7 +227,7 @@ pub type Check = fn(&Doctor<'_>) -> Vec<Finding>;
 
 /// All checks, in the order in which their findings are told.
 pub const CHECKS: &[Check] =
-    &[config, secrets, store, queue, signers::signers, accounts, clock, program::program, unit::unit];
+    &[config, secrets, store, queue, signers::signers, accounts, clock, control, program::program, unit::unit];
 
 /// Looks at everything.
 pub fn examine(subject: &Subject, args: &DoctorArgs, desk: &dyn DoctorDesk) -> Vec<Finding> {
@@ -420,6 +425,24 @@ fn clock(doctor: &Doctor<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+fn control(doctor: &Doctor<'_>) -> Vec<Finding> {
+    let Some(socket) = &doctor.subject.socket else { return Vec::new() };
+    let shown = path::shown(socket);
+    match doctor.desk.look(socket) {
+        Ok(Some(standing)) if !standing.is_socket => {
+            let what = format!("{shown} is no socket: no command reaches the daemon there");
+            let finding = Finding::new(Area::Control, Level::Fail, what);
+            vec![finding.remedy("correct `control.socket`, or move away what stands there; then restart the daemon")]
+        }
+        _ if doctor.subject.program.daemon == Some(Running::Silent) => {
+            let what = "the daemon holds its socket and does not answer".to_owned();
+            let finding = Finding::new(Area::Control, Level::Fail, what);
+            vec![finding.remedy("journalctl -u cadenced says what it did last; systemctl restart cadenced")]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// How the command ends: with 1 where anything is not as it should be.

@@ -70,7 +70,7 @@ pub enum Kind {
 
 impl Failure {
     /// What went wrong, for a log.
-    pub fn cause(&self) -> &(dyn Error + Send + Sync) {
+    pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.cause
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access, statvfs};
@@ -13,6 +13,7 @@ use rustix::fs::{Access, access, statvfs};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     pub is_folder: bool,
+    pub is_socket: bool,
     /// The bits that `chmod` sets.
     pub mode: u32,
     pub readable: bool,
@@ -34,6 +35,7 @@ pub fn look(path: &Path) -> io::Result<Option<Standing>> {
     let may = |what| access(path, what).is_ok();
     Ok(Some(Standing {
         is_folder: about.is_dir(),
+        is_socket: about.file_type().is_socket(),
         mode: about.permissions().mode() & 0o7777,
         readable: may(Access::READ_OK),
         writable: may(Access::WRITE_OK),

@@ -16,8 +16,16 @@ pub struct Program {
     pub version: String,
     /// The moment of its source, which packages are built with; not known of one that was built by hand.
     pub of: Option<Timestamp>,
-    /// The version of the daemon that answers, if one does.
-    pub daemon: Option<String>,
+    /// The daemon, where there is one.
+    pub daemon: Option<Running>,
+}
+
+/// A daemon that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Running {
+    Version(String),
+    /// It is there, and has not answered in time.
+    Silent,
 }
 
 pub(super) fn program(doctor: &Doctor<'_>) -> Vec<Finding> {
@@ -30,7 +38,9 @@ pub(super) fn program(doctor: &Doctor<'_>) -> Vec<Finding> {
         }
         _ => Finding::new(Area::Program, Level::Ok, format!("this is cadenced {version}{of_a_day}")),
     }];
-    if let Some(daemon) = daemon.as_ref().filter(|daemon| *daemon != version) {
+    if let Some(Running::Version(daemon)) = daemon
+        && daemon != version
+    {
         let what = format!("the daemon that runs is cadenced {daemon}, and what is installed is {version}");
         findings.push(Finding::new(Area::Program, Level::Warn, what).remedy("systemctl restart cadenced"));
     }
