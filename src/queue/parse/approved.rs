@@ -10,6 +10,9 @@ use crate::queue::digest::Body;
 use super::keys::APPROVAL_KEYS;
 use super::texts;
 
+/// `approve` changes an approval in its own layout, and what has none it can read it leaves alone.
+const ANEW: &str = "remove the whole [post.approval]; then cadenced approve writes a new one";
+
 /// The digest that was approved.
 pub(super) fn read<'t>(faults: &mut Faults<'t>, table: &DeTable<'t>, mode: ApprovalMode) -> Option<Digest> {
     let value = table.get("approval")?;
@@ -24,7 +27,7 @@ pub(super) fn read<'t>(faults: &mut Faults<'t>, table: &DeTable<'t>, mode: Appro
     texts::line(faults, table, "by");
     texts::moment(faults, table, "at");
     let Some(digest) = table.get("digest") else {
-        faults.missing(value.span(), "digest", "let cadenced approve write the approval".to_owned());
+        faults.missing(value.span(), "digest", ANEW.to_owned());
         return None;
     };
     let text = faults.text("digest", digest)?;
@@ -32,7 +35,7 @@ pub(super) fn read<'t>(faults: &mut Faults<'t>, table: &DeTable<'t>, mode: Appro
         Ok(digest) => Some(digest),
         Err(cause) => {
             let reason = format!("the approval's digest is refused: {cause}");
-            faults.error(digest.span(), reason, "let cadenced approve write the approval".to_owned());
+            faults.error(digest.span(), reason, ANEW.to_owned());
             None
         }
     }
