@@ -194,6 +194,7 @@ fn what_is_no_queue_file_is_reported_and_blocks_nobody() {
     symlink("nowhere", bench.path("dangling.toml")).unwrap();
     symlink("good.toml", bench.path("inside.toml")).unwrap();
     symlink(".", bench.path("cycle")).unwrap();
+    symlink("..", bench.path("outwards")).unwrap();
     let words = bench.look();
     let expected = [
         "!cycle it is a symlink to a folder, and those are not followed",
@@ -205,6 +206,7 @@ fn what_is_no_queue_file_is_reported_and_blocks_nobody() {
         "!large.toml it has more than 1 MiB",
         "!leads-out.toml it leads out of the queue folder",
         "!new\\nline.toml its name is not printable UTF-8",
+        "!outwards it is a symlink to a folder, and those are not followed",
         "!zero.toml it leads out of the queue folder",
         "complete",
     ];

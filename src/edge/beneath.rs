@@ -141,9 +141,10 @@ impl Folder {
         regular(&rustix::fs::fstat(&file)?)
     }
 
-    /// Whether a folder is at `path`, and not outside.
-    pub fn is_folder(&self, path: &str) -> bool {
-        self.resolve(path, OFlags::PATH | OFlags::DIRECTORY).is_ok()
+    /// Whether a link at `path` leads to a folder, wherever that is. It is looked at and not opened.
+    pub fn leads_to_a_folder(&self, path: &str) -> bool {
+        let found = rustix::fs::statat(&self.root, path, AtFlags::empty());
+        found.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
     }
 
     /// The kind of file system it is on, as `statfs` tells it.

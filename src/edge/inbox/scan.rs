@@ -98,7 +98,7 @@ pub fn scan(folder: &Folder) -> io::Result<Scan> {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => scan.put(&path, Entry::Unlisted(beneath::reason(&error))),
                 },
-                Kind::Symlink if folder.is_folder(&path) => scan.put(&path, Entry::Shortcut),
+                Kind::Symlink if folder.leads_to_a_folder(&path) => scan.put(&path, Entry::Shortcut),
                 Kind::File | Kind::Symlink | Kind::Other(_) => {}
             }
         }
