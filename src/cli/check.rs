@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::civil;
@@ -19,6 +19,7 @@ use crate::domain::fault::Severity;
 use crate::domain::path::shown;
 use crate::domain::time::{after, since};
 use crate::domain::{AccountId, Content, DeliveryId, Digest, Fault, FoundMedia, Place, PostId, Timestamp};
+use crate::platform::contract::examine::Need;
 use crate::platform::contract::{Adapter, Complaint, Entry, Session, Table};
 use crate::queue::digest::Body;
 use crate::queue::parse::{self, Surroundings};
@@ -220,6 +221,15 @@ pub fn build(settings: &Settings, registry: &[&'static Entry]) -> (BTreeMap<Acco
             let reason = format!("\"budget\" has no effect: requests to {} have no price here", entry.name);
             faults.push(Fault::warning(account.place("budget"), reason));
         }
+        for need in adapter.needs() {
+            if let Need::Folder(folder) = need
+                && let Some(what) = not_for_readers(settings, &folder)
+            {
+                let reason = format!("the account {id} publishes into {}, {what}", shown(&folder));
+                let hint = "give the site a folder of its own: whoever serves it shows all that is in it";
+                faults.push(Fault::error(account.place("path"), reason).with_hint(hint));
+            }
+        }
         if let Some(other) = places.insert((entry.name, adapter.place()), id) {
             let reason = format!("the account {id} publishes to the same place as {other}: {}", adapter.place());
             faults.push(Fault::error(account.place(""), reason).with_hint("remove one of them"));
@@ -227,6 +237,23 @@ pub fn build(settings: &Settings, registry: &[&'static Entry]) -> (BTreeMap<Acco
         adapters.insert(id.clone(), adapter);
     }
     (adapters, faults)
+}
+
+/// What of ours is in a folder, or around it, that everybody will read.
+fn not_for_readers(settings: &Settings, folder: &Path) -> Option<&'static str> {
+    let plain = |path: &Path| PathBuf::from(shown(path));
+    let folder = plain(folder);
+    let touches = |other: &Path| {
+        let other = plain(other);
+        other.starts_with(&folder) || folder.starts_with(&other)
+    };
+    if touches(&settings.store) {
+        return Some("where the store is");
+    }
+    if touches(&settings.queue.path) {
+        return Some("where the queue is");
+    }
+    plain(&settings.file).starts_with(&folder).then_some("where the configuration is")
 }
 
 fn fault(place: Place, complaint: Complaint) -> Fault {

@@ -476,6 +476,14 @@ fn faults_of_the_configuration_are_told_with_their_place() {
     refused(&good.replace("min_gap", "min_gab"), "cadenced.toml:14:1", "min_gap");
     refused(&good.replace("title = \"Notes\"", "title = \"Notes"), "cadenced.toml:", "");
     refused(&good.replace("platform = \"site\"", "platform = \"sight\""), "cadenced.toml:", "site");
+    // What is served to everybody holds nothing of ours.
+    for (path, what) in [(".", "store"), ("store", "store"), ("store/site", "store"), ("queue/site", "queue")] {
+        let text = good.replace("path = \"site\"", &format!("path = \"{path}\""));
+        assert_ne!(text, good);
+        refused(&text, "cadenced.toml:", &format!("where the {what} is"));
+    }
+    let long = format!("socket = \"{}/s\"", "x".repeat(120));
+    refused(&good.replace("socket = \"c.sock\"", &long), "cadenced.toml:13:10", "at most 107 bytes");
     fs::remove_file(house.path("cadenced.toml")).unwrap();
     let said = house.run(&["run"]);
     assert_eq!(said.code, CONFIG_REFUSED, "{said:?}");

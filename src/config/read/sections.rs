@@ -13,6 +13,7 @@ use crate::config::settings::{
 use crate::config::{keys, values};
 use crate::domain::document::{DeTable, DeValue, Value, quoted};
 use crate::domain::links::is_loopback;
+use crate::domain::path::shown;
 use crate::domain::policy::ApprovalMode;
 
 use super::defaults::{PEOPLE, default_chores};
@@ -20,6 +21,8 @@ use super::reader::Reader;
 
 /// Where the store is when neither the file nor `$STATE_DIRECTORY` says: the folder that systemd makes for us.
 const STORE: &str = "/var/lib/cadenced/store";
+/// What `sun_path` holds (unix(7)), without the zero behind it.
+const SOCKET_BYTES: usize = 107;
 /// Where the service manager puts the socket of the daemon that has that store.
 const RUNTIME: &str = "/run/cadenced";
 
@@ -91,6 +94,16 @@ impl<'t> Reader<'_, 't> {
     pub(super) fn control(&mut self, root: &DeTable<'t>, store: &Path) -> ControlSettings {
         let table = self.section(root, "control", keys::CONTROL);
         let written = table.and_then(|table| self.path(table, "socket"));
+        if let (Some(path), Some(value)) = (&written, table.and_then(|table| table.get("socket")))
+            && path.as_os_str().len() > SOCKET_BYTES
+        {
+            let reason = format!("a socket's path has at most {SOCKET_BYTES} bytes, and {} is longer", shown(path));
+            self.faults.error(
+                value.span(),
+                reason,
+                "choose a folder nearer to the root, such as /run/cadenced".to_owned(),
+            );
+        }
         let runtime = first_folder(self.env.runtime_directory);
         // Commands are not run by the service manager, and have to find its daemon all the same.
         let runtime = runtime.or_else(|| (store == Path::new(STORE)).then(|| PathBuf::from(RUNTIME)));
