@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cadenced::control::protocol::{DaemonReport, Stage};
 use cadenced::domain::policy::{
     ApprovalMode, Cron, DeliveryRules, Missed, Policy, Promotion, Retry, Schedule, Spray, Unanswered,
 };
@@ -477,7 +478,8 @@ fn posts_that_are_no_talk_wait_while_people_do() {
     };
     // Number 3 is a bot, and nobody waits for an answer to one. Two may wait.
     let asked: Vec<String> = [0, 1, 3, 2].map(|number| ask(&mut world, number)).into();
-    world.queue = format!("{}{}{}", post(0, "connection"), post(1, "change"), post(2, "change"));
+    let later = post(4, "change");
+    world.queue = format!("{}{}{}{later}", post(0, "connection"), post(1, "change"), post(2, "change"));
     world.start();
     world.run(DAY * 2);
     let state = |world: &World, post: &str| {
@@ -486,11 +488,23 @@ fn posts_that_are_no_talk_wait_while_people_do() {
     };
     let held = |state: &State| matches!(state, State::Held { reason: cadenced::domain::Held::Unanswered, .. });
     assert!(held(&state(&world, "p2")), "{:?}", state(&world, "p2"));
+    // On record that is whose turn it was. Whoever asks is told of the other one too.
+    assert_eq!(state(&world, "p4"), State::Scheduled);
+    let daemon = || DaemonReport { running: true, pid: None, version: String::new() };
+    let status = world.engine.status(None, daemon(), world.now);
+    let told = status.deliveries.iter().filter(|report| report.state == Stage::Held);
+    let told: Vec<_> = told.map(|report| (report.post.as_str(), report.reason.as_deref().unwrap())).collect();
+    let why = "unanswered: 3 conversations wait for an answer, that of ";
+    assert!(told.len() == 2 && told.iter().all(|(_, reason)| reason.starts_with(why)), "{told:?}");
+    let counts = world.engine.overview(daemon(), world.now).counts;
+    assert_eq!(counts.values().filter_map(|states| states.get(&Stage::Held)).sum::<u64>(), 2);
     // Answered by hand, in the app: it opens by itself.
     let text = "Then we went home.".to_owned();
     world.twin.act(&CrowdAct::Reply { by: By::Ours(0), to: asked[0].clone(), text, private: false }, world.now);
     world.run(DAY);
     assert!(matches!(state(&world, "p2"), State::Delivered { .. }), "{:?}", state(&world, "p2"));
+    world.run(DAY);
+    assert!(matches!(state(&world, "p4"), State::Delivered { .. }), "{:?}", state(&world, "p4"));
     // An answer that is sent from the queue is seen as it goes out.
     let waits = |world: &World| world.engine.watched().unwrap().conversations().waiting(None).count();
     assert_eq!(waits(&world), 2);

@@ -45,6 +45,10 @@ impl Engine {
                 .filter(|line| line.share.is_some())
                 .filter_map(|line| Some((line.post.clone()?, line)))
                 .collect();
+            // On record, not all of them are held.
+            let people_wait = |line: &&Projected| matches!(line.held, Some((Held::Unanswered, _)));
+            let waiting: BTreeMap<_, _> =
+                plan.iter().filter(people_wait).filter_map(|line| Some((line.post.clone()?, line))).collect();
             for (post, entry) in held.into_iter().flat_map(Account::deliveries) {
                 let delivery = DeliveryId::new(post.clone(), id.clone());
                 if which.is_none_or(|which| which.covers(&delivery)) {
@@ -55,6 +59,10 @@ impl Engine {
                     {
                         report.reason = Some(share_text(line));
                         report.allowed_from = line.at;
+                    }
+                    if let (Some(line), Stage::Scheduled) = (waiting.get(post), report.state) {
+                        report.state = Stage::Held;
+                        report.reason = line.held.as_ref().map(|(held, detail)| with_detail(*held, detail.as_deref()));
                     }
                     deliveries.push(report);
                 }
@@ -222,10 +230,7 @@ impl Engine {
             State::Held { reason: why, .. } if desk.is_none() && why.is_of_the_account() => reason = Some(no_account()),
             State::Held { reason: why, detail } => {
                 let waits = || self.who_waits(&delivery.account).filter(|_| *why == Held::Unanswered);
-                reason = Some(match detail.as_ref().map(ToString::to_string).or_else(waits) {
-                    Some(detail) => format!("{why}: {detail}"),
-                    None => why.to_string(),
-                });
+                reason = Some(with_detail(*why, detail.as_ref().map(ToString::to_string).or_else(waits).as_deref()));
             }
             // What waits for another try waits for the account first.
             State::Scheduled | State::Retrying { .. } if let Some(whole) = whole => {
@@ -365,6 +370,10 @@ fn share_text(line: &Projected) -> String {
     format!("{}: {since}{ending}", Held::PromotionShare)
 }
 
+fn with_detail(held: Held, detail: Option<&str>) -> String {
+    detail.map_or_else(|| held.to_string(), |detail| format!("{held}: {detail}"))
+}
+
 fn plan_line(account: &AccountId, line: Projected) -> PlanLine {
     let (share, allowed_from) =
         (line.share.is_some().then(|| share_text(&line)), line.at.filter(|_| line.share.is_some()));
@@ -375,8 +384,7 @@ fn plan_line(account: &AccountId, line: Projected) -> PlanLine {
         // Where it goes out all the same, it says what that depends on.
         (Some(_), None) => (PlanState::Scheduled, share),
         (Some(_), Some((Held::PromotionShare, _))) if share.is_some() => (PlanState::Held, share),
-        (Some(_), Some((held, Some(detail)))) => (PlanState::Held, Some(format!("{held}: {detail}"))),
-        (Some(_), Some((held, None))) => (PlanState::Held, Some(held.to_string())),
+        (Some(_), Some((held, detail))) => (PlanState::Held, Some(with_detail(held, detail.as_deref()))),
     };
     PlanLine { at: line.at, delivery, account, state, reason, allowed_from }
 }

@@ -1,6 +1,7 @@
 //! Where everything stands, in short, and in one line.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::control::overview::{Delivered, LATEST, LINES, Overview, Shortened};
@@ -8,7 +9,8 @@ use crate::control::protocol::{DaemonReport, PlanLine, PlanState, Stage, attenti
 use crate::domain::{AccountId, DeliveryId, Held, PostId, State, Timestamp, time};
 use crate::ledger::view::{Account, Entry};
 
-use crate::plan::EMPTY_SLOTS;
+use crate::plan::{EMPTY_SLOTS, is_broadcast};
+use crate::queue::Post;
 
 use super::Engine;
 use super::engine::Folder;
@@ -29,8 +31,11 @@ impl Engine {
             let states = counts.entry(id.clone()).or_default();
             let desk = self.desks.get(id);
             let whole = desk.is_none_or(|desk| self.held_as_a_whole(id, desk).is_some());
+            let people_wait = self.is_unanswered(id, now);
             for (post, entry) in account.deliveries() {
-                *states.entry(shown(entry, whole, desk.is_none())).or_default() += 1;
+                let waits = |post: &Arc<Post>| entry.state == State::Scheduled && is_broadcast(post);
+                let held = whole || people_wait && self.post(post).is_some_and(waits);
+                *states.entry(shown(entry, held, desk.is_none())).or_default() += 1;
                 if needs_a_person(entry, desk.is_none()) {
                     let delivery = DeliveryId::new(post.clone(), id.clone());
                     troubled.push(self.delivery_report(delivery, "", entry, None, desk));
@@ -127,11 +132,11 @@ impl Engine {
     }
 }
 
-/// The state as it is shown: what waits for another try, or for its slot, waits for its account first.
-fn shown(entry: &Entry, whole: bool, gone: bool) -> Stage {
+/// The state as it is shown: what waits for another try, or for its slot, waits for its account first, or for answers.
+fn shown(entry: &Entry, held: bool, gone: bool) -> Stage {
     match entry.state {
-        State::Scheduled if whole => Stage::Held,
-        State::Retrying { .. } if whole && !gone => Stage::Held,
+        State::Scheduled if held => Stage::Held,
+        State::Retrying { .. } if held && !gone => Stage::Held,
         _ => Stage::from(&entry.state),
     }
 }

@@ -42,7 +42,7 @@ use series::{Lines, Move};
 use timers::Timers;
 
 pub use hands::{Hands, hands, is_over};
-pub use kind::{fixed_time, is_promotion};
+pub use kind::{fixed_time, is_broadcast, is_promotion};
 pub use verdicts::{POSTS_A_STEP, introduction};
 
 /// See the module.
@@ -78,6 +78,8 @@ pub struct Index {
     promotion_stuck: bool,
     /// Promotion posts whose turn it was when the share was used up.
     passed_over: BTreeSet<PostId>,
+    /// Broadcasts whose turn it was while too many people waited for an answer.
+    passed_by: BTreeSet<PostId>,
     costs: Costs,
 }
 
@@ -101,6 +103,7 @@ impl Default for Index {
             promotion_open: true,
             promotion_stuck: false,
             passed_over: BTreeSet::new(),
+            passed_by: BTreeSet::new(),
             costs: Costs::default(),
         }
     }
@@ -274,6 +277,7 @@ impl Index {
         }
         self.unsure.remove(id);
         self.passed_over.remove(id);
+        self.passed_by.remove(id);
         self.called.remove(id);
         self.dirty.remove(&Ranked(post.clone()));
         Some((post, item))

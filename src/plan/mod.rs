@@ -18,7 +18,7 @@ mod turn;
 
 pub use ahead::{EMPTY_SLOTS, Runway};
 pub use draw::draw;
-pub use index::{fixed_time, is_over};
+pub use index::{fixed_time, is_broadcast, is_over};
 pub use lane::{Brakes, Choice, Lane, Projected, Step, Verdict, Whole};
 pub use turn::CLOSE;
 

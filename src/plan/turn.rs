@@ -17,7 +17,7 @@ use crate::domain::{Month, Timestamp};
 use crate::queue::Post;
 
 use super::gates::{self, Closed, Day};
-use super::index::{self, Hands, fixed_time, is_promotion};
+use super::index::{self, Hands, fixed_time};
 use super::lane::{Brakes, Choice, Lane, SLOT_GRACE, Watch};
 use super::past::Past;
 use super::purse::Purse;
@@ -306,10 +306,9 @@ impl Lane {
         Some(Choice { slot: fixed_time(&post), post, fixed: true })
     }
 
-    /// Fixed promotion whose time has come, and the share is used up.
+    /// Fixed posts whose time has come, and the rules for their kind are against them.
     fn pass_over_late(&mut self, now: Timestamp) {
-        let late: Vec<_> =
-            self.index.due(now).filter(|post| !self.index.class_may_go(post) && is_promotion(post)).cloned().collect();
+        let late: Vec<_> = self.index.due(now).filter(|post| !self.index.class_may_go(post)).cloned().collect();
         for post in late {
             self.index.pass_over(&post);
         }
@@ -350,7 +349,8 @@ impl Lane {
         if let Some(why) = gates.no_send {
             return Err(why.into());
         }
-        if let Some(post) = self.index.best_but_for_the_share() {
+        let passed = self.index.best_but_for_the_share().or_else(|| self.index.best_but_for_those_who_wait());
+        if let Some(post) = passed {
             self.index.pass_over(&post);
         }
         let Some(post) = self.candidate(past, |lane| lane.index.best()) else {

@@ -16,6 +16,7 @@ impl Index {
     pub fn set_unanswered(&mut self, unanswered: bool) {
         if self.unanswered != unanswered {
             self.unanswered = unanswered;
+            self.passed_by.clear();
             let broadcasts = self.items.iter().filter(|(ById(post), _)| is_broadcast(post));
             for post in broadcasts.map(|(ById(post), _)| post.clone()).collect::<Vec<_>>() {
                 self.refresh(&post);
@@ -110,9 +111,11 @@ impl Index {
         all.filter(|post| is_promotion(post)).cloned().collect()
     }
 
-    /// It was this promotion post's turn, and the share is used up.
+    /// It was this post's turn, and the rules for its kind are against it: people wait, or the share is used up.
     pub fn pass_over(&mut self, post: &Arc<Post>) {
-        if self.passed_over.insert(post.id.clone()) {
+        let people_wait = is_broadcast(post) && self.unanswered;
+        let passed = if people_wait { &mut self.passed_by } else { &mut self.passed_over };
+        if passed.insert(post.id.clone()) {
             self.look_again(post.clone());
         }
     }

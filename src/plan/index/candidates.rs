@@ -17,26 +17,31 @@ impl Index {
         !(is_broadcast(post) && self.unanswered || is_promotion(post) && !self.promotion_open)
     }
 
-    fn best_of(&self, promotion: bool) -> Option<&Ranked> {
-        self.open_sets(promotion).filter_map(Sorted::first_key).min()
+    fn best_of(&self, broadcasts: bool, promotion: bool) -> Option<&Ranked> {
+        self.open_sets(broadcasts, promotion).filter_map(Sorted::first_key).min()
     }
 
-    /// The candidates for a slot that no brake stops; those that the share limits when it lets one go.
-    fn open_sets(&self, promotion: bool) -> impl Iterator<Item = &Sorted<Ranked>> {
-        let broadcasts = !self.unanswered;
+    /// The candidates for a slot that no brake stops: broadcasts, and of those what the share limits, when they may go.
+    fn open_sets(&self, broadcasts: bool, promotion: bool) -> impl Iterator<Item = &Sorted<Ranked>> {
         let sets = [(Goal::Connection, true), (Goal::Change, broadcasts), (Goal::Promotion, broadcasts && promotion)];
         sets.into_iter().filter(|(_, open)| *open).map(|(goal, _)| self.seats.ready(goal))
     }
 
     /// The best candidate for a slot.
     pub fn best(&self) -> Option<Arc<Post>> {
-        self.best_of(self.promotion_open).map(|ranked| ranked.0.clone())
+        self.best_of(!self.unanswered, self.promotion_open).map(|ranked| ranked.0.clone())
     }
 
     /// The promotion post that would have been the best candidate, had the share allowed it.
     pub fn best_but_for_the_share(&self) -> Option<Arc<Post>> {
-        let best = self.best_of(true).filter(|_| !self.promotion_open)?;
+        let best = self.best_of(!self.unanswered, true).filter(|_| !self.promotion_open)?;
         is_promotion(&best.0).then(|| best.0.clone())
+    }
+
+    /// The broadcast that would have been, had people been given their answers.
+    pub fn best_but_for_those_who_wait(&self) -> Option<Arc<Post>> {
+        let best = self.best_of(true, self.promotion_open).filter(|_| self.unanswered)?;
+        is_broadcast(&best.0).then(|| best.0.clone())
     }
 
     /// Whether broadcasts are in line that wait only for answers to be given.
@@ -47,7 +52,7 @@ impl Index {
     /// The candidates in the order in which slots would take them, should each of them be given up.
     pub fn in_turn(&self) -> InTurn<'_> {
         let mut heads = BTreeMap::new();
-        for set in self.open_sets(self.promotion_open) {
+        for set in self.open_sets(!self.unanswered, self.promotion_open) {
             let mut rest = set.iter();
             if let Some((first, ())) = rest.next() {
                 heads.insert(first.clone(), Some(rest));

@@ -14,7 +14,7 @@ pub fn is_promotion(post: &Post) -> bool {
 }
 
 /// Whether it is held while too many people wait for an answer.
-pub(super) fn is_broadcast(post: &Post) -> bool {
+pub fn is_broadcast(post: &Post) -> bool {
     post.kind == Kind::Post && post.goal != Goal::Connection
 }
 

@@ -46,8 +46,15 @@ impl Index {
         if let Some(first) = self.series.stuck_before(post) {
             return Want::Be(behind(first));
         }
-        if let Some(reason) = self.class_hold(post) {
-            return Want::Be(Status::Held(reason, None));
+        let called = self.whole.filter(|_| self.called.contains(&post.id));
+        // Hundreds may wait for the same answers. On record it is said of those whose turn comes meanwhile, and of those who
+        // hold up their series.
+        let is_quiet =
+            |reason| reason == Held::Unanswered && post.rare.series.is_none() && !self.passed_by.contains(&post.id);
+        match self.class_hold(post) {
+            Some(reason) if !is_quiet(reason) => return Want::Be(Status::Held(reason, None)),
+            Some(reason) if called.is_none() => return Want::Either(Status::Scheduled, Status::Held(reason, None)),
+            _ => {}
         }
         if let Some(first) = self.series.first_before(post) {
             let under_way =
@@ -56,7 +63,7 @@ impl Index {
                 return Want::Either(behind(first), Status::Scheduled);
             }
         }
-        if let Some(held) = self.whole.filter(|_| self.called.contains(&post.id)) {
+        if let Some(held) = called {
             return Want::Be(Status::Held(held, None));
         }
         if is_promotion(post) {
@@ -93,6 +100,7 @@ impl Index {
         let item = self.item(post)?;
         match self.want(post, item) {
             Want::Be(Status::Held(reason, detail)) => Some((reason, detail)),
+            Want::Either(_, Status::Held(Held::Unanswered, detail)) => Some((Held::Unanswered, detail)),
             _ => None,
         }
     }
@@ -163,7 +171,10 @@ fn is_said(want: &Want, post: &Post, entry: Option<&Entry>) -> bool {
         Want::Either(Status::Held(reason, _), Status::Scheduled)
         | Want::Either(Status::Scheduled, Status::Held(reason, _)) => match &entry.state {
             State::Scheduled => true,
-            State::Held { reason: said, .. } => said == reason,
+            // Nor is who is held for the share let go because people wait.
+            State::Held { reason: said, .. } => {
+                said == reason || (*reason, *said) == (Held::Unanswered, Held::PromotionShare)
+            }
             _ => false,
         },
         Want::Either(one, other) => is_status(one, &entry.state) || is_status(other, &entry.state),

@@ -221,11 +221,70 @@ fn broadcasts_wait_while_too_many_people_wait() {
     let change = Post { goal: Goal::Change, ..post("b") };
     let mut world = World::hourly(free()).with([promotion("a"), change, post("c")]);
     world.brakes.unanswered = true;
-    assert_eq!(world.said(MORNING), ["a held: unanswered", "b held: unanswered", "c scheduled for 09:00"]);
+    assert_eq!(world.said(MORNING), ["a scheduled", "b scheduled", "c scheduled for 09:00"]);
+    // Whose turn it is says so, once; another post takes the slot.
     assert_eq!(world.live(MORNING, "2026-06-01T10:04:00Z"), ["c at 09:00"]);
+    assert_eq!([world.shown("a"), world.shown("b")], ["held: unanswered", "scheduled"]);
     assert_eq!(world.said("2026-06-01T10:05:00Z"), ["10:00 empty: too many people wait for an answer"]);
+    world.restart();
+    assert_eq!(world.live("2026-06-01T10:06:00Z", "2026-06-01T11:04:00Z"), [""; 0]);
+    assert_eq!(world.said("2026-06-01T11:05:00Z"), ["11:00 empty: too many people wait for an answer"]);
     world.brakes.unanswered = false;
-    assert_eq!(world.said("2026-06-01T10:06:00Z"), ["a scheduled for 11:00", "b scheduled"]);
+    assert_eq!(world.said("2026-06-01T11:06:00Z"), ["a scheduled for 12:00"]);
+    // It may be the turn of another one by then.
+    world.brakes.unanswered = true;
+    world.put(Post { priority: 1, ..promotion("d") });
+    assert_eq!(world.said("2026-06-01T11:07:00Z"), ["d scheduled"]);
+    assert_eq!(world.live("2026-06-01T11:07:00Z", "2026-06-01T12:01:00Z"), [""; 0]);
+    assert_eq!(["a", "b", "d"].map(|post| world.shown(post)), ["scheduled", "scheduled", "held: unanswered"]);
+}
+
+#[test]
+fn who_is_held_for_the_share_is_not_let_go_because_people_wait() {
+    let policy = Policy { promotion: Promotion { share: 0.5, window: 2 }, ..free() };
+    let mut world = World::hourly(policy).with([promotion("p"), promotion("q"), promotion("r")]);
+    assert_eq!(world.live(MORNING, "2026-06-01T11:01:00Z"), ["p at 09:00"]);
+    assert_eq!([world.shown("q"), world.shown("r")], ["held: promotion-share", "held: promotion-share"]);
+    for (minute, unanswered) in [(2, true), (3, false), (4, true)] {
+        world.brakes.unanswered = unanswered;
+        assert_eq!(world.said(&format!("2026-06-01T11:{minute:02}:00Z")), [""; 0]);
+    }
+}
+
+#[test]
+fn a_thousand_broadcasts_wait_without_a_word() {
+    let mut world = World::hourly(free()).with((0..1_000).map(|number| promotion(&format!("p{number:04}"))));
+    world.live(MORNING, MORNING);
+    let mut said = 0;
+    for minute in 0..50 {
+        world.brakes.unanswered = minute % 2 == 0;
+        said += world.said(&format!("2026-06-01T08:{minute:02}:00Z")).len();
+    }
+    assert_eq!(said, 0, "it is nobody's turn");
+    let held =
+        world.lane.project_posts(world.account(), world.brakes, at("2026-06-01T08:50:00Z"), at("2026-06-01T09:00:00Z"));
+    assert_eq!(held.iter().filter(|line| line.held.is_some()).count(), 0);
+    world.brakes.unanswered = true;
+    let held =
+        world.lane.project_posts(world.account(), world.brakes, at("2026-06-01T08:50:00Z"), at("2026-06-01T09:00:00Z"));
+    let waits = |line: &&crate::plan::Projected| matches!(line.held, Some((Held::Unanswered, _)));
+    assert_eq!(held.iter().filter(waits).count(), 1_000, "who asks is told of all of them");
+    assert_eq!(world.said("2026-06-01T09:00:00Z"), ["p0000 held: unanswered"]);
+}
+
+#[test]
+fn a_broadcast_with_a_time_of_its_own_or_a_series_says_that_people_wait() {
+    let mut world = World::hourly(free()).with([
+        Post { goal: Goal::Change, ..fixed("f", "2026-06-01T09:30:00Z") },
+        Post { goal: Goal::Change, ..in_series("a") },
+        in_series("b"),
+    ]);
+    world.brakes.unanswered = true;
+    let behind = "b held: waiting-series (waits for a)";
+    assert_eq!(world.said(MORNING), ["a held: unanswered", behind, "f scheduled for 09:30"]);
+    assert_eq!(world.live(MORNING, "2026-06-01T09:29:00Z"), [""; 0]);
+    assert_eq!(world.shown("f"), "scheduled");
+    assert_eq!(world.said("2026-06-01T09:30:00Z"), ["f held: unanswered"]);
 }
 
 #[test]

@@ -453,13 +453,19 @@ impl Judge {
                 let due = post.kind == Kind::Post && post.rare.at.is_some_and(|at| at <= self.now);
                 assert!(!due || self.closed().is_some() || post.goal == Goal::Promotion, "{post:?}");
             }
+            let broadcast = post.kind == Kind::Post && post.goal != Goal::Connection;
+            if self.world.brakes.unanswered && self.world.brakes.no_send.is_none() && *state == State::Scheduled {
+                // So is what has a time of its own, while people wait.
+                let due = post.rare.at.is_some_and(|at| at <= self.now) && post.rare.series.is_none();
+                assert!(!(broadcast && due) || self.closed().is_some(), "{post:?}");
+            }
             match state {
                 State::Scheduled => assert_eq!(expected, None, "{post:?}"),
                 State::Held { reason, .. } => match expected {
                     Some(expected) => assert_eq!(*reason, expected),
                     None => match reason {
                         Held::NotBefore => assert!(post.rare.not_before.unwrap() > self.now),
-                        Held::Unanswered => assert!(self.world.brakes.unanswered),
+                        Held::Unanswered => assert!(self.world.brakes.unanswered && broadcast),
                         Held::PromotionShare => assert_eq!(post.goal, Goal::Promotion),
                         Held::WaitingSeries => assert!(post.rare.series.is_some()),
                         Held::AccountAuth | Held::AccountPaused => {
