@@ -646,6 +646,23 @@ fn tokens_that_a_crash_has_lost_stop_the_account_until_a_person_logs_in() {
 }
 
 #[test]
+fn a_reload_asks_nobody_while_a_person_s_tokens_are_on_their_way() {
+    let mut house = House::new(1);
+    house.until("2026-06-01T09:00:00Z");
+    house.answered();
+    house.crashes();
+    house.finish();
+    house.until("2026-06-01T09:20:00Z");
+    house.finish();
+    assert!(house.stopped().is_some(), "its token is spent");
+    house.person_logs_in().unwrap();
+    house.tell(Event::Configured(vec![house.setup.clone()]));
+    assert_eq!(house.asks(), [""; 0], "what it was asked with would count no more");
+    house.in_good_order_until("2026-06-01T12:00:00Z");
+    assert_eq!((house.stopped(), house.state("p0")), (None, "delivered"));
+}
+
+#[test]
 fn what_another_key_has_sealed_stops_the_account_and_is_there_again_with_the_old_one() {
     let mut house = House::new(2);
     house.until("2026-06-01T09:00:00Z");

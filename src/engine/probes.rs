@@ -48,7 +48,7 @@ impl Engine {
                 self.let_in(&account, now);
             } else if self.mode != Mode::Publish || self.stopping {
                 self.let_in_untested(&account, now);
-            } else {
+            } else if !self.keeps.contains(&account) {
                 desk.tries = true;
                 self.probe(&account, now);
             }
