@@ -3,9 +3,9 @@
 //! A probe proves that the token is one, and whose. It does not prove that the token may do what was refused: a permission
 //! that is missing for publishing alone is seen by publishing alone. So an account that a probe has let in, and that is
 //! stopped again before anything of it went out, is let in later and later; each time costs one attempt that uses up no
-//! try. What a person does (another credential, `auth`, a reload, a restart) lets it in at once.
+//! try. What a person does ends the waiting: another credential and `auth` let it in at once, a reload and a restart ask at once.
 //!
-//! Nothing of this is recorded: a start lets every account in anyway.
+//! Nothing of this is recorded: a start asks about every account anyway.
 
 use std::time::Duration;
 
