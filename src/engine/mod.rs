@@ -10,7 +10,7 @@
 //! out for us alone; `answers` says where everything stands; `announce` says in the log what has become durable; `leaving` knows which withdrawal is the last of its post; `desk` is one
 //! account; `tokens` keeps what a refresh has given through crashes; `ends` announces what ends by itself; `spending` what calls
 //! cost; `vouched` asks for a signature once more; `anew` holds everything while something else begins to count as an approval; `sweeps` looks at
-//! what has become of posts; `empties` says empty slots that follow each other closely as one.
+//! what has become of posts, and `people` knows who speaks to us; `empties` says empty slots that follow each other closely as one.
 //!
 //! Invariants:
 //! - A record is applied to the view, and announced, only when it is durable.
@@ -33,6 +33,7 @@ mod gains;
 mod leaving;
 mod overview;
 mod patience;
+mod people;
 mod planning;
 mod private;
 mod probes;
