@@ -150,6 +150,24 @@ pub(super) struct Beginning {
     pub unclear: u8,
 }
 
+impl Beginning {
+    /// The first attempt at this content, of a post that need not be in the queue.
+    pub fn of(body: String, content: Content, slot: Option<Timestamp>) -> Self {
+        Self {
+            post: None,
+            body,
+            content,
+            slot,
+            fixed: true,
+            prior: None,
+            found: false,
+            begun: None,
+            by: None,
+            unclear: 0,
+        }
+    }
+}
+
 impl Desk {
     pub fn new(setup: AccountSetup, head: Option<&Head>) -> Self {
         let origin = tokens::origin(&setup);
