@@ -14,8 +14,8 @@ use cadenced::domain::{
     AccountId, Checkpoint, Content, DeliveryId, Digest, Fault, JsonText, MediaItem, Place, PostId, Remote, Secret,
     SecretRef, State, Timestamp, time,
 };
-use cadenced::engine::engine::{Mode, ResolveError};
-use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, Ticket};
+use cadenced::engine::engine::Mode;
+use cadenced::engine::{AccountSetup, Chore, Command, Engine, Event, ResolveError, Ticket};
 use cadenced::ledger::record::{Decision, Fact, Intent};
 use cadenced::ledger::store::CommitError;
 use cadenced::ledger::{Record, View};

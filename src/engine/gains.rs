@@ -12,7 +12,7 @@ use crate::domain::{AccountId, Gain, PostId, Timestamp};
 use crate::ledger::store::{CommitError, Room};
 use crate::ledger::{Fact, Record};
 
-use super::engine::Then;
+use super::commits::Then;
 use super::{Engine, Mode, Ticket};
 
 /// How many ids are compared for hints in one batch at most: what is due to be sent waits meanwhile.

@@ -4,13 +4,19 @@
 //! [`Engine::poll_timeout`] says when to come back at the latest. It opens no file, reads no clock, sends nothing and
 //! knows no runtime: the daemon and the simulation drive the very same code.
 //!
-//! `engine` holds the state and sorts what happens; `planning` keeps the lanes true to queue and ledger; `attempts`
-//! begins attempts and carries them on; `probes` asks accounts that were stopped once more, and `patience` says when;
-//! `public` holds posts whose files a platform would not find; `private` keeps out of the ledger what a platform has handed
-//! out for us alone; `answers` says where everything stands; `announce` says in the log what has become durable; `leaving` knows which withdrawal is the last of its post; `desk` is one
-//! account; `tokens` keeps what a refresh has given through crashes; `ends` announces what ends by itself; `spending` what calls
-//! cost; `vouched` asks for a signature once more; `anew` holds everything while something else begins to count as an approval; `sweeps` looks at
-//! what has become of posts, and `people` knows who speaks to us; `empties` says empty slots that follow each other closely as one.
+//! `engine` holds the state and sorts what happens; `commits` hands records in and goes on when they are durable; `clock` keeps an
+//! eye on the wall clock; `accounts` takes them as they are configured; `resolve` takes a person's decision; `progress` says how
+//! far everything has come, `answers` and `overview` where it stands. `announce` says in the log what has become durable, `empties`
+//! says empty slots that follow each other closely as one, and `ends` announces what ends by itself.
+//!
+//! `planning` keeps the lanes true to queue and ledger; `leaving` knows which withdrawal is the last of its post; `anew` holds
+//! everything while something else begins to count as an approval. `attempts` begins attempts and carries them on; `vouched` asks
+//! for a signature once more before that, `spray` for what was said elsewhere, and `public` holds posts whose files a platform would not
+//! find; `spending` is what calls cost. `desk` is one account; `probes` asks accounts that were stopped once more, and `patience`
+//! says when; `tokens` keeps what a refresh has given through crashes; `private` keeps out of the ledger what a platform has handed
+//! out for us alone.
+//!
+//! `sweeps` looks at what has become of posts, `people` knows who speaks to us, and `gains` takes outcomes in.
 //!
 //! Invariants:
 //! - A record is applied to the view, and announced, only when it is durable.
@@ -18,11 +24,14 @@
 //! - The first call of an attempt follows its durable intent; the next call follows the durable checkpoint, and the
 //!   durable tokens that a refresh has given. What a call may cost is durable before it is made.
 
+mod accounts;
 mod anew;
 mod announce;
 pub mod answers;
 mod attempts;
+mod clock;
 pub mod command;
+mod commits;
 mod desk;
 mod empties;
 mod ends;
@@ -37,7 +46,9 @@ mod people;
 mod planning;
 mod private;
 mod probes;
+mod progress;
 mod public;
+mod resolve;
 mod spending;
 mod spray;
 mod sweeps;
@@ -45,7 +56,8 @@ mod tokens;
 mod vouched;
 
 pub use command::{Command, Ticket};
-pub use engine::{Engine, Mode, ResolveError};
+pub use engine::{Engine, Mode};
 pub use event::{AccountSetup, Chore, Event};
 pub use gains::{DryRun, Unknown};
+pub use resolve::ResolveError;
 pub use tokens::{Seal, TokensError, kept_tokens, origin};

@@ -13,8 +13,9 @@ use crate::telemetry::events::{Event as LogEvent, quote};
 
 use super::Engine;
 use super::attempts::{UNWANTED, with_link};
+use super::commits::Then;
 use super::desk::{Desk, Work};
-use super::engine::{Folder, Mode, Then};
+use super::engine::{Folder, Mode};
 use super::event::runway_horizon;
 use super::spray::spray_of;
 use super::tokens::is_stopped;

@@ -17,8 +17,9 @@ use crate::platform::contract::examine::Ending;
 use crate::platform::contract::{Failure, Reply};
 use crate::telemetry::events::{Event as LogEvent, quote};
 
+use super::commits::Then;
 use super::desk::Work;
-use super::engine::{Mode, Then};
+use super::engine::Mode;
 use super::tokens::{is_locked, is_stopped, of_another};
 use super::{Command, Engine, Ticket};
 

@@ -17,7 +17,7 @@ use crate::ledger::record::Fact;
 use crate::ledger::store::Room;
 use crate::telemetry::events::Event as LogEvent;
 
-use super::engine::Then;
+use super::commits::Then;
 use super::{Engine, Ticket};
 
 /// Why an attempt is given up that would cost more than may be spent.

@@ -25,8 +25,9 @@ use crate::parts::Chance;
 use crate::platform::contract::Session;
 use crate::telemetry::events::quote;
 
+use super::commits::Then;
 use super::desk::{Desk, Meanwhile, Work};
-use super::engine::{Mode, Then};
+use super::engine::Mode;
 use super::patience::Patience;
 use super::{AccountSetup, Engine, Ticket};
 

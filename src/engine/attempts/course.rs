@@ -11,8 +11,8 @@ use crate::ledger::record::{Fact, Outcome};
 use crate::ledger::store::Room;
 use crate::platform::contract::{Failure, Reply, Step};
 
+use super::super::commits::Then;
 use super::super::desk::Work;
-use super::super::engine::Then;
 use super::super::patience::Patience;
 use super::super::spending::TOO_DEAR;
 use super::super::{Command, Engine, Ticket};

@@ -9,8 +9,8 @@ use crate::queue::digest::Body;
 use crate::telemetry::events::{Event as LogEvent, quote};
 
 use super::super::Engine;
+use super::super::commits::Then;
 use super::super::desk::Work;
-use super::super::engine::Then;
 use super::super::patience::Patience;
 
 impl Engine {

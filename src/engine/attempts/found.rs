@@ -9,8 +9,8 @@ use crate::ledger::view::Open;
 use crate::queue::digest::content;
 
 use super::super::Engine;
+use super::super::commits::Then;
 use super::super::desk::Beginning;
-use super::super::engine::Then;
 
 impl Engine {
     /// does not matter, and its media are not needed.

@@ -10,8 +10,8 @@ use crate::ledger::store::Room;
 use crate::plan::draw;
 use crate::platform::contract::{Job, Media};
 
+use super::super::commits::Then;
 use super::super::desk::{Beginning, Work};
-use super::super::engine::Then;
 use super::super::{Engine, Ticket};
 use super::intent::with_link;
 use super::others::others;

@@ -11,8 +11,9 @@ use crate::queue::Post;
 use crate::queue::digest::content;
 
 use super::super::Engine;
+use super::super::commits::Then;
 use super::super::desk::{Beginning, Work};
-use super::super::engine::{Folder, Mode, Then};
+use super::super::engine::{Folder, Mode};
 use super::super::spending::TOO_DEAR;
 use super::found::is_out;
 

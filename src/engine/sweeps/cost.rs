@@ -10,8 +10,8 @@ use crate::platform::contract::Call;
 use crate::platform::contract::sweep::Hindrance;
 
 use super::super::Engine;
+use super::super::commits::Then;
 use super::super::desk::Work;
-use super::super::engine::Then;
 use super::AGAIN;
 
 impl Engine {
