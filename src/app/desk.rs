@@ -11,7 +11,7 @@ use crate::cli::args::{
 };
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::export::{Exporter, Held};
-use crate::cli::output::{PLAIN_WIDTH, Page, write_aside};
+use crate::cli::output::{PLAIN_WIDTH, Page, write_out};
 use crate::cli::{plan as plan_page, report as report_page, resolve as resolve_page, status as status_page};
 use crate::control::overview::Overview;
 use crate::control::protocol::{Answer, DaemonReport, PlanLine, Question, Resolved, Stage, StatusReport, Which};
@@ -253,7 +253,7 @@ pub fn looked_back(loaded: &Loaded, window: Window) -> Result<Report, Failure> {
     Ok(reporter.finish())
 }
 
-/// Writes into a file, aside first and then renamed, or to `out` where none is named.
+/// Writes to what was named, or to `out` where nothing was.
 pub fn into(
     file: Option<&Path>,
     out: &mut dyn Write,
@@ -261,9 +261,12 @@ pub fn into(
 ) -> Result<Exit, Failure> {
     match file {
         None => written(fill(out)).map(|()| Exit::Done),
-        Some(path) => write_aside(path, fill)
-            .map(|()| Exit::Done)
-            .map_err(|error| Failure::new(Kind::NotDone, format!("failed to write {}: {error}", path.display()))),
+        Some(path) => match write_out(path, fill) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(Kind::NotDone, format!("failed to write {}: {error}", path.display())))
+            }
+            _ => Ok(Exit::Done),
+        },
     }
 }
 

@@ -3,10 +3,10 @@
 //! The width and the colours are found out once, here, and then handed to pure functions as a [`Page`]. Tables never
 //! wrap: a cell that does not fit is cut with `…`, because a person reads rows; the whole texts are in `--format json`.
 
-use std::fs::Permissions;
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, IsTerminal as _, Write};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use jiff::tz::TimeZone;
@@ -263,13 +263,76 @@ pub fn csv_cell(text: &str) -> String {
 /// # Errors
 /// When the folder cannot be written, or `fill` fails; then the old file, if any, is untouched.
 pub fn write_aside(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = io::BufWriter::new(tempfile::NamedTempFile::new_in(folder)?);
+    replace(path, None, fill)
+}
+
+/// Writes to what a person has named. A file is replaced as [`write_aside`] does it, and stays whose it is and with the
+/// mode that it has; a symlink stays, and what it names is replaced. A device or a pipe is written to as it is: a file in
+/// the place of `/dev/null` would break the machine.
+///
+/// # Errors
+/// It cannot be written, or `fill` fails; then the old file, if any, is untouched.
+pub fn write_out(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_file() => replace(&followed(path)?, Some(&about), fill),
+        Ok(_) => {
+            let mut out = io::BufWriter::new(File::options().write(true).open(path)?);
+            fill(&mut out)?;
+            out.flush()
+        }
+        // Also what a symlink names that leads nowhere as yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => replace(&followed(path)?, None, fill),
+        Err(error) => Err(error),
+    }
+}
+
+/// Most symlinks that lead to one file; the kernel follows as many.
+const LINKS: usize = 40;
+
+/// What a path names once the symlinks that it is are followed.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS {
+        match std::fs::read_link(&path) {
+            Ok(target) => path = folder_of(&path).join(target),
+            // It is none, or there is nothing.
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotFound) => {
+                return Ok(path);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("too many symlinks lead to it"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Puts a file into the place of one that is like `before`.
+fn replace(
+    path: &Path,
+    before: Option<&Metadata>,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut file = io::BufWriter::new(tempfile::NamedTempFile::new_in(folder_of(path))?);
     fill(&mut file)?;
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    if let Some(before) = before {
+        keep(file.as_file(), before)?;
+    }
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// Gives a file the owner, where one may, and the mode of another one.
+fn keep(file: &File, before: &Metadata) -> io::Result<()> {
+    let group =
+        fchown(file, Some(before.uid()), Some(before.gid())).or_else(|_| fchown(file, None, Some(before.gid())));
+    // Another group than the one that it was for has no use of it.
+    let mode = before.mode() & if group.is_ok() { 0o777 } else { 0o707 };
+    file.set_permissions(Permissions::from_mode(mode))
 }
 
 /// Writes a file that is not there yet, as [`write_aside`] does.
@@ -277,10 +340,9 @@ pub fn write_aside(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<
 /// # Errors
 /// When the folder cannot be written, or there is a file of that name; then that one is untouched.
 pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Others than its writer may have to read it, as far as the user's mask lets them.
     let readable = Permissions::from_mode(0o666);
-    let mut file = tempfile::Builder::new().permissions(readable).tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().permissions(readable).tempfile_in(folder_of(path))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|error| error.error)?;
@@ -353,6 +415,45 @@ mod tests {
         assert_eq!(write_new(&path, b"two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_is_named_stays_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let write = |path: &Path, text: &str| write_out(path, |out| out.write_all(text.as_bytes()));
+        // A file keeps its mode, and so does one that a symlink names; the symlink stays.
+        std::fs::create_dir(at("below")).unwrap();
+        std::fs::write(at("below/real"), "old").unwrap();
+        std::fs::set_permissions(at("below/real"), Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink("below/real", at("link")).unwrap();
+        std::os::unix::fs::symlink("link", at("further")).unwrap();
+        write(&at("further"), "new").unwrap();
+        assert_eq!(std::fs::read_to_string(at("below/real")).unwrap(), "new");
+        assert_eq!(std::fs::metadata(at("below/real")).unwrap().mode() & 0o777, 0o640);
+        assert!(at("link").is_symlink() && at("further").is_symlink());
+        // One that leads nowhere yet is led to a file, which is for its writer alone.
+        std::os::unix::fs::symlink("below/made", at("ahead")).unwrap();
+        write(&at("ahead"), "made").unwrap();
+        assert!(at("ahead").is_symlink());
+        assert_eq!(std::fs::metadata(at("below/made")).unwrap().mode() & 0o777, 0o600);
+        // A pipe and a device are written to.
+        let pipe = at("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        // Opened for both, so that neither end waits for the other.
+        let mut reader = File::options().read(true).write(true).open(&pipe).unwrap();
+        write(&pipe, "through").unwrap();
+        let mut came = [0; 7];
+        io::Read::read_exact(&mut reader, &mut came).unwrap();
+        assert_eq!(&came, b"through");
+        std::os::unix::fs::symlink("/dev/null", at("null")).unwrap();
+        write(&at("null"), "gone").unwrap();
+        assert!(at("null").is_symlink() && !std::fs::metadata(&pipe).unwrap().is_file());
+        // A circle leads to nothing, and a folder is no file.
+        std::os::unix::fs::symlink("circle", at("circle")).unwrap();
+        assert!(write(&at("circle"), "x").is_err());
+        assert!(write(&at("below"), "x").is_err());
+        assert_eq!(std::fs::read_dir(at("below")).unwrap().count(), 2, "nothing is left beside them");
     }
 
     #[test]

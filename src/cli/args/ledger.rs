@@ -114,7 +114,7 @@ pub struct ExportArgs {
     pub what: ExportWhat,
     #[arg(long, value_enum, default_value_t, help = "How to write it")]
     pub format: ExportFormat,
-    /// Write to this file, aside first and then renamed; stdout when none is named
+    /// Write to this file, aside first and then renamed, or to this device or pipe; stdout when none is named
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

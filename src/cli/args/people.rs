@@ -209,7 +209,7 @@ pub struct PeopleArgs {
     pub only: Option<Only>,
     #[arg(long, value_enum, default_value_t, help = "How to write it")]
     pub format: PeopleFormat,
-    /// Write to this file, aside first and then renamed; stdout when none is named
+    /// Write to this file, aside first and then renamed, or to this device or pipe; stdout when none is named
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -288,7 +288,7 @@ pub struct ReportArgs {
     /// Show the report of a business that is made up, two years of it; needs no configuration
     #[arg(long)]
     pub demo: bool,
-    /// Write to this file, aside first and then renamed; stdout when none is named
+    /// Write to this file, aside first and then renamed, or to this device or pipe; stdout when none is named
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
