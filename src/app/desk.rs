@@ -19,7 +19,8 @@ use crate::control::requests;
 use crate::daemon::driver::recorded;
 use crate::domain::{AccountId, DeliveryId, Timestamp, time};
 use crate::edge::clock::SystemClock;
-use crate::edge::control::{self, AskError};
+use crate::edge::complaints::complaints;
+use crate::edge::control::{self, AskError, Patience};
 use crate::edge::inbox::{self, Reader};
 
 use crate::edge::store::{self, OpenError};
@@ -36,6 +37,8 @@ use super::written;
 
 /// How long a daemon may take for each line of its answer. A million deliveries take some seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it may take without a word to whoever waits.
+const SILENT: Duration = Duration::from_secs(3);
 
 pub fn plan(loaded: &Loaded, args: &PlanArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let now = SystemClock.now();
@@ -292,7 +295,9 @@ pub fn ask_daemon(loaded: &Loaded, question: &Question) -> Result<Option<Answer>
     let Some(path) = &loaded.settings.control.socket else { return Ok(None) };
     let failed = |error: AskError| Failure::new(Kind::NotDone, error);
     let asked = requests::ask(question).map_err(|error| Failure::new(Kind::Internal, error))?;
-    let answered = match control::ask(path, asked.method, &asked.target, asked.body, PATIENCE) {
+    let mut tell = || drop(complaints().write_all(b"waiting for the daemon to answer\n"));
+    let patience = Patience { timeout: PATIENCE, silent: SILENT, tell: &mut tell };
+    let answered = match control::ask(path, asked.method, &asked.target, asked.body, patience) {
         Ok(answered) => answered,
         Err(AskError::Absent(_)) => return Ok(None),
         Err(error @ AskError::Forbidden(_)) => {

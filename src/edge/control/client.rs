@@ -45,7 +45,16 @@ pub fn is_there(path: &Path) -> bool {
     std::os::unix::net::UnixStream::connect(path).is_ok()
 }
 
-/// Asks the daemon at `path`, and waits for the head of its answer. `timeout` is for that, and for each piece after it.
+/// For how long an answer is waited for.
+pub struct Patience<'p> {
+    /// For the head, and for each piece after it.
+    pub timeout: Duration,
+    /// After this `tell` is called once: whoever waits without a word takes the command for dead.
+    pub silent: Duration,
+    pub tell: &'p mut dyn FnMut(),
+}
+
+/// Asks the daemon at `path`, and waits for the head of its answer.
 ///
 /// # Errors
 /// When nobody answers there, or not in time.
@@ -54,8 +63,9 @@ pub fn ask(
     method: &str,
     target: &str,
     body: Option<Vec<u8>>,
-    timeout: Duration,
+    patience: Patience<'_>,
 ) -> Result<Answered, AskError> {
+    let Patience { timeout, silent, tell } = patience;
     let runtime = Builder::new_current_thread().enable_all().build().map_err(AskError::Io)?;
     let request = hyper::Request::builder()
         .method(method)
@@ -78,7 +88,12 @@ pub fn ask(
             tokio::runtime::Handle::current().spawn(connection);
             sender.send_request(request).await.map_err(lost)
         };
-        tokio::time::timeout(timeout, asking).await.map_err(|_| AskError::Late)?
+        let mut asking = std::pin::pin!(asking);
+        if let Ok(answered) = tokio::time::timeout(silent.min(timeout), &mut asking).await {
+            return answered;
+        }
+        tell();
+        tokio::time::timeout(timeout.saturating_sub(silent), asking).await.map_err(|_| AskError::Late)?
     })?;
     let (head, body) = response.into_parts();
     Ok(Answered { status: head.status.as_u16(), runtime, body, piece: Bytes::new(), timeout })

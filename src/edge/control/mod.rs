@@ -13,7 +13,7 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Answered, AskError, ask, is_there};
+pub use client::{Answered, AskError, Patience, ask, is_there};
 pub use reply::{Body, Reply};
 pub use server::{From, Handler, Limits, Request};
 pub use socket::{Peer, ServeError, Socket};

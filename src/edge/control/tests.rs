@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{AskError, From, Handler, Limits, Listener, Reply, Request, ServeError, Socket, ask};
+use super::{AskError, From, Handler, Limits, Listener, Patience, Reply, Request, ServeError, Socket, ask};
 
 const LONG: Duration = Duration::from_secs(60);
 /// Longer than a test waits for anything: what ends, ends for another reason.
@@ -46,13 +46,18 @@ impl Bench {
     }
 
     fn post(&self, target: &str, body: Option<Vec<u8>>) -> Result<(u16, String), AskError> {
-        let mut answered = ask(&self.path(), if body.is_some() { "POST" } else { "GET" }, target, body, LONG)?;
+        let method = if body.is_some() { "POST" } else { "GET" };
+        let mut answered = ask(&self.path(), method, target, body, patience(LONG, &mut || {}))?;
         let mut text = String::new();
         match answered.read_to_string(&mut text) {
             Ok(_) => Ok((answered.status, text)),
             Err(error) => Err(AskError::Io(error)),
         }
     }
+}
+
+fn patience(timeout: Duration, tell: &mut dyn FnMut()) -> Patience<'_> {
+    Patience { timeout, silent: timeout, tell }
 }
 
 fn says(text: &'static str) -> impl Handler {
@@ -101,6 +106,30 @@ fn a_request_comes_whole_and_is_answered_at_once_or_later() {
     });
     assert_eq!(bench.post("/v1/x?a=b", Some(b"{}".to_vec())).unwrap(), (201, "POST /v1/x?a=b {}".into()));
     assert_eq!(bench.ask("/").unwrap(), (201, "GET / ".into()));
+}
+
+#[test]
+fn who_waits_for_an_answer_is_told_so_once() {
+    let bench = Bench::new();
+    let (held, handler) = keeping();
+    let _socket = bench.socket(handler).unwrap();
+    let mut told = 0;
+    // It is answered only when that was said.
+    let mut tell = || {
+        told += 1;
+        let held = held.clone();
+        let answer = move || loop {
+            let Some(reply) = held.lock().unwrap().pop() else {
+                std::thread::yield_now();
+                continue;
+            };
+            return reply.send(200, &[], "late");
+        };
+        std::thread::Builder::new().spawn(answer).unwrap();
+    };
+    let patience = Patience { timeout: LONG, silent: Duration::ZERO, tell: &mut tell };
+    assert_eq!(ask(&bench.path(), "GET", "/held", None, patience).unwrap().status, 200);
+    assert_eq!(told, 1);
 }
 
 #[test]
@@ -167,7 +196,7 @@ fn what_is_never_answered_ends() {
     let held = Arc::new(Mutex::new(Vec::new()));
     let holding = held.clone();
     let _socket = bench.socket(move |_: Request, reply: Reply| holding.lock().unwrap().push(reply));
-    let late = ask(&bench.path(), "GET", "/", None, Duration::from_millis(50));
+    let late = ask(&bench.path(), "GET", "/", None, patience(Duration::from_millis(50), &mut || {}));
     assert!(matches!(late, Err(AskError::Late)), "{late:?}");
 }
 
@@ -185,7 +214,7 @@ fn a_long_answer_waits_for_its_reader_and_ends_with_it() {
         };
         std::thread::Builder::new().spawn(give).unwrap();
     });
-    let mut answered = ask(&bench.path(), "GET", "/", None, LONG).unwrap();
+    let mut answered = ask(&bench.path(), "GET", "/", None, patience(LONG, &mut || {})).unwrap();
     answered.read_exact(&mut vec![0; 6 * 1024 * 1024]).unwrap();
     drop(answered);
     let count = given.recv_timeout(LONG).unwrap();
