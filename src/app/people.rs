@@ -29,7 +29,7 @@ use crate::telemetry::escape::escape;
 use crate::telemetry::events::Event as LogEvent;
 use crate::telemetry::setup::Printer;
 
-use super::desk::{ask_daemon, fold, into, store_refused, unexpected};
+use super::desk::{ask_daemon, fold, has_store, into, store_refused, unexpected};
 use super::load::Loaded;
 use super::written;
 
@@ -323,6 +323,7 @@ fn person(loaded: &Loaded, named: &str) -> Result<Profile, Failure> {
 }
 
 /// Gives every record about people to `each`.
+    has_store(loaded)?;
 pub fn replay(loaded: &Loaded, each: &mut dyn FnMut(Record)) -> Result<(), Failure> {
     let read = replay_files(&loaded.settings.store, &mut |record| {
         each(record);

@@ -138,8 +138,12 @@ impl People for PeopleStore {
 /// The journal is damaged, of a later version, or was written anew while it was read.
 pub fn replay_files(store: &Path, each: &mut dyn FnMut(Record) -> bool) -> Result<(), ReadError> {
     let folder = folder(store);
-    if !folder.join("journal").is_dir() {
-        return Ok(());
+    match std::fs::metadata(folder.join("journal")) {
+        Ok(about) if about.is_dir() => {}
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // That there is nothing is not to be believed then.
+        Err(error) => return Err(ReadError(format!("what is recorded about people cannot be seen: {error}"))),
     }
     let mut failed = None;
     let read = journal::read_files(&RealDisk, &folder, &mut |item| match Record::decode(item.payload) {
