@@ -10,9 +10,9 @@ use crate::cli::args::NewArgs;
 use crate::cli::check::QueueFolder as _;
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::new::{self as page, About, Stub};
-use crate::control::protocol::PlanState;
+use crate::control::protocol::{Answer, PlanLine, PlanState, Question};
 use crate::domain::policy::ApprovalMode;
-use crate::domain::{AccountId, FoundMedia, PostId};
+use crate::domain::{AccountId, FoundMedia, PostId, Timestamp};
 use crate::edge::clock::SystemClock;
 use crate::parts::Clock as _;
 use crate::platform;
@@ -28,7 +28,16 @@ pub fn begin(loaded: &Loaded, args: &NewArgs, out: &mut dyn Write) -> Result<Exi
     let refused = |why: String| Failure::new(Kind::NotDone, why);
     known(loaded, &args.to)?;
     let now = SystemClock.now();
-    let taken = Taken::look(loaded)?;
+    let mut taken = Taken::of_queue(loaded)?;
+    // Whoever works on the queue need not be one who may read the store, and then the daemon tells.
+    let unseen = desk::has_store(loaded).err();
+    let told = match &unseen {
+        None => Some((recorded(loaded)?, desk::planned(loaded, DAYS, now)?)),
+        Some(_) => told(loaded, now),
+    };
+    let unknown = told.is_none();
+    let (recorded, plan) = told.unwrap_or_default();
+    taken.recorded = recorded;
     let id = match &args.id {
         Some(id) => match taken.place(id) {
             Some(place) => {
@@ -45,7 +54,7 @@ pub fn begin(loaded: &Loaded, args: &NewArgs, out: &mut dyn Write) -> Result<Exi
     let queue = &loaded.settings.queue.path;
     let path = load::absolute(&args.file.clone().unwrap_or_else(|| queue.join(format!("{id}.toml"))));
     let (file, path) = beneath(queue, &path).map_err(refused)?;
-    let accounts = accounts(loaded, now)?;
+    let accounts = accounts(loaded, &plan);
     let to = (!args.to.is_empty()).then_some(args.to.as_slice());
     let stub = Stub { id: &id, to, accounts: &accounts };
     let failed = |why: String| refused(format!("nothing was added to {}: {why}", path.display()));
@@ -65,7 +74,30 @@ pub fn begin(loaded: &Loaded, args: &NewArgs, out: &mut dyn Write) -> Result<Exi
     let how = loaded.settings.queue.approval.how();
     let then = how.map(|how| format!("; then: cadenced approve {id} {how}")).unwrap_or_default();
     written(writeln!(out, "{} holds {id}, with a text to be filled in{then}", path.display()))?;
+    if let Some(failure) = unseen.filter(|_| unknown) {
+        let (why, _) = failure.told();
+        written(writeln!(
+            out,
+            "whether {id} is on record, and when its accounts have room next, is not known: no daemon tells, and {why}"
+        ))?;
+    }
     Ok(Exit::Done)
+}
+
+/// Names on record, and what goes out when, as the daemon tells.
+fn told(loaded: &Loaded, now: Timestamp) -> Option<(BTreeSet<PostId>, Vec<PlanLine>)> {
+    let Ok(Some(Answer::Status(report))) = desk::ask_daemon(loaded, &Question::Status { which: None }) else {
+        return None;
+    };
+    let plan = desk::planned(loaded, DAYS, now).ok()?;
+    Some((report.deliveries.into_iter().map(|delivery| delivery.post).collect(), plan))
+}
+
+/// Names on record, as the store's files tell.
+fn recorded(loaded: &Loaded) -> Result<BTreeSet<PostId>, Failure> {
+    let view = desk::fold(loaded)?;
+    let names = view.accounts().flat_map(|(_, held)| held.deliveries().map(|(post, _)| post.clone()));
+    Ok(names.collect())
 }
 
 /// Refuses accounts that the configuration does not have.
@@ -109,6 +141,11 @@ pub struct Taken {
 
 impl Taken {
     pub fn look(loaded: &Loaded) -> Result<Self, Failure> {
+        Ok(Self { recorded: recorded(loaded)?, ..Self::of_queue(loaded)? })
+    }
+
+    /// Without what the ledger knows.
+    fn of_queue(loaded: &Loaded) -> Result<Self, Failure> {
         let mut taken = Self::default();
         let queue = &loaded.settings.queue.path;
         let all = folder::Folder::all();
@@ -137,9 +174,6 @@ impl Taken {
                 }
             }
         }
-        for (_, held) in desk::fold(loaded)?.accounts() {
-            taken.recorded.extend(held.deliveries().map(|(post, _)| post.clone()));
-        }
         Ok(taken)
     }
 
@@ -150,8 +184,7 @@ impl Taken {
     }
 }
 
-fn accounts(loaded: &Loaded, now: crate::domain::Timestamp) -> Result<BTreeMap<AccountId, About>, Failure> {
-    let plan = desk::planned(loaded, DAYS, now)?;
+fn accounts(loaded: &Loaded, plan: &[PlanLine]) -> BTreeMap<AccountId, About> {
     let mut all = BTreeMap::new();
     for (id, settings) in &loaded.settings.accounts {
         let (Some(adapter), Some(entry)) = (loaded.adapters.get(id), platform::find(&settings.platform)) else {
@@ -166,5 +199,5 @@ fn accounts(loaded: &Loaded, now: crate::domain::Timestamp) -> Result<BTreeMap<A
         };
         all.insert(id.clone(), about);
     }
-    Ok(all)
+    all
 }
