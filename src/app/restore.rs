@@ -3,7 +3,7 @@
 //! The store is built aside and takes its place by one rename: there is a whole one, or none.
 
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Seek as _, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
@@ -41,7 +41,9 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
             .with_hint("an export becomes a new store: name another store.path, or move that one away"));
     }
     // Once to see whether it can be believed, and once to take it in.
-    let end = read(opened(&args.file)?, &mut |_| Ok(())).map_err(refused)?;
+    let mut file = twice(&args.file, place)?;
+    let end =
+        read(from_the_start(&mut file).map_err(|error| refused(error.into()))?, &mut |_| Ok(())).map_err(refused)?;
     if end.daemon && !args.accept_gap {
         let what =
             format!("{name} was written while a daemon was publishing: what went out after {} is not in it", end.at);
@@ -67,7 +69,7 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
     if aside.exists() {
         std::fs::remove_dir_all(&aside).map_err(|error| failed("remove", &error))?;
     }
-    let made = fill(&aside, &args.file, refused).and_then(|()| same_owner(&aside));
+    let made = fill(&aside, &mut file, refused).and_then(|()| same_owner(&aside));
     if let Err(failure) = made {
         let _ = std::fs::remove_dir_all(&aside);
         return Err(failure);
@@ -90,10 +92,25 @@ pub fn import(loaded: &Loaded, args: &ImportArgs, out: &mut dyn Write) -> Result
     Ok(Exit::Done)
 }
 
-fn opened(file: &Path) -> Result<BufReader<File>, Failure> {
-    let opened = File::open(file);
+/// The export, as a file that can be read more than once. What comes through a pipe is kept beside the place of the store
+/// meanwhile, where there has to be room for it anyway.
+fn twice(file: &Path, place: &Path) -> Result<File, Failure> {
     let failed = |error| Failure::new(Kind::NotDone, format!("failed to read {}: {error}", shown(file)));
-    opened.map(|file| BufReader::with_capacity(1024 * 1024, file)).map_err(failed)
+    let mut opened = File::open(file).map_err(failed)?;
+    if opened.metadata().map_err(failed)?.is_file() {
+        return Ok(opened);
+    }
+    let beside = place.parent().unwrap_or(place);
+    let kept = tempfile::tempfile_in(beside).and_then(|mut kept| io::copy(&mut opened, &mut kept).map(|_| kept));
+    kept.map_err(|error| {
+        let what = format!("failed to keep what {} says in {} meanwhile: {error}", shown(file), shown(beside));
+        Failure::new(Kind::NotDone, what).with_hint("write the export into a file, and name that")
+    })
+}
+
+fn from_the_start(file: &mut File) -> io::Result<BufReader<&File>> {
+    file.rewind()?;
+    Ok(BufReader::with_capacity(1024 * 1024, file))
 }
 
 /// Where a store is built, beside its place, so that a rename puts it there.
@@ -114,11 +131,12 @@ fn same_owner(aside: &Path) -> Result<(), Failure> {
         .with_hint("run it as the daemon's user: runuser -u cadenced -- cadenced import FILE"))
 }
 
-fn fill(aside: &Path, file: &Path, refused: impl Fn(ArchiveError) -> Failure + Copy) -> Result<(), Failure> {
+fn fill(aside: &Path, file: &mut File, refused: impl Fn(ArchiveError) -> Failure + Copy) -> Result<(), Failure> {
     let (store, ..) = store::open(aside, &store::Options::default(), &mut |_| {}).map_err(store_refused)?;
     let people = PeopleStore::open(aside).map_err(store_refused)?;
     let mut waiting = Waiting { store: &store, people: &people, ledger: Vec::new(), about: Vec::new() };
-    let taken = read(opened(file)?, &mut |row| waiting.take(row)).map_err(refused);
+    let taken = from_the_start(file).map_err(ArchiveError::from);
+    let taken = taken.and_then(|file| read(file, &mut |row| waiting.take(row))).map_err(refused);
     let program = concat!("cadenced ", env!("CARGO_PKG_VERSION"), ", from an export").to_owned();
     let told = taken.and_then(|_| {
         let opened = Record::new(SystemClock.now(), Fact::Opened { program });
