@@ -179,7 +179,7 @@ pub fn export(loaded: &Loaded, args: &ExportArgs, out: &mut dyn Write) -> Result
 
 pub fn report(loaded: &Loaded, args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let zone = jiff::tz::TimeZone::system();
-    let window = report_page::window(args.since, &zone, SystemClock.now());
+    let window = report_page::window(args.since, &zone, SystemClock.now())?;
     let mut report = looked_back(loaded, window)?;
     let standing = overview(loaded)?;
     for account in &mut report.accounts {
@@ -214,7 +214,7 @@ fn not_running() -> DaemonReport {
 pub fn demo(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let zone = jiff::tz::TimeZone::UTC;
     let story = demo::story();
-    let mut reporter = Reporter::new(report_page::window(args.since, &zone, demo::NOW), story.zones);
+    let mut reporter = Reporter::new(report_page::window(args.since, &zone, demo::NOW)?, story.zones);
     story.deliveries.iter().for_each(|record| reporter.record(record));
     story.people.iter().for_each(|record| reporter.people(record));
     let report = Report { made_up: true, ..reporter.finish() };

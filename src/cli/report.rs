@@ -16,6 +16,7 @@ use crate::domain::{Cause, Timestamp, time};
 use crate::report::{AccountSummary, Measured, Report, Runway, Week, Window};
 
 use super::args::{ReportSection, Since};
+use super::exit::{Failure, Kind};
 use super::output::{Cell, Page, Table, fit, moment, paint, zone_name};
 
 pub use rows::csv;
@@ -34,12 +35,21 @@ const BARS: usize = 26;
 const BAR: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// From where `since` says until now.
-pub fn window(since: Since, zone: &TimeZone, now: Timestamp) -> Window {
+///
+/// # Errors
+/// That is still to come: a report of it would say that nothing was.
+pub fn window(since: Since, zone: &TimeZone, now: Timestamp) -> Result<Window, Failure> {
     let begins = match since {
         Since::Span(span) => time::before(now, span),
         Since::Day(day) => day.to_zoned(zone.clone()).map_or(Timestamp::MIN, |begin| begin.timestamp()),
     };
-    Window { since: begins, until: now }
+    if begins > now {
+        let what = format!("there is nothing to look back on since {}: that is still to come", moment(begins, zone));
+        return Err(
+            Failure::new(Kind::Usage, what).with_hint("--since takes a day that has begun, or a span such as 90d")
+        );
+    }
+    Ok(Window { since: begins, until: now })
 }
 
 /// The whole of it.

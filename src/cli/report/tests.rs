@@ -184,9 +184,12 @@ fedi,mastodon,2026-W22,2026-05-25,6,5,0,1,0,0,0,0,0,0
 fn a_look_back_begins_a_span_ago_or_with_a_day() {
     let now = "2026-06-15T12:00:00Z".parse().unwrap();
     let zone = TimeZone::get("Europe/Berlin").unwrap();
-    let since = |text: &str| window(text.parse().unwrap(), &zone, now).since.to_string();
+    let since = |text: &str| window(text.parse().unwrap(), &zone, now).unwrap().since.to_string();
     assert_eq!(since("2d"), "2026-06-13T12:00:00Z");
     assert_eq!(since("2026-06-01"), "2026-05-31T22:00:00Z");
+    assert_eq!(since("2026-06-15"), "2026-06-14T22:00:00Z");
+    let refused = window("2026-06-16".parse().unwrap(), &zone, now).unwrap_err();
+    assert!(refused.cause().to_string().contains("since Tue 2026-06-16 00:00: that is still to come"), "{refused:?}");
     assert!("yesterday".parse::<Since>().unwrap_err().contains("a day is written as"));
 }
 
@@ -194,7 +197,7 @@ fn a_look_back_begins_a_span_ago_or_with_a_day() {
 fn demo() -> Report {
     let story = crate::report::demo::story();
     let since = Since::Span(std::time::Duration::from_secs(90 * 86_400));
-    let mut reporter = Reporter::new(window(since, &TimeZone::UTC, crate::report::demo::NOW), story.zones);
+    let mut reporter = Reporter::new(window(since, &TimeZone::UTC, crate::report::demo::NOW).unwrap(), story.zones);
     story.deliveries.iter().for_each(|record| reporter.record(record));
     story.people.iter().for_each(|record| reporter.people(record));
     Report { made_up: true, ..reporter.finish() }
