@@ -225,9 +225,8 @@ fn draft(loaded: &Loaded, held: &Waiting, args: &InboxArgs, out: &mut dyn Write)
 }
 
 fn settle(loaded: &Loaded, held: &Waiting, args: &InboxArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let by = args.by.clone().filter(|by| !by.is_empty()).ok_or_else(|| {
-        Failure::new(Kind::NotDone, "it is not said who decides this").with_hint("name yourself with --by WHO")
-    })?;
+    let by = crate::control::protocol::person(args.by.as_deref().unwrap_or_default())
+        .map_err(|why| Failure::new(Kind::NotDone, why).with_hint("name yourself with --by WHO"))?;
     let (account, ids) = (held.account.clone(), held.ids.clone());
     let question = Question::Settle { account: account.clone(), ids: ids.clone(), by: by.clone() };
     match ask_daemon(loaded, &question)? {
@@ -323,8 +322,8 @@ fn person(loaded: &Loaded, named: &str) -> Result<Profile, Failure> {
 }
 
 /// Gives every record about people to `each`.
-    has_store(loaded)?;
 pub fn replay(loaded: &Loaded, each: &mut dyn FnMut(Record)) -> Result<(), Failure> {
+    has_store(loaded)?;
     let read = replay_files(&loaded.settings.store, &mut |record| {
         each(record);
         true

@@ -199,21 +199,3 @@ pub enum Command {
     #[command(after_long_help = MAN_HELP)]
     Man,
 }
-
-/// Longest name of a person, in characters; it is kept in every record of a decision.
-const PERSON_CHARS: usize = 200;
-
-/// Takes a name that can stand in a record and in a log as it is.
-fn person(text: &str) -> Result<String, String> {
-    let name = text.trim();
-    if name.is_empty() {
-        return Err("say who, as a name or an address".into());
-    }
-    if name.chars().any(crate::telemetry::escape::is_unsafe) {
-        return Err("a name holds no control characters".into());
-    }
-    if name.chars().count() > PERSON_CHARS {
-        return Err(format!("a name has at most {PERSON_CHARS} characters"));
-    }
-    Ok(name.to_owned())
-}

@@ -24,7 +24,7 @@ use crate::domain::{AccountId, DeliveryId, Gain, Origin, PersonId, PostId, Times
 
 pub use account::{AccountReport, AccountState, SpentReport};
 pub use attention::{Attention, AttentionKind, attention};
-pub use decision::{Decision, Resolved};
+pub use decision::{Decision, Resolved, person, remote_url};
 pub use delivery::{DeliveryReport, HistoryLine, Stage};
 pub use plan::{PlanLine, PlanReport, PlanState};
 pub use which::Which;
@@ -48,7 +48,12 @@ pub enum Question {
         days: u32,
     },
     /// A person's decision on a delivery that is `uncertain`, `refused` or `missed`.
-    Resolve { delivery: DeliveryId, decision: Decision, by: String },
+    Resolve {
+        delivery: DeliveryId,
+        decision: Decision,
+        #[serde(deserialize_with = "decision::read_person")]
+        by: String,
+    },
     /// Tokens that a person has obtained for an account, for the store to keep.
     Auth {
         account: AccountId,
@@ -59,7 +64,13 @@ pub enum Question {
         origin: Option<Origin>,
     },
     /// A person says that these messages need no answer any more, by the platform's own ids.
-    Settle { account: AccountId, ids: Vec<String>, by: String },
+    Settle {
+        account: AccountId,
+        #[serde(deserialize_with = "decision::read_ids")]
+        ids: Vec<String>,
+        #[serde(deserialize_with = "decision::read_person")]
+        by: String,
+    },
     /// Somebody is to be removed from what is recorded.
     Forget { person: PersonId },
     /// Outcomes, for the ledger to keep; no more at once than fit into a question.

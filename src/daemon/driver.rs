@@ -357,6 +357,9 @@ impl Driver {
                 }
                 Err(error) => not_kept(&error),
             },
+            Question::Settle { account, .. } if !engine.has_account(&account) => {
+                problem(ErrorKind::Unknown, &format!("there is no account {account}"), None)
+            }
             Question::Settle { account, ids, by } => {
                 return self.settle(engine, Fact::Settled { account, ids, by }, answer, now);
             }

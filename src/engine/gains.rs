@@ -107,7 +107,8 @@ impl Engine {
         gains.iter().map(|gain| if known(gain) { Taken::Known } else { judge_one(gain) }).collect()
     }
 
-    fn has_account(&self, account: &AccountId) -> bool {
+    /// Whether an account is in the configuration, or was.
+    pub fn has_account(&self, account: &AccountId) -> bool {
         self.desks.contains_key(account) || self.view.account(account).is_some()
     }
 

@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::control::protocol::{Decision, Which};
+use crate::control::protocol::{Decision, Which, person, remote_url};
 use crate::domain::{AccountId, DeliveryId};
-
-use super::person;
 
 /// `cadenced status`
 #[derive(Debug, Clone, Args)]
@@ -258,18 +256,3 @@ Exit codes:
   2   the command cannot be used like this
   77  the store is refused
   78  the configuration is refused";
-
-/// Takes the address of a published post. `at://` names hold colons that a URL parser takes for ports, so no more is
-/// asked than that it is an address and can stand on one line.
-fn remote_url(text: &str) -> Result<String, String> {
-    let rest = ["https://", "http://", "at://"].iter().find_map(|scheme| text.strip_prefix(scheme));
-    match rest {
-        Some(rest)
-            if !rest.is_empty()
-                && !text.chars().any(|c| c.is_whitespace() || crate::telemetry::escape::is_unsafe(c)) =>
-        {
-            Ok(text.to_owned())
-        }
-        _ => Err("give the post's address as the platform shows it: https://… or at://…".into()),
-    }
-}

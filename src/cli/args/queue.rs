@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
+use crate::control::protocol::person;
 use crate::domain::{AccountId, PostId};
-
-use super::person;
 
 /// `cadenced check`
 #[derive(Debug, Clone, Args)]

@@ -144,6 +144,24 @@ mod tests {
                 "the body cannot be read",
             ),
             ("POST", "/v1/resolve", r#"{"delivery":"a@b","decision":"retry","by":"x","more":1}"#, 400, "more"),
+            (
+                "POST",
+                "/v1/resolve",
+                r#"{"delivery":"a@b","decision":{"delivered":{"url":"javascript:alert(1)"}},"by":"x"}"#,
+                400,
+                "https://… or at://…",
+            ),
+            (
+                "POST",
+                "/v1/resolve",
+                r#"{"delivery":"a@b","decision":"retry","by":"x\u001b[2J"}"#,
+                400,
+                "a name holds no control characters",
+            ),
+            ("POST", "/v1/resolve", r#"{"delivery":"a@b","decision":"retry","by":" "}"#, 400, "say who"),
+            ("POST", "/v1/settle", r#"{"account":"b","ids":["1"],"by":"x\ny"}"#, 400, "a name holds no control"),
+            ("POST", "/v1/settle", r#"{"account":"b","ids":["1\u0000"],"by":"x"}"#, 400, "no control characters"),
+            ("POST", "/v1/settle", r#"{"account":"b","ids":[""],"by":"x"}"#, 400, "an id of a message"),
             ("POST", "/v1/outcomes?unknown_posts=maybe", "{}", 400, "keep or refuse"),
         ] {
             let refusal = route(&request(method, target, body)).unwrap_err();
