@@ -244,6 +244,24 @@ fn an_outcome_that_is_posted_twice_is_on_record_once() {
 }
 
 #[test]
+fn what_there_is_none_of_is_not_answered_with_nothing() {
+    let house = house();
+    let daemon = Asked::of(&house);
+    for of in ["nope", "nope@site", "desk-story@nope"] {
+        let (status, _, text) = daemon.get(&format!("/v1/status?of={of}"));
+        assert_eq!(status, 404, "{of}: {text}");
+        assert!(text.contains(&format!("there is no delivery of {of}")), "{text}");
+    }
+    assert_eq!(daemon.get("/v1/status?of=desk-story").0, 200);
+    let settle =
+        |account: &str| daemon.post("/v1/settle", TOKEN, &json!({"account": account, "ids": ["1"], "by": "me"}));
+    let (status, said) = settle("nope");
+    assert_eq!((status, &said["error"]["kind"]), (404, &json!("unknown")), "{said}");
+    assert_ne!(settle("site").0, 404);
+    daemon.stop();
+}
+
+#[test]
 fn the_page_about_the_interface_lists_what_there_is() {
     let page = include_str!("../docs/control-api.md");
     let house = house();

@@ -75,8 +75,7 @@ pub fn status(loaded: &Loaded, args: &StatusArgs, out: &mut dyn Write) -> Result
     if let Some(which) = &args.which
         && report.deliveries.is_empty()
     {
-        return Err(Failure::new(Kind::NotDone, format!("there is no delivery of {which}"))
-            .with_hint("cadenced status lists all there are"));
+        return Err(which.nowhere().into());
     }
     let zone = jiff::tz::TimeZone::system();
     written(match (args.format, &args.which) {

@@ -385,7 +385,10 @@ impl Driver {
             Question::Status { which } => {
                 let mut status = engine.status(which.as_ref(), self.report.clone(), now);
                 status.attention.splice(0..0, silent);
-                Answer::Status(Box::new(status))
+                match which.filter(|_| status.deliveries.is_empty()) {
+                    Some(which) => Answer::Error(which.nowhere()),
+                    None => Answer::Status(Box::new(status)),
+                }
             }
             Question::Plan { days } => {
                 let until = time::after(now, Duration::from_secs(u64::from(days) * 86_400));

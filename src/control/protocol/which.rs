@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::{ErrorKind, Problem};
 use crate::domain::{DeliveryId, IdError, PostId};
 
 /// One post on all its accounts, or one delivery; written `POST` or `POST@ACCOUNT`.
@@ -21,6 +22,12 @@ impl Which {
             Self::Post(post) => delivery.post == *post,
             Self::Delivery(one) => delivery == one,
         }
+    }
+
+    /// That there is none of them.
+    pub fn nowhere(&self) -> Problem {
+        let message = format!("there is no delivery of {self}");
+        Problem { kind: ErrorKind::Unknown, message, hint: Some("cadenced status lists all there are".into()) }
     }
 }
 
