@@ -20,10 +20,10 @@ use crate::control::protocol::{Answer, ErrorKind, Problem, Question, Taken};
 use crate::control::requests::{
     self, BODY_BYTES, Caller, Door, Refusal, Route, access, error_document, route, status_of,
 };
-use crate::daemon::{Handle, Input};
+use crate::daemon::{self, Input};
 use crate::domain::{AccountId, Gain, Secret, time};
 use crate::edge::clock::SystemClock;
-use crate::edge::control::{From, Limits, Listener, Reply, Request, ServeError, Socket};
+use crate::edge::control::{From, Handler, Limits, Listener, Refused, Reply, Request, ServeError, Socket};
 use crate::edge::people::PeopleStore;
 use crate::edge::store::Store;
 use crate::engage::outcomes::{Rules, hook};
@@ -79,22 +79,17 @@ impl Doorkeeper {
         *self.zones.write().unwrap_or_else(PoisonError::into_inner) = zones(settings);
     }
 
-    /// What a request asks for, if it may.
-    fn route(&self, request: &Request) -> Result<Route, Refusal> {
-        let asked = requests::Request { method: &request.method, target: &request.target, body: &request.body };
+    /// Whether a request may have what it asks for, as far as its head tells.
+    fn admit(&self, request: &Request) -> Result<(), Refusal> {
         if let From::Socket(_) = request.from {
-            return route(&asked);
+            return Ok(());
         }
         let token = self.token.read().unwrap_or_else(PoisonError::into_inner);
         let door = Door { token: token.as_ref().map(Secret::expose), allow_remote: self.allow_remote };
         let (authorization, host) = (request.header("authorization"), request.header("host"));
         let caller = Caller { authorization, host, site: request.header("sec-fetch-site") };
         door.open_to(&caller)?;
-        // Before the request is read any further.
-        if let Some(access) = access(&request.target) {
-            door.admit(access, &caller)?;
-        }
-        route(&asked)
+        access(&request.target).map_or(Ok(()), |access| door.admit(access, &caller))
     }
 }
 
@@ -105,7 +100,7 @@ fn zones(settings: &Settings) -> BTreeMap<AccountId, TimeZone> {
 /// Who knows the answers.
 pub struct Answers {
     runtime: Runtime,
-    handle: Handle,
+    handle: daemon::Handle,
     store: Arc<Store>,
     people: Option<Arc<PeopleStore>>,
     doorkeeper: Arc<Doorkeeper>,
@@ -143,7 +138,7 @@ struct LookedBack {
 impl Answers {
     pub fn new(
         runtime: Runtime,
-        handle: Handle,
+        handle: daemon::Handle,
         (store, people): (Arc<Store>, Option<Arc<PeopleStore>>),
         doorkeeper: Arc<Doorkeeper>,
         settings: &Settings,
@@ -151,6 +146,21 @@ impl Answers {
         let zone = settings.zone.clone();
         let (seen, looked_back, long) = Default::default();
         Self { runtime, handle, store, people, doorkeeper, zone, seen, looked_back, long }
+    }
+}
+
+/// What the connections of this process ask.
+struct Front(Arc<Answers>);
+
+impl Handler for Front {
+    fn refuses(&self, request: &Request) -> Option<Refused> {
+        self.0.doorkeeper.admit(request).err().map(|refusal| refused(&refusal))
+    }
+
+    fn handle(&self, request: Request, reply: Reply) {
+        let answers = self.0.clone();
+        // An answer may wait for the engine and read the store, which is not for the runtime's own threads.
+        self.0.runtime.spawn_blocking(move || answers.answer(&request, reply));
     }
 }
 
@@ -171,13 +181,7 @@ pub fn listen(
     answers: Answers,
     printer: &Arc<Printer>,
 ) -> Result<Listening, Failure> {
-    let answers = Arc::new(answers);
-    let threads = runtime.clone();
-    let handler = Arc::new(move |request: Request, reply: Reply| {
-        let answers = answers.clone();
-        // An answer may wait for the engine and read the store, which is not for the runtime's own threads.
-        threads.spawn_blocking(move || answers.answer(&request, reply));
-    });
+    let handler = Arc::new(Front(Arc::new(answers)));
     let warn = |place: &str, reason: String| printer.emit(&LogEvent::ConfigWarning { place: place.into(), reason });
     let socket = match &settings.control.socket {
         None => {
@@ -233,7 +237,7 @@ fn why_not(address: SocketAddr, error: &std::io::Error) -> &'static str {
 impl Answers {
     /// Answers one request, on a thread that may wait.
     fn answer(&self, request: &Request, reply: Reply) {
-        match self.doorkeeper.route(request) {
+        match route(&requests::Request { method: &request.method, target: &request.target, body: &request.body }) {
             Ok(Route::Ask(question)) => self.ask(question, request.from, reply),
             Ok(Route::Records) => self.records(request.from, reply),
             Ok(Route::Outcomes { body, unknown_posts }) => self.outcomes(request, &body, unknown_posts, reply),
@@ -241,7 +245,10 @@ impl Answers {
             Ok(Route::Icon) => reply.send(204, &ALWAYS, ""),
             Ok(Route::Health) => self.health(reply),
             Ok(Route::Metrics) => self.metrics(reply),
-            Err(refusal) => refuse(&refusal, reply),
+            Err(refusal) => {
+                let Refused { status, headers, body } = refused(&refusal);
+                reply.send(status, &headers, body);
+            }
         }
     }
 
@@ -462,11 +469,11 @@ fn tell(answer: &Answer, reply: Reply) {
     }
 }
 
-fn refuse(refusal: &Refusal, reply: Reply) {
+fn refused(refusal: &Refusal) -> Refused {
     let mut headers = with(JSON).to_vec();
     headers.extend(refusal.allow.map(|allow| ("allow", allow)));
     if refusal.status == 401 {
         headers.push(("www-authenticate", "Bearer realm=\"cadenced\""));
     }
-    reply.send(refusal.status, &headers, error_document(&refusal.problem).to_string());
+    Refused { status: refusal.status, headers, body: error_document(&refusal.problem).to_string() }
 }

@@ -15,6 +15,6 @@ mod tests;
 
 pub use client::{Answered, AskError, Patience, ask, is_there};
 pub use reply::{Body, Reply};
-pub use server::{From, Handler, Limits, Request};
+pub use server::{From, Handler, Limits, Refused, Request};
 pub use socket::{Peer, ServeError, Socket};
 pub use tcp::Listener;

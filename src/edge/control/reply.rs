@@ -83,7 +83,7 @@ impl Reply {
     }
 }
 
-fn response(status: u16, headers: &[(&'static str, &str)], content: Content) -> Response<Content> {
+pub(super) fn response(status: u16, headers: &[(&'static str, &str)], content: Content) -> Response<Content> {
     let mut response = Response::new(content);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in headers {

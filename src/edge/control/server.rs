@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::patient::Patient;
-use super::reply::{Content, Reply, in_words};
+use super::reply::{Content, Reply, in_words, response};
 use super::socket::Peer;
 
 /// What whoever asks may take.
@@ -78,7 +78,21 @@ pub enum From {
 
 /// What answers. Called on a task of the runtime: it must not wait; it may keep the reply and give it later.
 pub trait Handler: Send + Sync {
+    /// Whether a request is refused for what its head says. Asked before anything of its body is read: `request` has none.
+    fn refuses(&self, _request: &Request) -> Option<Refused> {
+        None
+    }
+
     fn handle(&self, request: Request, reply: Reply);
+}
+
+/// What is answered to who is not heard out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Of HTTP.
+    pub status: u16,
+    pub headers: Vec<(&'static str, &'static str)>,
+    pub body: String,
 }
 
 impl<F: Fn(Request, Reply) + Send + Sync> Handler for F {
@@ -149,22 +163,41 @@ async fn answer(
     limits: Limits,
 ) -> Response<Content> {
     let (head, body) = request.into_parts();
-    let body = match tokio::time::timeout(limits.patience, whole(body, limits.body_bytes)).await {
+    let mut request = Request {
+        method: head.method.as_str().to_owned(),
+        target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+        headers: head.headers,
+        body: Bytes::new(),
+        from,
+    };
+    let expects = request.headers.contains_key(hyper::header::EXPECT);
+    if let Some(Refused { status, headers, body: words }) = handler.refuses(&request) {
+        return unheard(response(status, &headers, Content::Whole(Some(words.into()))), body, expects, limits);
+    }
+    if body.size_hint().lower() > limits.body_bytes as u64 {
+        return unheard(in_words(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"), body, expects, limits);
+    }
+    request.body = match tokio::time::timeout(limits.patience, whole(body, limits.body_bytes)).await {
         Ok(Ok(Some(body))) => body,
         Ok(Ok(None)) => return last(in_words(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long")),
         Ok(Err(_)) => return last(in_words(StatusCode::BAD_REQUEST, "the body broke off")),
         Err(_) => return last(in_words(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
     };
     let (reply, answered) = Reply::new(seat.busy(), limits.patience, head.version);
-    let request = Request {
-        method: head.method.as_str().to_owned(),
-        target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-        headers: head.headers,
-        body,
-        from,
-    };
     handler.handle(request, reply);
     answered.await.unwrap_or_else(|_| in_words(StatusCode::INTERNAL_SERVER_ERROR, "there was no answer"))
+}
+
+/// An answer before the body. What is sent of that all the same is read away beside it: whoever is still writing when the
+/// connection ends may never see the answer. Who asks first whether to send it is not told to.
+fn unheard(response: Response<Content>, body: Incoming, expects: bool, limits: Limits) -> Response<Content> {
+    if body.is_end_stream() {
+        return response;
+    }
+    if !expects {
+        tokio::runtime::Handle::current().spawn(tokio::time::timeout(limits.patience, whole(body, 0)));
+    }
+    last(response)
 }
 
 /// The body, or `None` where it is longer than `most`: what is over is read away, so that the refusal can be read.

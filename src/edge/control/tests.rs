@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{AskError, From, Handler, Limits, Listener, Patience, Reply, Request, ServeError, Socket, ask};
+use super::{AskError, From, Handler, Limits, Listener, Patience, Refused, Reply, Request, ServeError, Socket, ask};
 
 const LONG: Duration = Duration::from_secs(60);
 /// Longer than a test waits for anything: what ends, ends for another reason.
@@ -185,6 +185,50 @@ fn what_is_too_long_or_no_request_is_refused_and_harms_nobody() {
     // Gone before asking.
     drop(TcpStream::connect(at).unwrap());
     assert!(raw(at, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ends_with("fine"));
+}
+
+#[test]
+fn who_is_not_heard_out_is_told_before_the_body() {
+    struct Strict;
+    impl Handler for Strict {
+        fn refuses(&self, request: &Request) -> Option<Refused> {
+            let refused = || Refused { status: 401, headers: vec![("allow", "x")], body: "no".into() };
+            request.header("token").is_none().then(refused)
+        }
+
+        fn handle(&self, request: Request, reply: Reply) {
+            reply.send(200, &[], request.body);
+        }
+    }
+    let bench = Bench::new();
+    // Nobody is cut for being slow: what is answered here is answered at once.
+    let listener = bench.listener(LIMITS, Strict);
+    let begun = |headers: &str, body: &str| {
+        let mut stream = TcpStream::connect(listener.address()).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        stream.write_all(format!("POST / HTTP/1.1\r\nHost: x\r\n{headers}\r\n{body}").as_bytes()).unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        (String::from_utf8(head.to_vec()).unwrap(), stream)
+    };
+    for (headers, body, status) in [
+        ("Token: x\r\nContent-Length: 99999999\r\n", "", "HTTP/1.1 413"),
+        ("Token: x\r\nContent-Length: 99999999\r\n", "some of it", "HTTP/1.1 413"),
+        ("Token: x\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n", "", "HTTP/1.1 413"),
+        ("Content-Length: 99999999\r\n", "", "HTTP/1.1 401"),
+        ("Content-Length: 2\r\nExpect: 100-continue\r\n", "", "HTTP/1.1 401"),
+        ("Transfer-Encoding: chunked\r\n", "", "HTTP/1.1 401"),
+        ("Token: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n", "", "HTTP/1.1 100"),
+        ("Token: x\r\nContent-Length: 2\r\n", "ab", "HTTP/1.1 200"),
+    ] {
+        let (came, _stream) = begun(headers, body);
+        assert_eq!(came, status, "{headers}{body}");
+    }
+    // Who writes it all the same is read away, and sees the answer.
+    let (came, mut stream) = begun("Content-Length: 500000\r\n", "");
+    stream.write_all(&[b'x'; 500_000]).unwrap();
+    assert_eq!(came, "HTTP/1.1 401");
+    assert!(rest(stream).ends_with("\r\n\r\nno"));
 }
 
 #[test]
