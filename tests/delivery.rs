@@ -408,6 +408,41 @@ fn a_pause_that_a_server_announces_uses_up_no_try() {
 }
 
 #[test]
+fn a_platform_that_says_again_at_once_is_asked_less_and_less_often() {
+    let nth = |attempt| Delivering { attempt, ..Delivering::of(LOOK_BACK) };
+    for (attempt, wanted) in [(1, "rate-limited for 1 s"), (4, "rate-limited for 8 s"), (90, "rate-limited for 3600 s")]
+    {
+        tell(nth(attempt), &[("go", "call publish-0"), ("425", wanted)]);
+        tell(nth(attempt), &[("go", "call publish-0"), ("put off 1", wanted)]);
+    }
+    tell(nth(4), &[("go", "call publish-0"), ("503 for 0", "again in 8 s, not counted")]);
+    // What it asks for is kept where it is longer.
+    tell(nth(4), &[("go", "call publish-0"), ("429", "rate-limited for 60 s")]);
+    // Each attempt of a long thread may bring one part of it.
+    let thread = Delivering { parts: 9, published: 7, ..nth(9) };
+    tell(thread, &[("go", "call publish-7"), ("425", "rate-limited for 2 s")]);
+    tell(
+        thread,
+        &[
+            ("go", "call publish-7"),
+            ("200", "keep publish-7"),
+            ("go", "call publish-8"),
+            ("425", "rate-limited for 1 s"),
+        ],
+    );
+    let doubt: [Line; 7] = [
+        ("go", "call publish-0"),
+        ("lost", "ambiguous, settles in 300 s"),
+        ("wait", "10 s later: call look-0"),
+        ("425", "sleep 1 s"),
+        ("wait", "1 s later: call look-0"),
+        ("503 for 0", "sleep 2 s"),
+        ("wait", "2 s later: call look-0"),
+    ];
+    tell(Delivering::of(LOOK_BACK), &[&doubt[..], &[("425", "sleep 4 s")]].concat());
+}
+
+#[test]
 fn a_rate_limit_is_not_taken_off_the_patience_of_looking() {
     let doubt: [Line; 3] =
         [("go", "call publish-0"), ("lost", "ambiguous, settles in 300 s"), ("wait", "10 s later: call look-0")];
@@ -547,6 +582,7 @@ fn what_is_found_at_start_has_its_media_read_before_the_rest_is_sent() {
 #[derive(Clone, Copy)]
 struct Delivering {
     evidence: Evidence,
+    attempt: u32,
     parts: usize,
     /// Parts that are out, by the ledger.
     published: usize,
@@ -566,6 +602,7 @@ impl Delivering {
     fn of(evidence: Evidence) -> Self {
         Self {
             evidence,
+            attempt: 1,
             parts: 1,
             published: 0,
             tries: 0,
@@ -593,7 +630,7 @@ fn tell(about: Delivering, lines: &[Line]) {
     let content = Content { text: "part".into(), thread, media, ..Content::default() };
     let job = Job {
         delivery: "post@account".parse().expect("an id"),
-        attempt: 1,
+        attempt: about.attempt,
         key: String::new(),
         digest: Digest::of(b"post"),
         content,
@@ -776,6 +813,7 @@ impl Adapter for Fake {
             (429, _) => {
                 Reading::RateLimited { until: after(attempt.now, Duration::from_secs(60)), why: why("too much") }
             }
+            (425, _) => Reading::RateLimited { until: attempt.now, why: why("again at once") },
             (500, _) => Reading::Unclear { why: why("no reply") },
             (503, _) => Reading::Retry { after: None, why: why("later") },
             (504, _) => Reading::Retry { after: Some(Duration::from_secs(90)), why: why("later") },

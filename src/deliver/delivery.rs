@@ -13,7 +13,7 @@ use crate::platform::contract::{
 };
 
 use super::echo::without_secrets;
-use super::retry::backoff;
+use super::retry::{at_least, backoff};
 
 /// When a read-back's "not there" may count at the earliest, where neither the configuration nor the platform asks for
 /// another time. Requests have been seen to take effect minutes after the client gave up on them.
@@ -116,6 +116,8 @@ pub struct Delivery {
     session_changes: u32,
     redos: u32,
     waiting_since: Option<Timestamp>,
+    /// How often the platform has asked to wait since this attempt has brought something.
+    waits: u32,
 }
 
 /// A publishing step may have arrived.
@@ -168,6 +170,7 @@ impl Delivery {
             session_changes: 0,
             redos: 0,
             waiting_since: None,
+            waits: 0,
         }
     }
 
@@ -241,11 +244,21 @@ impl Delivery {
     pub fn put_off(&mut self, until: Timestamp, now: Timestamp) -> Option<Outcome> {
         self.calling = None;
         if self.published == 0 && !self.is_in_doubt() {
+            let until = time::after(now, self.patiently(time::since(until, now)));
             return Some(Outcome::RateLimited { until, why: "the account's allowance is used up".into() });
         }
         self.doubt_again();
         self.wait_with_a_doubt(until, now);
         None
+    }
+
+    /// How long to wait where the platform asks to wait for so long. An attempt that has brought something is none of those
+    /// in a row that have brought nothing.
+    fn patiently(&mut self, asked: Duration) -> Duration {
+        self.waits += 1;
+        let brought = u32::try_from(self.done.len()).unwrap_or(u32::MAX);
+        let before = self.job.attempt.saturating_sub(1).saturating_sub(brought);
+        at_least(asked, &self.rules.retry, self.waits.saturating_add(before))
     }
 
     /// A time in which nobody may look is not taken off the patience of looking, for some days.
@@ -390,10 +403,11 @@ impl Delivery {
             }
             Reading::Retry { after, why } => {
                 let count = if after.is_some() { Count::No } else { Count::Yes };
+                let after = after.map(|asked| self.patiently(asked));
                 self.again(after, why, count, now)
             }
             Reading::RateLimited { until, why } => {
-                let until = until.max(time::after(now, Duration::from_secs(1)));
+                let until = time::after(now, self.patiently(time::since(until, now)));
                 self.doubt_again();
                 if self.doubt.is_some() {
                     return self.wait_with_a_doubt(until, now);
@@ -473,6 +487,7 @@ impl Delivery {
         self.published += u32::from(publishes);
         self.done.retain(|earlier| earlier.step != checkpoint.step);
         self.done.push(checkpoint.clone());
+        self.waits = 0;
         if publishes {
             self.scratch = Value::Null;
             self.repeating = None;

@@ -19,6 +19,14 @@ pub fn backoff(rule: &Retry, failures: u32, draw: u64) -> Duration {
     ceiling.mul_f64(share).max(FLOOR)
 }
 
+/// The wait that a platform asks for, and no less; lengthened where it is hardly one. A platform that answers "again at
+/// once" for ever would be asked every second for as long, and a person would hear nothing of it. `in_a_row` counts from 1
+/// the waits that have brought nothing: each of them doubles the least one, up to the longest ceiling.
+pub fn at_least(asked: Duration, rule: &Retry, in_a_row: u32) -> Duration {
+    let doublings = in_a_row.saturating_sub(1).min(30);
+    asked.max(FLOOR.saturating_mul(1 << doublings).min(rule.max.max(FLOOR)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +37,14 @@ mod tests {
     fn the_ceiling_doubles_up_to_the_longest_wait() {
         let ceilings: Vec<_> = [1, 2, 3, 7, 8, 9, 1000].map(|n| backoff(&RULE, n, u64::MAX).as_secs()).into();
         assert_eq!(ceilings, [30, 60, 120, 1920, 3600, 3600, 3600]);
+    }
+
+    #[test]
+    fn a_platform_is_asked_no_sooner_than_it_says_and_less_and_less_often() {
+        let waits = |asked| [1, 2, 3, 12, 13, 1000].map(|n| at_least(Duration::from_secs(asked), &RULE, n).as_secs());
+        assert_eq!(waits(0), [1, 2, 4, 2048, 3600, 3600]);
+        assert_eq!(waits(60), [60, 60, 60, 2048, 3600, 3600]);
+        assert_eq!(waits(86_400), [86_400; 6]);
     }
 
     #[test]
