@@ -2724,3 +2724,80 @@ fn a_person_looks_for_what_is_published_where_nobody_can_ask_any_more() {
     bench.settle();
     assert_eq!(bench.state("p@a"), "delivered");
 }
+
+/// The posts of a file as they are read by a configuration that has these accounts.
+fn posts_for(accounts: &[&str], toml: &str) -> Vec<Post> {
+    let known = accounts.iter().map(|name| account(name)).collect();
+    let mut media = |_: &str| Ok(Digest::of(b"dot").into());
+    let mut around = parse::Surroundings { approval: ApprovalMode::None, accounts: Some(&known), media: &mut media };
+    parse::read(&"q.toml".into(), toml.as_bytes(), &mut around).posts.unwrap()
+}
+
+#[test]
+fn what_was_said_while_its_post_came_in_anew_is_put_right() {
+    let toml = post("p", "hello", "");
+    let mut bench = Bench::ready(&toml);
+    // Its state is on its way into the ledger when the post is mended.
+    bench.posts("q.toml", posts_for(&[], &toml));
+    assert_eq!(bench.commits.len(), 1);
+    bench.file("q.toml", &toml);
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "scheduled");
+    // The same when it goes, and comes back.
+    bench.posts("q.toml", posts_for(&[], &toml));
+    bench.file("q.toml", "");
+    bench.file("q.toml", &toml);
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "scheduled");
+}
+
+#[test]
+fn a_post_that_goes_while_it_is_first_planned_is_withdrawn() {
+    let mut bench = Bench::ready("");
+    bench.file("q.toml", &post("p", "hello", ""));
+    assert_eq!(bench.commits.len(), 1);
+    bench.file("q.toml", "");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "withdrawn");
+    assert_eq!(bench.durable.len(), 2, "{:?}", bench.durable);
+}
+
+#[test]
+fn an_account_that_is_back_is_judged_by_a_queue_that_was_read_with_it() {
+    let (toml, both) = (post("p", "hello", ""), vec![setup("a", &["0 9 * * *"]), setup("b", &["0 9 * * *"])]);
+    let toml = [toml.clone(), toml.replace("\"p\"", "\"q\"").replace("[\"a\"]", "[\"a\", \"b\"]")].concat();
+    let mut bench = Bench::ready("");
+    bench.configure(both.clone());
+    bench.posts("q.toml", posts_for(&["a", "b"], &toml));
+    bench.settle();
+    for _ in 0..3 {
+        bench.configure(both[..1].to_vec());
+        bench.posts("q.toml", posts_for(&["a"], &toml));
+        bench.tell(Event::Inbox(Inbox::Complete));
+        bench.settle();
+        assert_eq!((bench.state("q@a"), bench.state("q@b")), ("held", "scheduled"));
+        let said = bench.events.len();
+        bench.configure(both.clone());
+        // Nothing is begun meanwhile on what may be held for no reason.
+        bench.settle();
+        assert!(!bench.engine.is_recorded());
+        bench.posts("q.toml", posts_for(&["a", "b"], &toml));
+        bench.tell(Event::Inbox(Inbox::Complete));
+        bench.settle();
+        assert!(bench.engine.is_recorded());
+        assert_eq!(
+            (bench.state("p@a"), bench.state("q@a"), bench.state("q@b")),
+            ("scheduled", "scheduled", "scheduled")
+        );
+        assert!(!bench.events[said..].contains(&"delivery.held"), "{:?}", &bench.events[said..]);
+    }
+    // Where it stands against a post all the same, that is said.
+    bench.configure(both[..1].to_vec());
+    bench.posts("q.toml", posts_for(&["a"], &toml));
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.settle();
+    bench.configure(both);
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.settle();
+    assert_eq!(bench.state("q@b"), "held");
+}

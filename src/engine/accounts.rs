@@ -3,8 +3,10 @@
 //! One that has something under way keeps the host and the platform that it began with until that is over.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::domain::{AccountId, PostId, Timestamp, time};
+use crate::queue::Post;
 use crate::telemetry::events::Event as LogEvent;
 
 use super::desk::{Desk, Work};
@@ -56,6 +58,8 @@ impl Engine {
             None => {
                 let cursor = head.and_then(|head| head.cursor);
                 let mut desk = Desk::new(setup, head);
+                let in_trouble = |post: &Arc<Post>| post.rare.trouble.is_some() && post.to.contains(&desk.setup.id);
+                desk.unread = self.was_read && self.posts.iter().any(in_trouble);
                 desk.lane.spare(cursor.map(|cursor| time::after(cursor, HOLD)));
                 let id = desk.setup.id.clone();
                 self.desks.insert(id.clone(), desk);

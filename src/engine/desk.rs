@@ -38,6 +38,9 @@ pub(super) struct Desk {
     pub work: Work,
     /// Verdicts of the plan are on their way into the ledger.
     pub planning: bool,
+    /// It is new, and what stands against some of its posts may be that there was no such account when they were read.
+    /// Nothing is said of them, and nothing begun, before they have been read anew.
+    pub unread: bool,
     /// Empty slots that are said together.
     pub empties: Empties,
     /// The end of an attempt that was owed is on its way into the ledger.
@@ -181,6 +184,7 @@ impl Desk {
             locked: None,
             work: Work::Idle,
             planning: false,
+            unread: false,
             empties: Empties::default(),
             ending: false,
             rate_limited: None,

@@ -63,6 +63,7 @@ impl Engine {
             Inbox::Signers { faults } => self.log_faults(&faults, true),
             Inbox::Complete => {
                 self.read_through(now);
+                self.desks.values_mut().for_each(|desk| desk.unread = false);
                 self.withdraw_absent(now);
                 self.advance_all(now);
             }
@@ -340,7 +341,7 @@ impl Engine {
         let desk = desks.get_mut(account)?;
         desk.unanswered = unanswered;
         // A call or a commit under way asks again when it ends, and before that nothing could be begun.
-        if desk.planning || desk.ending || desk.is_in_flight() {
+        if desk.planning || desk.unread || desk.ending || desk.is_in_flight() {
             return None;
         }
         if let Some(until) = desk.pause_until {
@@ -447,7 +448,7 @@ impl Engine {
             (!self.ready, "the daemon was starting"),
             (self.stopping, "the daemon was stopping"),
             (self.clock_behind, "the wall clock was behind"),
-            (self.folder == Folder::Outdated, "the queue was being read anew"),
+            (self.folder == Folder::Outdated || desk.unread, "the queue was being read anew"),
             (self.folder != Folder::Known, "the queue could not be read"),
             (desk.clock_set, "the wall clock was set"),
             (self.full, "the disk was full"),
@@ -491,6 +492,15 @@ impl Engine {
     pub(super) fn planned(&mut self, account: &AccountId, records: &[Record], now: Timestamp) {
         if let Some(desk) = self.desks.get_mut(account) {
             desk.planning = false;
+        }
+        for record in records {
+            let Fact::Planned { delivery, .. } = &record.fact else { continue };
+            // While it was on its way, its post may have come in anew, and was held against what the ledger said before.
+            match self.posts.get(&delivery.post).filter(|post| post.to.contains(account)) {
+                Some(_) => _ = self.desks.get_mut(account).map(|desk| desk.lane.look_again(&delivery.post)),
+                None if self.leaving.holds(delivery) => {}
+                None => self.withdraw(delivery, now),
+            }
         }
         let over: Vec<Record> = records
             .iter()

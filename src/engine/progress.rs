@@ -20,7 +20,7 @@ impl Engine {
     /// Whether every delivery's state is in the ledger: nothing is on its way, nothing waits for the disk, and no plan
     /// waits for a call to come back.
     pub fn is_recorded(&self) -> bool {
-        let said = |desk: &Desk| desk.pause_until.is_none() && !desk.is_in_flight();
+        let said = |desk: &Desk| desk.pause_until.is_none() && !desk.unread && !desk.is_in_flight();
         self.is_ready() && !self.full && self.desks.values().all(said)
     }
 
@@ -35,7 +35,7 @@ impl Engine {
         self.is_ready()
             && self.folder != Folder::Outdated
             && self.desks.iter().all(|(id, desk)| {
-                if desk.probe.is_some() {
+                if desk.probe.is_some() || desk.unread {
                     return false;
                 }
                 let quiet = matches!(desk.work, Work::Idle);

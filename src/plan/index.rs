@@ -345,7 +345,7 @@ impl Index {
         self.dirty.put(Ranked(post));
     }
 
-    fn look_again_at(&mut self, id: &PostId) {
+    pub fn look_again_at(&mut self, id: &PostId) {
         if let Some((ById(post), _)) = self.items.get(id) {
             self.dirty.put(Ranked(post.clone()));
         }

@@ -241,6 +241,11 @@ impl Lane {
         self.index.remove(post);
     }
 
+    /// What the ledger says of a post has changed by what was said of it here.
+    pub fn look_again(&mut self, post: &PostId) {
+        self.index.look_again_at(post);
+    }
+
     /// Says what changes now and what is to be sent now.
     ///
     /// Nothing is remembered as said: what is neither recorded nor begun is said again. A million posts that are all
