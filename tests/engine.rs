@@ -2801,3 +2801,21 @@ fn an_account_that_is_back_is_judged_by_a_queue_that_was_read_with_it() {
     bench.settle();
     assert_eq!(bench.state("q@b"), "held");
 }
+
+#[test]
+fn a_clock_that_is_set_back_is_said_once() {
+    let jumps = |bench: &mut Bench, moment: &str, seconds| {
+        bench.now = at(moment);
+        let before = bench.events.len();
+        bench.tell(Event::ClockJumped { seconds });
+        bench.settle();
+        let clock = |name: &&&str| name.starts_with("clock.");
+        bench.events[before..].iter().filter(clock).copied().collect::<Vec<_>>()
+    };
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    assert_eq!(jumps(&mut bench, "2026-06-01T08:40:00Z", 300), ["clock.jumped"]);
+    // Within what the store has seen nothing is behind.
+    assert_eq!(jumps(&mut bench, "2026-06-01T08:39:59Z", -61), ["clock.jumped"]);
+    assert_eq!(jumps(&mut bench, "2026-05-21T08:30:01Z", -950_399), ["clock.behind"]);
+    assert_eq!(jumps(&mut bench, "2026-05-20T08:30:01Z", -86_400), [""; 0]);
+}

@@ -38,7 +38,10 @@ impl Engine {
 
     /// The wall clock was set.
     pub(super) fn clock_jumped(&mut self, seconds: i64, now: Timestamp) {
-        self.log(LogEvent::ClockJumped { seconds });
+        // That it was set back further than the store has seen is said already.
+        if seconds > 0 || !self.clock_behind {
+            self.log(LogEvent::ClockJumped { seconds });
+        }
         self.clock_set(seconds);
         self.spare_gaps(seconds, now);
         self.advance_all(now);
