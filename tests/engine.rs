@@ -2819,3 +2819,28 @@ fn a_clock_that_is_set_back_is_said_once() {
     assert_eq!(jumps(&mut bench, "2026-05-21T08:30:01Z", -950_399), ["clock.behind"]);
     assert_eq!(jumps(&mut bench, "2026-05-20T08:30:01Z", -86_400), [""; 0]);
 }
+
+#[test]
+fn what_is_behind_another_try_is_planned_after_it() {
+    let mut dense = setup("a", &["*/10 * * * *"]);
+    dense.policy.min_gap = Duration::from_secs(25 * 60);
+    dense.rules.retry.first = Duration::from_secs(15 * 60);
+    dense.rules.retry.max = Duration::from_secs(15 * 60);
+    let mut bench = Bench::ready("");
+    bench.configure(vec![dense]);
+    bench.file("q.toml", &[post("p", "hello", ""), post("q", "more", "")].concat());
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("later");
+    bench.settle();
+    let State::Retrying { at: again, .. } = bench.engine.view().entry(&delivery("p@a")).unwrap().state else {
+        panic!()
+    };
+    let lines = bench.engine.plan(bench.now, at("2026-06-01T12:00:00Z"));
+    let of = |id: &str| {
+        let line = lines.iter().find(|line| line.delivery == Some(delivery(id))).unwrap();
+        line.at.unwrap()
+    };
+    assert_eq!(of("p@a"), again);
+    // The gap begins with the other try.
+    assert!(time::since(of("q@a"), again) >= Duration::from_secs(25 * 60), "{lines:?}");
+}

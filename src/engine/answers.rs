@@ -129,7 +129,8 @@ impl Engine {
 
     /// What stands against sending as long as nobody does anything.
     fn brakes_ahead(&self, id: &AccountId, now: Timestamp) -> Brakes {
-        Brakes { unanswered: self.is_unanswered(id, now), ..Brakes::default() }
+        let waits_until = self.desks.get(id).and_then(|desk| desk.rate_limited).filter(|until| *until > now);
+        Brakes { unanswered: self.is_unanswered(id, now), waits_until, ..Brakes::default() }
     }
 
     /// The plan of one account; all of it held when the account as a whole is.

@@ -350,7 +350,7 @@ impl Engine {
             }
             desk.pause_until = None;
         }
-        let brakes = Brakes { no_send, unanswered, whole };
+        let brakes = Brakes { no_send, unanswered, whole, waits_until: None };
         let mut step = desk.lane.step(view.account(account), brakes, now);
         while desk.empties.hold_back(&step.verdicts) {
             desk.lane.pass_over(desk.empties.through());
@@ -407,7 +407,7 @@ impl Engine {
         let desk = self.desks.get(account)?;
         let reasons = [
             (!matches!(desk.work, Work::Idle), "another delivery was under way"),
-            (self.view.account(account).is_some_and(|a| a.open().next().is_some()), "another delivery was owed"),
+            (self.view.account(account).is_some_and(|a| a.open().next().is_some()), plan::OWED),
         ];
         let busy = || reasons.into_iter().find(|(stands, _)| *stands).map(|(_, reason)| reason);
         self.halt(account, now).or_else(busy)

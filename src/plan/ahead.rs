@@ -48,6 +48,41 @@ const TURNS: usize = 50_000;
 /// say no more.
 pub const EMPTY_SLOTS: usize = 100;
 
+/// Why a slot stays empty that comes before an attempt which is owed.
+pub const OWED: &str = "another delivery was owed";
+
+/// The attempts that are owed at a known time: nothing else of their account goes out before the last of them, and they count for
+/// what comes after.
+struct Owed {
+    posts: Vec<(Timestamp, PostId)>,
+    last: Option<Timestamp>,
+}
+
+impl Owed {
+    fn of(account: Option<&Account>, waits_until: Option<Timestamp>) -> Self {
+        let at = |post: &PostId| match account?.entry(post)?.state {
+            State::Retrying { at, .. } => Some((at.max(waits_until.unwrap_or(at)), post.clone())),
+            _ => None,
+        };
+        let mut posts: Vec<_> = account.into_iter().flat_map(Account::open).filter_map(at).collect();
+        posts.sort();
+        let last = posts.last().map(|(at, _)| *at).max(waits_until);
+        Self { posts, last }
+    }
+
+    /// Those whose time has come are imagined to be sent.
+    fn make(&mut self, moment: Timestamp, account: Option<&Account>, imagined: &mut Imagined) {
+        let come = self.posts.partition_point(|(at, _)| *at <= moment);
+        for (_, post) in self.posts.drain(..come) {
+            let sent = account.and_then(|account| account.entry(&post)?.sent.as_deref());
+            if let Some(sent) = sent.filter(|sent| sent.counts) {
+                imagined.sent.push(Counted { from: moment, to: Some(moment), promotion: sent.promotion });
+                imagined.repeated.insert(post);
+            }
+        }
+    }
+}
+
 impl Lane {
     /// The plan from `now` until `until`, as if everything were delivered at once when it is sent: sends, empty slots
     /// and posts that would be given up in order of time, then all that is held, by id. What is neither goes out
@@ -178,6 +213,7 @@ impl Lane {
         mut tell: impl FnMut(&Self, Option<Ahead>),
     ) -> Option<Timestamp> {
         let mut imagined = Imagined { settled: Some(now), ..Imagined::default() };
+        let mut owed = Owed::of(account, brakes.waits_until);
         let mut moment = now;
         let mut first = true;
         // Empty slots since something was sent, and how many there must be before it is asked again whether anything
@@ -193,6 +229,9 @@ impl Lane {
                 }
                 ask_at = 2 * empty + EMPTY_SLOTS;
             }
+            owed.make(moment, account, &mut imagined);
+            let waits = owed.last.filter(|last| moment < *last);
+            let brakes = Brakes { no_send: brakes.no_send.or(waits.map(|_| OWED)), ..brakes };
             let past = Past::with(account, &imagined);
             let ended = self.begin(&past, brakes, moment);
             let turn = self.turn(&past, brakes, moment);
@@ -233,7 +272,7 @@ impl Lane {
                 tell(self, Some(Ahead::Sent { at: moment, choice }));
             }
             if !again {
-                let wake = turn.wake?;
+                let wake = [turn.wake, waits].into_iter().flatten().min()?;
                 moment = wake.max(moment);
             }
         }

@@ -93,6 +93,8 @@ pub struct Brakes {
     pub no_send: Option<&'static str>,
     /// More people wait for an answer than the policy allows.
     pub unanswered: bool,
+    /// The platform has asked to wait until then. Only the plan ahead asks for it: for a turn it is a reason of `no_send`.
+    pub waits_until: Option<Timestamp>,
     /// The account as a whole is held. That is a reason of `no_send` too.
     pub whole: Option<Whole>,
 }

@@ -16,7 +16,7 @@ mod purse;
 pub mod slots;
 mod turn;
 
-pub use ahead::{EMPTY_SLOTS, Runway};
+pub use ahead::{EMPTY_SLOTS, OWED, Runway};
 pub use draw::draw;
 pub use index::{fixed_time, is_broadcast, is_over};
 pub use lane::{Brakes, Choice, Lane, Projected, Step, Verdict, Whole};

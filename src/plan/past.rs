@@ -1,6 +1,6 @@
 //! What the plan reads of the ledger: an account's part of the view, and for a projection what it has imagined since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Dollars, Month, PostId, Timestamp};
 use crate::ledger::view::{Account, Entry};
@@ -33,6 +33,8 @@ pub struct Imagined {
     pub cursor: Option<Timestamp>,
     /// Attempts that are open in the ledger count as settled then.
     pub settled: Option<Timestamp>,
+    /// Posts whose last attempt counts no more, for the one that was owed is among those that were sent.
+    pub repeated: BTreeSet<PostId>,
     /// What was spent by it.
     pub spent: BTreeMap<Month, Dollars>,
 }
@@ -56,8 +58,9 @@ impl<'a> Past<'a> {
         let settled = self.imagined.and_then(|imagined| imagined.settled);
         let imagined = self.imagined.into_iter().flat_map(|imagined| imagined.sent.iter().rev().copied());
         let recorded = self.account.into_iter().flat_map(Account::beat);
+        let is_repeated = |post: &PostId| self.imagined.is_some_and(|imagined| imagined.repeated.contains(post));
         let recorded = recorded
-            .filter(|(post, sent)| sent.counts && self.but != Some(*post))
+            .filter(move |(post, sent)| sent.counts && self.but != Some(*post) && !is_repeated(*post))
             .map(move |(_, sent)| Counted { from: sent.from, to: sent.to.or(settled), promotion: sent.promotion });
         imagined.chain(recorded)
     }

@@ -198,7 +198,7 @@ impl Judge {
                 };
                 let no_send = (*which > 0).then_some("a brake is on");
                 let whole = held.map(|held| Whole { held, alone });
-                self.world.brakes = Brakes { no_send, unanswered, whole };
+                self.world.brakes = Brakes { no_send, unanswered, whole, waits_until: None };
             }
             Action::Unanswered { on } => self.world.brakes.unanswered = *on,
             Action::Fate(fate) => self.fate = *fate,
