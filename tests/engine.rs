@@ -2844,3 +2844,18 @@ fn what_is_behind_another_try_is_planned_after_it() {
     // The gap begins with the other try.
     assert!(time::since(of("q@a"), again) >= Duration::from_secs(25 * 60), "{lines:?}");
 }
+
+#[test]
+fn a_plan_by_a_clock_that_is_behind_says_so() {
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T08:59:00Z");
+    bench.file("r.toml", &post("q", "more", ""));
+    bench.settle();
+    bench.now = at("2026-05-21T08:30:00Z");
+    bench.tell(Event::Tick);
+    bench.settle();
+    let lines = bench.engine.plan(bench.now, at("2026-05-22T08:30:00Z"));
+    let told: Vec<_> = lines.iter().map(|line| (line.at, line.state.name(), line.reason.as_deref().unwrap())).collect();
+    let why = "the wall clock is behind what the store has seen, 2026-06-01T08:59:00Z";
+    assert_eq!(told, [(None, "held", why)]);
+}

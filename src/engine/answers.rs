@@ -90,6 +90,10 @@ impl Engine {
     /// What goes out until `until`, and what does not and why.
     pub fn plan(&self, now: Timestamp, until: Timestamp) -> PlanReport {
         let mut lines = Vec::new();
+        // By a clock that is behind nothing goes out, and all that has been is ahead of it.
+        let mark = self.view.clock_mark.filter(|_| self.clock_behind);
+        let begin = mark.map_or(now, |mark| mark.max(now));
+        let until = time::after(begin, time::since(until, now));
         for (id, desk) in &self.desks {
             let whole = self.held_as_a_whole(id, desk);
             for (post, entry) in self.view.account(id).into_iter().flat_map(Account::deliveries) {
@@ -98,6 +102,7 @@ impl Engine {
                     State::Retrying { .. } if let Some(whole) = whole => {
                         (None, PlanState::Held, Some(whole.to_string()))
                     }
+                    State::Retrying { .. } if let Some(mark) = mark => (None, PlanState::Held, Some(behind(mark))),
                     State::Sending { .. } => (Some(now), PlanState::Sending, entry.trouble()),
                     State::Retrying { at, .. } => (Some((*at).max(now)), PlanState::Sending, entry.trouble()),
                     State::Uncertain { why, .. } => (None, PlanState::Uncertain, Some(why.to_string())),
@@ -105,8 +110,15 @@ impl Engine {
                 };
                 lines.push(PlanLine { at, delivery: Some(delivery), account: None, state, reason, allowed_from: None });
             }
-            let plan = desk.lane.project(self.view.account(id), self.brakes_ahead(id, now), now, until);
+            let plan = desk.lane.project(self.view.account(id), self.brakes_ahead(id, now), begin, until);
             lines.extend(self.as_held(id, desk, plan).into_iter().map(|line| plan_line(id, line)));
+        }
+        if let Some(mark) = mark {
+            lines.retain(|line| line.delivery.is_some());
+            for line in lines.iter_mut().filter(|line| matches!(line.state, PlanState::Scheduled | PlanState::Empty)) {
+                (line.at, line.state, line.reason) = (None, PlanState::Held, Some(behind(mark)));
+                line.allowed_from = None;
+            }
         }
         lines.sort_by(|a, b| {
             let key = |line: &PlanLine| (line.at.is_none(), line.at);
@@ -319,6 +331,11 @@ impl Engine {
         }
         items
     }
+}
+
+/// Why nothing goes out by this clock.
+fn behind(mark: Timestamp) -> String {
+    format!("the wall clock is behind what the store has seen, {mark}")
 }
 
 /// Why what waits on an account that is gone does not go out.
