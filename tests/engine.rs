@@ -106,6 +106,9 @@ impl Adapter for Plain {
             }
             "there" => Reading::Found(json!(1)),
             "absent" => Reading::Absent,
+            "wait for a month" => {
+                Reading::RateLimited { until: time::after(attempt.now, Duration::from_hours(30 * 24)), why }
+            }
             "later" => Reading::Retry { after: None, why },
             "denied" => Reading::Auth { why },
             "refused" => Reading::Refused { why },
@@ -2818,6 +2821,39 @@ fn a_clock_that_is_set_back_is_said_once() {
     assert_eq!(jumps(&mut bench, "2026-06-01T08:39:59Z", -61), ["clock.jumped"]);
     assert_eq!(jumps(&mut bench, "2026-05-21T08:30:01Z", -950_399), ["clock.behind"]);
     assert_eq!(jumps(&mut bench, "2026-05-20T08:30:01Z", -86_400), [""; 0]);
+}
+
+#[test]
+fn an_account_that_is_to_wait_for_long_is_not_ready() {
+    let mut bench = Bench::ready(&[post("p", "hello", ""), post("q", "more", "")].concat());
+    let stands = |bench: &Bench| {
+        let overview =
+            bench.engine.overview(DaemonReport { running: true, pid: None, version: String::new() }, bench.now);
+        let kinds: Vec<_> = overview.attention.first.iter().map(|item| item.kind.name()).collect();
+        (overview.accounts[0].state.name(), overview.accounts[0].reason.clone(), kinds.join(" "))
+    };
+    assert_eq!(stands(&bench).0, "ready");
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("wait for a month");
+    bench.settle();
+    let wanted = ("waiting", Some("the platform asks to wait until 2026-07-01T09:00:00Z".to_owned()));
+    let told = stands(&bench);
+    assert_eq!((told.0, told.1), wanted);
+    assert!(told.2.contains("account-waiting"), "{}", told.2);
+    // Nothing else is planned before.
+    let lines = bench.engine.plan(bench.now, at("2026-07-04T00:00:00Z"));
+    let goes = lines.iter().filter(|line| line.delivery.is_some()).map(|line| line.at.unwrap().to_string());
+    assert_eq!(goes.collect::<Vec<_>>(), ["2026-07-01T09:00:00Z", "2026-07-02T09:00:00Z"]);
+    let bench = bench.restarted();
+    assert_eq!((stands(&bench).0, stands(&bench).1), wanted);
+    let lines = bench.engine.plan(bench.now, at("2026-07-04T00:00:00Z"));
+    assert_eq!(lines.iter().filter(|line| line.delivery.is_some()).count(), 2);
+    // Ten minutes are nobody's concern.
+    let mut bench = Bench::ready(&post("p", "hello", ""));
+    bench.until("2026-06-01T09:00:00Z");
+    bench.replied("wait, there is no more for ten minutes");
+    bench.settle();
+    assert_eq!(stands(&bench).0, "ready");
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn accounts(report: &StatusReport, zone: &TimeZone, page: Page, out: &mut dyn Wr
     for account in &report.accounts {
         let style = match account.state {
             AccountState::Ready => styles.good,
-            AccountState::Paused | AccountState::Gone => styles.warn,
+            AccountState::Paused | AccountState::Waiting | AccountState::Gone => styles.warn,
             AccountState::Auth => styles.error,
         };
         let runway = account.runway_days.map(days_text);

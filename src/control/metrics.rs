@@ -95,7 +95,12 @@ pub fn text(overview: &Overview, store: StoreSize) -> String {
             }
         }
     }
-    add("account_ready", "1 when the account publishes; 0 when it is paused or its token is not accepted", None, ready);
+    add(
+        "account_ready",
+        "1 when the account publishes; 0 when it is paused, its token is not accepted, or it is to wait for hours",
+        None,
+        ready,
+    );
     add("next_post_timestamp", "When the next post goes out", Some(Unit::Seconds), next);
     add("runway_days", "Days until approved posts run out; at least so many where they last longer", None, runway);
     add("spent_usd", "What requests of this month cost, with what is set aside", None, spent);

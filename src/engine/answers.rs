@@ -24,6 +24,10 @@ const RUNWAY: Duration = Duration::from_secs(RUNWAY_DAYS as u64 * 24 * 60 * 60);
 /// The same in days.
 pub const RUNWAY_DAYS: f64 = 366.0;
 
+/// What an account that is to wait for so long is said to do. Allowances of minutes and of a few hours are a platform's everyday
+/// business, and nobody need know of them; a wait of six hours costs slots of the day, and is a person's to look into.
+const LONG_WAIT: Duration = Duration::from_secs(6 * 60 * 60);
+
 impl Engine {
     /// Where everything stands, or what `which` covers. Histories are added by who can read the ledger.
     pub fn status(&self, which: Option<&Which>, daemon: DaemonReport, now: Timestamp) -> StatusReport {
@@ -202,7 +206,10 @@ impl Engine {
         let (state, reason) = match self.held_as_a_whole(id, desk) {
             Some(Held::AccountAuth) => (AccountState::Auth, held.and_then(|account| account.head.stopped.clone())),
             Some(_) => (AccountState::Paused, None),
-            None => (AccountState::Ready, None),
+            None => match self.waits_long(id, desk, now) {
+                Some(until) => (AccountState::Waiting, Some(format!("the platform asks to wait until {until}"))),
+                None => (AccountState::Ready, None),
+            },
         };
         let has_slots = !desk.setup.schedule.slots.is_empty();
         let runway = has_slots.then(|| desk.lane.look_for_runway(held, now, time::after(now, RUNWAY)));
@@ -222,6 +229,20 @@ impl Engine {
             identity: held.and_then(|account| account.head.pinned.clone()),
             spent: spent_report(desk, held, now),
         }
+    }
+
+    /// Until when the platform has asked to wait, where that was for long.
+    fn waits_long(&self, id: &AccountId, desk: &Desk, now: Timestamp) -> Option<Timestamp> {
+        let held = self.view.account(id);
+        // After a restart only what is owed tells of it.
+        let owed = held.into_iter().flat_map(Account::open).filter_map(|post| {
+            let entry = held?.entry(post)?;
+            let State::Retrying { at, .. } = entry.state else { return None };
+            Some((at, entry.sent.as_deref()?.to?))
+        });
+        let waits = owed.chain(desk.rate_limited.zip(desk.limited_since));
+        let (until, since) = waits.filter(|(until, _)| *until > now).max()?;
+        (time::since(until, since) >= LONG_WAIT).then_some(until)
     }
 
     pub(super) fn delivery_report(

@@ -47,6 +47,8 @@ pub(super) struct Desk {
     pub ending: bool,
     /// The platform asked us to wait.
     pub rate_limited: Option<Timestamp>,
+    /// When it first did, of waits that follow each other without a break.
+    pub limited_since: Option<Timestamp>,
     pub probe: Option<(Ticket, Probe)>,
     /// A start or a reload has asked for it: the account is let in unless its token is refused.
     pub tries: bool,
@@ -188,6 +190,7 @@ impl Desk {
             empties: Empties::default(),
             ending: false,
             rate_limited: None,
+            limited_since: None,
             probe: None,
             tries: false,
             sweeps: Sweeps::default(),

@@ -60,7 +60,7 @@ impl<'a> Past<'a> {
         let recorded = self.account.into_iter().flat_map(Account::beat);
         let is_repeated = |post: &PostId| self.imagined.is_some_and(|imagined| imagined.repeated.contains(post));
         let recorded = recorded
-            .filter(move |(post, sent)| sent.counts && self.but != Some(*post) && !is_repeated(*post))
+            .filter(move |(post, sent)| sent.counts && self.but != Some(*post) && !is_repeated(post))
             .map(move |(_, sent)| Counted { from: sent.from, to: sent.to.or(settled), promotion: sent.promotion });
         imagined.chain(recorded)
     }

@@ -59,6 +59,8 @@ pub enum AccountState {
     Paused,
     /// Its token is not accepted.
     Auth,
+    /// The platform has asked to wait for hours, and nothing goes out before.
+    Waiting,
     /// It has deliveries, but is not in the configuration any more.
     Gone,
 }
@@ -69,6 +71,7 @@ impl AccountState {
             Self::Ready => "ready",
             Self::Paused => "paused",
             Self::Auth => "auth",
+            Self::Waiting => "waiting",
             Self::Gone => "gone",
         }
     }

@@ -38,6 +38,8 @@ pub enum AttentionKind {
     Held,
     /// An account's token is not accepted.
     AccountAuth,
+    /// A platform has asked to wait for hours before anything else is sent.
+    AccountWaiting,
     /// An account's token ends soon, and only a person can get another one.
     TokenExpires,
     /// The version of a platform's API that is asked for ends soon.
@@ -64,6 +66,7 @@ impl AttentionKind {
             Self::Missed => "missed",
             Self::Held => "held",
             Self::AccountAuth => "account-auth",
+            Self::AccountWaiting => "account-waiting",
             Self::TokenExpires => "token-expires",
             Self::VersionAges => "version-ages",
             Self::Queue => "queue",
@@ -151,6 +154,11 @@ fn of_account(report: &AccountReport) -> Vec<Attention> {
         let hint = format!("give the account a new token (cadenced auth {}) and reload", report.account);
         items.push(item(AttentionKind::AccountAuth, reason, &hint));
     }
+    if report.state == AccountState::Waiting {
+        let reason = report.reason.clone().unwrap_or_else(|| "the platform asks to wait".into());
+        let hint = "it goes on by itself then, and no sooner; look on the platform for what it has against the account";
+        items.push(item(AttentionKind::AccountWaiting, reason, hint));
+    }
     if let (AccountState::Ready, Some(days), Some(warn)) = (report.state, report.runway_days, report.warn_days)
         && days < warn
     {
@@ -188,6 +196,8 @@ mod tests {
         assert!(hint(ApprovalMode::Signed).ends_with("cadenced approve f --sign"));
         assert!(!hint(ApprovalMode::None).contains("approve"));
         assert_eq!(attention(&[], &[account(AccountState::Ready, None)], ApprovalMode::Digest), []);
+        let waiting = attention(&[], &[account(AccountState::Waiting, None)], ApprovalMode::Digest);
+        assert_eq!(waiting[0].kind.name(), "account-waiting");
         assert_eq!(
             attention(&[], &[account(AccountState::Auth, None)], ApprovalMode::Digest)[0].kind,
             AttentionKind::AccountAuth

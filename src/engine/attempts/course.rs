@@ -27,7 +27,7 @@ impl Engine {
     pub(in crate::engine) fn carry_on(&mut self, account: &AccountId, now: Timestamp) -> Option<Timestamp> {
         let desk = self.desks.get_mut(account)?;
         if desk.rate_limited.is_some_and(|until| until <= now) {
-            desk.rate_limited = None;
+            (desk.rate_limited, desk.limited_since) = (None, None);
         }
         match &desk.work {
             Work::Delivering { ticket: None, keeping: false, .. } => self.proceed(account, now),

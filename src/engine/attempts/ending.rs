@@ -112,6 +112,7 @@ impl Engine {
             return;
         }
         desk.rate_limited = Some(until);
+        desk.limited_since.get_or_insert(self.now);
         let (account, platform) = (account.clone(), desk.setup.adapter.platform().into());
         self.log(LogEvent::AccountRateLimited { account, platform, until, reason: quote(why) });
     }
