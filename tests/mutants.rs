@@ -51,6 +51,7 @@ const TESTS: &[&str] = &[
     "conformance",
     "fuzz_corpus",
     "restore",
+    "program",
 ];
 
 /// The mutants by name, each with what stands below it.
