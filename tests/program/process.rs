@@ -483,7 +483,7 @@ fn faults_of_the_configuration_are_told_with_their_place() {
         refused(&text, "cadenced.toml:", &format!("where the {what} is"));
     }
     let long = format!("socket = \"{}/s\"", "x".repeat(120));
-    refused(&good.replace("socket = \"c.sock\"", &long), "cadenced.toml:13:10", "at most 107 bytes");
+    refused(&good.replace("socket = \"c.sock\"", &long), "cadenced.toml:12:10", "at most 107 bytes");
     fs::remove_file(house.path("cadenced.toml")).unwrap();
     let said = house.run(&["run"]);
     assert_eq!(said.code, CONFIG_REFUSED, "{said:?}");
