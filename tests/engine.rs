@@ -2806,6 +2806,28 @@ fn an_account_that_is_back_is_judged_by_a_queue_that_was_read_with_it() {
 }
 
 #[test]
+fn the_rest_of_a_thread_outlives_an_account_that_goes_and_comes_back() {
+    let toml = post("p", "hello", "thread = [\"more\"]");
+    let mut bench = thread_under_way();
+    bench.configure(paused());
+    bench.replied("posted");
+    bench.settle();
+    assert_eq!(bench.state("p@a"), "retrying");
+    // The queue is read without the account, and then with it.
+    bench.configure(Vec::new());
+    bench.posts("q.toml", posts_for(&[], &toml));
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.until("2026-06-01T09:30:00Z");
+    bench.configure(vec![setup("a", &["0 9 * * *"])]);
+    bench.settle();
+    assert_eq!((bench.calls.len(), bench.state("p@a")), (0, "retrying"));
+    bench.posts("q.toml", posts_for(&["a"], &toml));
+    bench.tell(Event::Inbox(Inbox::Complete));
+    bench.settle();
+    assert!(bench.calls.front().is_some_and(|(_, url)| url.ends_with("publish-1")), "{:?}", bench.calls);
+}
+
+#[test]
 fn a_clock_that_is_set_back_is_said_once() {
     let jumps = |bench: &mut Bench, moment: &str, seconds| {
         bench.now = at(moment);

@@ -3,10 +3,8 @@
 //! One that has something under way keeps the host and the platform that it began with until that is over.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use crate::domain::{AccountId, PostId, Timestamp, time};
-use crate::queue::Post;
 use crate::telemetry::events::Event as LogEvent;
 
 use super::desk::{Desk, Work};
@@ -18,12 +16,14 @@ impl Engine {
     pub(super) fn configured(&mut self, accounts: Vec<AccountSetup>, now: Timestamp) {
         let mut gone: BTreeSet<AccountId> = self.desks.keys().cloned().collect();
         let mut renewed = BTreeSet::new();
+        let some_are_new = accounts.iter().any(|setup| !self.desks.contains_key(&setup.id));
+        let in_trouble = if some_are_new { self.in_trouble() } else { BTreeSet::new() };
         for setup in accounts {
             gone.remove(&setup.id);
             if self.desks.get(&setup.id).is_some_and(|desk| desk.is_renewed_by(&setup)) {
                 renewed.insert(setup.id.clone());
             }
-            self.configure(setup);
+            self.configure(setup, &in_trouble);
         }
         for account in gone {
             self.dismiss(&account, now);
@@ -41,8 +41,14 @@ impl Engine {
         self.advance_all(now);
     }
 
+    /// The accounts of posts that something stands against, as the queue was read.
+    fn in_trouble(&self) -> BTreeSet<AccountId> {
+        let posts = self.posts.iter().filter(|post| post.rare.trouble.is_some());
+        posts.flat_map(|post| post.to.iter().cloned()).collect()
+    }
+
     /// An account is there, or is something else than it was, unless it is in the middle of something.
-    fn configure(&mut self, setup: AccountSetup) {
+    fn configure(&mut self, setup: AccountSetup, in_trouble: &BTreeSet<AccountId>) {
         let head = self.view.account(&setup.id).map(|account| &account.head);
         match self.desks.get_mut(&setup.id) {
             // A token must not go to another host than its own: what is under way keeps the account as it was.
@@ -58,8 +64,7 @@ impl Engine {
             None => {
                 let cursor = head.and_then(|head| head.cursor);
                 let mut desk = Desk::new(setup, head);
-                let in_trouble = |post: &Arc<Post>| post.rare.trouble.is_some() && post.to.contains(&desk.setup.id);
-                desk.unread = self.was_read && self.posts.iter().any(in_trouble);
+                desk.unread = self.was_read && in_trouble.contains(&desk.setup.id);
                 desk.lane.spare(cursor.map(|cursor| time::after(cursor, HOLD)));
                 let id = desk.setup.id.clone();
                 self.desks.insert(id.clone(), desk);

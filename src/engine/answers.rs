@@ -241,8 +241,8 @@ impl Engine {
             Some((at, entry.sent.as_deref()?.to?))
         });
         let waits = owed.chain(desk.rate_limited.zip(desk.limited_since));
-        let (until, since) = waits.filter(|(until, _)| *until > now).max()?;
-        (time::since(until, since) >= LONG_WAIT).then_some(until)
+        let long = |(until, since): &(Timestamp, Timestamp)| *until > now && time::since(*until, *since) >= LONG_WAIT;
+        waits.filter(long).map(|(until, _)| until).max()
     }
 
     pub(super) fn delivery_report(

@@ -205,8 +205,6 @@ pub enum Fact {
     },
 }
 
-/// As it is recorded, but for a checkpoint's data: what a platform has handed out there may be all that is needed to use
-/// it.
 impl Fact {
     /// The delivery it is about.
     pub fn delivery(&self) -> Option<&DeliveryId> {
@@ -252,6 +250,8 @@ impl Fact {
     }
 }
 
+/// As it is recorded, but for a checkpoint's data: what a platform has handed out there may be all that is needed to use
+/// it.
 impl std::fmt::Debug for Fact {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -13,6 +13,7 @@ use super::super::commits::Then;
 use super::super::desk::Beginning;
 
 impl Engine {
+    /// Goes on with a delivery of which all is published, and that is only to tell where. What the queue holds of it now
     /// does not matter, and its media are not needed.
     pub(super) fn ask_where(&mut self, delivery: &DeliveryId, prior: Box<Open>, now: Timestamp) {
         let body = prior.intent.body.clone();

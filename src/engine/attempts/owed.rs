@@ -51,7 +51,9 @@ impl Engine {
             return None;
         }
         let waits_for_clock = self.clock_behind || desk.clock_set;
-        if shut || desk.setup.paused || waits_for_clock || self.full || self.folder != Folder::Known {
+        // What stands against its post may be that there was no such account when the queue was read.
+        let unread = desk.unread || self.folder != Folder::Known;
+        if shut || desk.setup.paused || waits_for_clock || self.full || unread {
             return next;
         }
         if at > now {
