@@ -272,7 +272,7 @@ impl Desk {
         if !self.complete && !self.files.iter().any(reads) {
             self.bring_out_of_sight(folder, found, each)?;
             self.complete = true;
-            if let Some(keep) = &mut self.keep {
+            if let Some(keep) = self.keep.as_mut().filter(|_| !found.is_partial()) {
                 keep.prune(self.files.keys());
             }
             each(Inbox::Complete)?;
@@ -292,7 +292,9 @@ impl Desk {
             return ControlFlow::Continue(());
         }
         let mut files = self.keep.as_ref().map(Keep::files).unwrap_or_default();
-        files.retain(|file| found.may_hold(file) && !found.entries.contains_key(file));
+        // What is in force stays as it was judged: its media and what is signed beside it are out of sight as well.
+        let in_force = |file: &Arc<str>| self.files.get(file).is_some_and(|known| known.in_force);
+        files.retain(|file| !found.entries.contains_key(file) && !in_force(file) && found.may_hold(file));
         files.sort();
         for file in files {
             self.files.entry(file.clone()).or_default().waiting = None;
@@ -454,6 +456,8 @@ impl Desk {
         let posts = reading.posts?;
         let known = self.files.entry(file.clone()).or_default();
         if known.in_force && asked.sheet == Some(Seen::Unread) {
+            // Nobody can judge it again before it can be read.
+            known.turns_at = None;
             return None;
         }
         known.in_force = true;
