@@ -66,9 +66,11 @@ impl Index {
         self.seats.fixed.until(now)
     }
 
-    /// Fixed posts that could go after `now` and before `until`, earliest first.
+    /// Fixed posts that could go after `now` and before `until`, earliest first. One whose approval ends before its time
+    /// will not.
     pub fn fixed_until(&self, now: Timestamp, until: Timestamp) -> impl Iterator<Item = &Arc<Post>> {
-        self.seats.fixed.within(Bound::Excluded(now), Bound::Excluded(until))
+        let fixed = self.seats.fixed.within(Bound::Excluded(now), Bound::Excluded(until));
+        fixed.filter(|post| fixed_time(post).is_none_or(|at| is_approved_at(post, at)))
     }
 
     pub fn reply(&self) -> Option<Arc<Post>> {

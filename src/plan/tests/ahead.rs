@@ -211,3 +211,19 @@ fn what_loses_its_approval_before_its_turn_is_not_planned() {
     let again = ["a scheduled for 2026-06-03 09:00", "c scheduled", "d scheduled", "e scheduled"];
     assert_eq!(world.said("2026-06-02T11:00:00Z"), again);
 }
+
+#[test]
+fn nothing_is_kept_free_for_what_loses_its_approval_before_its_time() {
+    let lapsing = |lapse: &str| {
+        let lapse = Lapse { at: at(lapse), approval: Approval::Stale, why: "the key may not sign any more".into() };
+        let rare = Rare { at: Some(at("2026-06-01T12:00:00Z")), lapse: Some(lapse), ..Rare::default() };
+        Post { approval: Approval::Signed, rare: rare.into(), ..post("f") }
+    };
+    let gap = || Policy { min_gap: Duration::from_hours(2), ..free() };
+    for (lapse, goes) in [("2026-06-01T11:30:00Z", "11:00 a"), ("2026-06-01T12:00:01Z", "12:00 f")] {
+        let world = World::hourly(gap()).with([lapsing(lapse), post("a")]);
+        let lines = project(&world, "2026-06-01T10:30:00Z", "2026-06-01T12:30:00Z");
+        let first = lines.iter().find(|line| line.ends_with(" a") || line.ends_with(" f"));
+        assert_eq!(first.map(String::as_str), Some(goes), "{lines:?}");
+    }
+}
