@@ -4,6 +4,7 @@
 
 #![cfg(test)]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use cadenced::deliver::delivery::AccountState;
 use cadenced::deliver::{Act, Delivery, Progress};
 use cadenced::domain::policy::{DeliveryRules, Retry};
 use cadenced::domain::time::{after, since};
-use cadenced::domain::{Checkpoint, Content, Digest, JsonText, MediaItem, Remote, SecretRef, Timestamp};
+use cadenced::domain::{Checkpoint, Content, Digest, JsonText, MediaItem, Remote, Secret, SecretRef, Timestamp};
 use cadenced::ledger::Outcome;
 use cadenced::platform::contract::{
     Adapter, Attempt, Call, Complaint, Effect, Evidence, Failure, FileCall, FileWork, HttpReply, Job, Next, Purpose,
@@ -455,6 +456,16 @@ fn a_rate_limit_is_not_taken_off_the_patience_of_looking() {
     tell(Delivering::of(LOOK_BACK), &[&doubt[..], &waits].concat());
 }
 
+/// It may be out, and is looked for; but what it is called must not be written down.
+#[test]
+fn what_names_a_secret_is_neither_kept_nor_believed() {
+    let doubt: [Line; 3] =
+        [("go", "call publish-0"), ("226", "ambiguous, settles in 300 s"), ("wait", "10 s later: call look-0")];
+    tell(Delivering::of(LOOK_BACK), &[&doubt[..], &[("200", "delivered, found by looking back")]].concat());
+    tell(Delivering::of(LOOK_BACK), &[&doubt[..], &[("226", "sleep 30 s")]].concat());
+    tell(Delivering::of(LOOK_BACK), &[("go", "call publish-0"), ("208", "auth")]);
+}
+
 /// A cap of a month is no reason to keep an account waiting for a month.
 #[test]
 fn a_platform_that_asks_to_wait_for_ever_leaves_it_to_a_person() {
@@ -616,6 +627,9 @@ impl Delivering {
     }
 }
 
+/// The account's secret, and what careless platforms call everything.
+const TOKEN: &str = "token-of-the-account";
+
 fn tell(about: Delivering, lines: &[Line]) {
     let start = Timestamp::constant(1_790_000_000, 0);
     let seconds = |count: u64| after(start, Duration::from_secs(count));
@@ -649,7 +663,8 @@ fn tell(about: Delivering, lines: &[Line]) {
     };
     // Chance gives the longest wait.
     let mut delivery = Delivery::new(Arc::new(Fake(about)), rules, job, so_far, u64::MAX);
-    let (session, secrets) = (Session::default(), Secrets::default());
+    let session = Session::default();
+    let secrets = Secrets(BTreeMap::from([("token".into(), Secret::new(TOKEN))]));
     let mut account = AccountState { session: &session, secrets: &secrets, held: None };
     let mut now = start;
     for (place, (told, wanted)) in lines.iter().enumerate() {
@@ -802,6 +817,9 @@ impl Adapter for Fake {
             (200, _) => Reading::Found(json!({})),
             (201, _) => Reading::Session(Session::default()),
             (203, _) => Reading::Found(json!({})),
+            (226, Effect::Publishes) => Reading::Checkpoint(json!({ "id": TOKEN })),
+            (226, _) => Reading::Found(json!({ "url": format!("https://social.example/{TOKEN}") })),
+            (208, _) => Reading::Session(Session { identity: Some(TOKEN.into()), ..Session::default() }),
             (205, _) => Reading::Learned(json!("blind")),
             (207, _) => Reading::Checkpoint(json!({})),
             (202, _) => Reading::Wait(Duration::from_secs(60)),

@@ -51,7 +51,6 @@ const TESTS: &[&str] = &[
     "conformance",
     "fuzz_corpus",
     "restore",
-    "program",
 ];
 
 /// The mutants by name, each with what stands below it.
